@@ -1,0 +1,143 @@
+import type { DistcacheError } from '../base/errors.js';
+import type { MemberState } from './membership.js';
+import type { Outcome } from './peers.js';
+
+/** Of every operation: both ends of a wait. Without `timeoutMs` the keyspace's own time-out holds. */
+export interface CallOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly timeoutMs?: number | undefined;
+}
+
+export interface GetOptions extends CallOptions {
+  /** Lends the stored bytes instead of a copy. The caller promises not to write into them. */
+  readonly shared?: boolean | undefined;
+}
+
+interface Read {
+  readonly key: string;
+  readonly outcome: Outcome;
+  /** Name of the node whose memory or source answered. */
+  readonly node: string;
+  /** Hybrid logical clock of the write or load that made the entry; grows with every change of a key. */
+  readonly version: number;
+  /** When the entry expires by this machine's wall clock; undefined: never. */
+  readonly expiresAt: Date | undefined;
+}
+
+export interface Found extends Read {
+  readonly found: true;
+  readonly value: Uint8Array;
+}
+
+export interface Missing extends Read {
+  readonly found: false;
+  readonly value?: undefined;
+}
+
+export type Lookup = Found | Missing;
+
+/** A key of a batch that could not be read; `PartialFailure` carries these beside the lookups that went well. */
+export interface FailedLookup {
+  readonly key: string;
+  readonly error: DistcacheError;
+}
+
+export interface PutEntry {
+  readonly key: string;
+  readonly value: Uint8Array;
+  /** Time to live in milliseconds, above zero; Infinity: never expires. Without this and `expiresAt` the keyspace's default. */
+  readonly ttlMs?: number | undefined;
+  readonly expiresAt?: Date | undefined;
+}
+
+export interface WriteResult {
+  readonly version: number;
+  /** Name of the owner that gave the version. */
+  readonly node: string;
+  /** Names of the nodes that did not confirm in time and may answer with the older value for a while. Empty when all did. */
+  readonly unreached: readonly string[];
+}
+
+export interface WriteManyResult {
+  readonly written: number;
+  readonly unreached: readonly string[];
+}
+
+export interface NodeStatus {
+  readonly node: string;
+  readonly version: string;
+  readonly healthy: boolean;
+  readonly ready: boolean;
+  readonly uptimeMs: number;
+  readonly ringShare: number;
+  /** Members that serve, this node included. */
+  readonly peers: number;
+  /** `host:port`, or 'off'. */
+  readonly grpc: string;
+  readonly admin: string;
+  /** `host:port`, or 'none'. */
+  readonly gossip: string;
+  readonly state: 'starting' | 'serving' | 'draining' | 'stopped';
+  readonly label: string;
+}
+
+export interface PeerStatus {
+  readonly id: string;
+  readonly name: string;
+  readonly state: MemberState;
+  readonly isSelf: boolean;
+  readonly bindAddr: string;
+  readonly bindPort: number;
+  /** 0 where there is no gossip. */
+  readonly discoveryPort: number;
+  readonly admin: string;
+  /** Part of the key space it owns, 0 to 1. */
+  readonly ringShare: number;
+  readonly incarnation: number;
+  readonly version: string;
+}
+
+export interface KeyspaceStatus {
+  readonly name: string;
+  readonly maxBytes: number;
+  /** undefined: entries without an expiry of their own do not expire. */
+  readonly defaultTtlMs: number | undefined;
+  readonly negativeTtlMs: number | undefined;
+  readonly readTimeoutMs: number;
+  readonly writeTimeoutMs: number;
+  /** Part of maxBytes for copies of other nodes' entries, 0 to 1. */
+  readonly hotShare: number;
+  readonly eviction: string;
+  /** Counters and gauges of the node that was asked, in snake_case. */
+  readonly stats: Readonly<Record<string, number>>;
+}
+
+/**
+ * What a node does for its callers. The engine offers it in the process, the gRPC server to other processes, the client
+ * over the network. `getMany` keeps the order of its keys; a missing key is an answer there, and NOT_FOUND from `get`.
+ */
+export interface Cache {
+  get(keyspace: string, key: string, options?: GetOptions): Promise<Found>;
+  getMany(keyspace: string, keys: readonly string[], options?: GetOptions): Promise<readonly Lookup[]>;
+  put(keyspace: string, entry: PutEntry, options?: CallOptions): Promise<WriteResult>;
+  putMany(keyspace: string, entries: readonly PutEntry[], options?: CallOptions): Promise<WriteManyResult>;
+  delete(keyspace: string, key: string, options?: CallOptions): Promise<WriteResult>;
+  deleteMany(keyspace: string, keys: readonly string[], options?: CallOptions): Promise<WriteManyResult>;
+}
+
+/** The same, with a missing key as an answer and failures beside answers: what servers build replies from. */
+export interface CacheService extends Cache {
+  /** As `get`, but a missing key is an answer. */
+  lookup(keyspace: string, key: string, options?: GetOptions): Promise<Lookup>;
+  /** As `getMany`, but a key that failed is an element too. Rejects only where the whole batch is refused. */
+  lookupMany(
+    keyspace: string,
+    keys: readonly string[],
+    options?: GetOptions,
+  ): Promise<readonly (Lookup | FailedLookup)[]>;
+  status(): NodeStatus;
+  peers(): readonly PeerStatus[];
+  describeKeyspaces(): readonly KeyspaceStatus[];
+  /** Rejects with KEYSPACE_NOT_FOUND. */
+  describeKeyspace(name: string): KeyspaceStatus;
+}
