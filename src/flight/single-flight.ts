@@ -1,0 +1,164 @@
+import { aborted, type DistcacheError, timedOut } from '../base/errors.js';
+import type { Cancel, Clock, Wait } from '../ports/clock.js';
+
+/*
+ * One run per key, many waiters. Each waiter has a deadline and a signal of its own: whoever gives up leaves alone, and
+ * only when the last one has left is the run itself told to stop. That is where the Go original goes wrong: there the
+ * first caller's context carries the load, and its cancel fails everybody.
+ *
+ * A flight bears a guard, the slot token at its start. A caller whose token differs has seen a write since: the flight's
+ * value may be older than that write, so the caller starts a flight of its own, which takes the key's place in the map.
+ * The earlier one goes on for those who wait for it.
+ */
+
+/** What a run is given: its signal aborts when nobody waits any more. */
+export type Run<T> = (signal: AbortSignal) => Promise<T>;
+
+interface Waiter<T> {
+  resolve(value: T): void;
+  reject(error: unknown): void;
+  /** Frees the waiter's timer and listener. */
+  release: Cancel;
+}
+
+interface Flight<T> {
+  readonly key: string;
+  readonly guard: number;
+  readonly waiters: Set<Waiter<T>>;
+  readonly abort: AbortController;
+}
+
+export interface FlightCounts {
+  /** Runs begun. */
+  readonly started: number;
+  /** Callers who waited on a run that another caller began. */
+  readonly joined: number;
+  /** Runs stopped because nobody waited any more. */
+  readonly abandoned: number;
+  /** Under way now. */
+  readonly running: number;
+}
+
+export class SingleFlight<T> {
+  readonly #clock: Clock;
+  readonly #limit: number;
+  readonly #overloaded: (limit: number) => DistcacheError;
+  readonly #flights = new Map<string, Flight<T>>();
+  #running = 0;
+  #started = 0;
+  #joined = 0;
+  #abandoned = 0;
+
+  /** Beyond `limit` runs at once, `overloaded` makes the error of whoever would begin one more. */
+  constructor(clock: Clock, limit: number, overloaded: (limit: number) => DistcacheError) {
+    this.#clock = clock;
+    this.#limit = limit;
+    this.#overloaded = overloaded;
+  }
+
+  /**
+   * Waits for the key's run, beginning it where there is none with this guard. Rejects with TIMEOUT or ABORTED for this
+   * waiter alone, with what the run threw for all of them.
+   */
+  wait(key: string, guard: number, wait: Wait, run: Run<T>): Promise<T> {
+    if (wait.signal?.aborted === true) return Promise.reject(aborted(`waiting for '${key}'`, wait.signal.reason));
+    let flight = this.#flights.get(key);
+    if (flight !== undefined && flight.guard === guard) {
+      this.#joined++;
+      return this.#board(flight, wait);
+    }
+    if (this.#running >= this.#limit) return Promise.reject(this.#overloaded(this.#limit));
+    flight = { key, guard, waiters: new Set(), abort: new AbortController() };
+    this.#flights.set(key, flight);
+    this.#started++;
+    this.#running++;
+    const boarded = this.#board(flight, wait);
+    this.#fly(flight, run);
+    return boarded;
+  }
+
+  /** True when a run of this key with this guard is under way. */
+  has(key: string, guard: number): boolean {
+    return this.#flights.get(key)?.guard === guard;
+  }
+
+  counts(): FlightCounts {
+    return { started: this.#started, joined: this.#joined, abandoned: this.#abandoned, running: this.#running };
+  }
+
+  /** Ends every run and fails every waiter. */
+  abortAll(error: DistcacheError): void {
+    for (const flight of [...this.#flights.values()]) {
+      this.#land(flight);
+      this.#settle(flight, (waiter) => waiter.reject(error));
+      flight.abort.abort(error);
+    }
+  }
+
+  #fly(flight: Flight<T>, run: Run<T>): void {
+    const done = (): void => {
+      this.#running--;
+      this.#land(flight);
+    };
+    let running: Promise<T>;
+    try {
+      running = run(flight.abort.signal);
+    } catch (error) {
+      running = Promise.reject(error);
+    }
+    running.then(
+      (value) => {
+        done();
+        this.#settle(flight, (waiter) => waiter.resolve(value));
+      },
+      (error) => {
+        done();
+        this.#settle(flight, (waiter) => waiter.reject(error));
+      },
+    );
+  }
+
+  /** Takes a flight out of the map, where it still holds its key's place. */
+  #land(flight: Flight<T>): void {
+    if (this.#flights.get(flight.key) === flight) this.#flights.delete(flight.key);
+  }
+
+  #settle(flight: Flight<T>, tell: (waiter: Waiter<T>) => void): void {
+    for (const waiter of flight.waiters) {
+      waiter.release();
+      tell(waiter);
+    }
+    flight.waiters.clear();
+  }
+
+  #board(flight: Flight<T>, wait: Wait): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      const signal = wait.signal;
+      const givenMs = wait.deadlineMs - this.#clock.nowMs();
+      const leave = (error: DistcacheError): void => {
+        waiter.release();
+        flight.waiters.delete(waiter);
+        reject(error);
+        if (flight.waiters.size > 0) return;
+        this.#abandoned++;
+        this.#land(flight);
+        flight.abort.abort(error);
+      };
+      const onAbort = (): void => leave(aborted(`waiting for '${flight.key}'`, signal?.reason));
+      const cancelTimer =
+        givenMs === Number.POSITIVE_INFINITY
+          ? undefined
+          : this.#clock.after(givenMs, () => leave(timedOut(`reading '${flight.key}'`, givenMs)));
+      signal?.addEventListener('abort', onAbort, { once: true });
+      const waiter: Waiter<T> = {
+        resolve,
+        reject,
+        release: () => {
+          cancelTimer?.();
+          signal?.removeEventListener('abort', onAbort);
+        },
+      };
+      flight.waiters.add(waiter);
+    });
+  }
+}

@@ -1,0 +1,9 @@
+import { randomBytes } from 'node:crypto';
+import type { Random } from '../ports/random.js';
+
+/** The machine's chance. Streams need no seed here, so a fork is the same source. */
+export const systemRandom: Random = {
+  next: () => Math.random(),
+  fork: () => systemRandom,
+  id: () => randomBytes(8).toString('hex'),
+};
