@@ -1,0 +1,171 @@
+import type { Cancel, Clock } from '../../src/ports/clock.js';
+
+interface Timer {
+  readonly atMs: number;
+  readonly sequence: number;
+  /** undefined once it ran or was cancelled. */
+  run: (() => void) | undefined;
+}
+
+const before = (a: Timer, b: Timer): boolean => a.atMs < b.atMs || (a.atMs === b.atMs && a.sequence < b.sequence);
+
+/** A turn that keeps asking for another turn is a loop of the code under test; past this many it is reported. */
+const turnsMax = 100_000;
+
+/**
+ * Time that moves only when a test says so. Timers run one by one in the order (time, sequence), and between two of them
+ * everything that the first one caused is brought to rest: promise chains of any length and the callbacks of `soon`.
+ */
+export class FakeClock implements Clock {
+  #nowMs: number;
+  #wallOffsetMs: number;
+  #sequence = 0;
+  #live = 0;
+  #soon: (() => void)[] = [];
+  #soonFlush: NodeJS.Immediate | undefined;
+  /** Binary heap; cancelled timers stay until they reach the top or make up more than half. */
+  #heap: Timer[] = [];
+
+  constructor(options: { readonly startMs?: number; readonly wallMs?: number } = {}) {
+    this.#nowMs = options.startMs ?? 0;
+    this.#wallOffsetMs = (options.wallMs ?? Date.UTC(2026, 0, 1)) - this.#nowMs;
+  }
+
+  nowMs(): number {
+    return this.#nowMs;
+  }
+
+  wallMs(): number {
+    return this.#nowMs + this.#wallOffsetMs;
+  }
+
+  after(delayMs: number, run: () => void): Cancel {
+    if (Number.isNaN(delayMs)) throw new RangeError('delayMs is NaN');
+    const timer: Timer = { atMs: this.#nowMs + Math.max(0, delayMs), sequence: this.#sequence++, run };
+    this.#live++;
+    this.#push(timer);
+    return () => {
+      if (timer.run === undefined) return;
+      timer.run = undefined;
+      this.#live--;
+      if (this.#heap.length > 64 && this.#heap.length > 2 * this.#live) this.#compact();
+    };
+  }
+
+  soon(run: () => void): void {
+    this.#soon.push(run);
+    this.#soonFlush ??= setImmediate(() => this.#flushSoon());
+  }
+
+  /** Timers and `soon` callbacks that have not run yet: zero after everything was stopped. */
+  pending(): number {
+    return this.#live + this.#soon.length;
+  }
+
+  /** Brings everything to rest that needs no time to pass. */
+  async settle(): Promise<void> {
+    let quiet = 0;
+    for (let turn = 0; quiet < 2; turn++) {
+      if (turn > turnsMax) throw new Error(`not at rest after ${turnsMax} turns: something calls soon() for ever`);
+      await new Promise<void>((resolve) => setImmediate(resolve));
+      quiet = this.#soon.length === 0 ? quiet + 1 : 0;
+    }
+  }
+
+  /** Lets `ms` pass, one timer at a time. Rejects with what a timer throws. */
+  async advance(ms: number): Promise<void> {
+    const untilMs = this.#nowMs + ms;
+    await this.settle();
+    for (let timer = this.#next(untilMs); timer !== undefined; timer = this.#next(untilMs)) {
+      this.#fire(timer);
+      await this.settle();
+    }
+    this.#nowMs = Math.max(this.#nowMs, untilMs);
+  }
+
+  /** Lets time pass until `promise` settles and gives its outcome; rejects when that takes longer than `limitMs`. */
+  async until<T>(promise: Promise<T>, limitMs = 60_000): Promise<T> {
+    const untilMs = this.#nowMs + limitMs;
+    let settled = false;
+    const mark = (): void => {
+      settled = true;
+    };
+    promise.then(mark, mark);
+    await this.settle();
+    while (!settled) {
+      const timer = this.#next(untilMs);
+      if (timer === undefined) throw new Error(`not settled within ${limitMs} ms of fake time`);
+      this.#fire(timer);
+      await this.settle();
+    }
+    return promise;
+  }
+
+  /** Time passes but nothing runs, as when the process was suspended or its event loop blocked; timers are late after it. */
+  skip(ms: number): void {
+    this.#nowMs += ms;
+  }
+
+  /** The clock on the wall is set by `ms`; monotonic time does not notice. */
+  stepWall(ms: number): void {
+    this.#wallOffsetMs += ms;
+  }
+
+  #flushSoon(): void {
+    this.#soonFlush = undefined;
+    const due = this.#soon;
+    this.#soon = [];
+    for (const run of due) run();
+  }
+
+  #fire(timer: Timer): void {
+    this.#nowMs = Math.max(this.#nowMs, timer.atMs);
+    const run = timer.run!;
+    timer.run = undefined;
+    this.#live--;
+    run();
+  }
+
+  #next(untilMs: number): Timer | undefined {
+    for (let top = this.#heap[0]; top !== undefined; top = this.#heap[0]) {
+      if (top.run !== undefined && top.atMs > untilMs) return undefined;
+      this.#pop();
+      if (top.run !== undefined) return top;
+    }
+    return undefined;
+  }
+
+  #push(timer: Timer): void {
+    const heap = this.#heap;
+    let at = heap.push(timer) - 1;
+    while (at > 0) {
+      const parent = (at - 1) >> 1;
+      if (!before(timer, heap[parent]!)) break;
+      heap[at] = heap[parent]!;
+      at = parent;
+    }
+    heap[at] = timer;
+  }
+
+  #pop(): void {
+    const heap = this.#heap;
+    const last = heap.pop();
+    if (last === undefined || heap.length === 0) return;
+    let at = 0;
+    for (;;) {
+      let child = 2 * at + 1;
+      if (child >= heap.length) break;
+      if (child + 1 < heap.length && before(heap[child + 1]!, heap[child]!)) child++;
+      if (!before(heap[child]!, last)) break;
+      heap[at] = heap[child]!;
+      at = child;
+    }
+    heap[at] = last;
+  }
+
+  #compact(): void {
+    const live = this.#heap.filter((timer) => timer.run !== undefined);
+    this.#heap = [];
+    for (const timer of live) this.#push(timer);
+  }
+}
