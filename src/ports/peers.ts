@@ -49,7 +49,10 @@ export type PeerReply =
  */
 export type PeerHandler = (from: NodeInfo, request: PeerRequest, wait: Wait) => PeerReply | Promise<PeerReply>;
 
-export type LinkEvent = { readonly is: 'up' | 'down'; readonly peer: NodeInfo };
+/** `left` is true of a link that the peer closed because it stops, and false of one that broke. */
+export type LinkEvent =
+  | { readonly is: 'up'; readonly peer: NodeInfo }
+  | { readonly is: 'down'; readonly peer: NodeInfo; readonly left: boolean };
 
 /** A dial that did not lead to a link, for people to read. */
 export interface DialProblem {
