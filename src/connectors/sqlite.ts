@@ -1,0 +1,129 @@
+import { Buffer } from 'node:buffer';
+import { stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { DatabaseSync, type SQLOutputValue, type StatementSync } from 'node:sqlite';
+import { messageOf } from '../base/errors.js';
+import type { DataSource } from '../ports/data-source.js';
+import type { SourceContext, SqliteDefinition } from './definition.js';
+import { badDefinition, endIfAborted, sourceFailed, tooLarge } from './outcome.js';
+
+// SQLite runs inside the process and node:sqlite is synchronous: a query holds the event loop while it runs and cannot
+// be interrupted, so the caller's signal counts before it only. Point look-ups by an indexed column take microseconds;
+// anything slower belongs behind a module or HTTP source. For the same reason a lock held by a writer is waited for
+// only briefly, after which the load fails and may be tried again.
+const lockWaitMs = 100;
+
+/**
+ * Rows of a database file by key. One column: its text or bytes are the value, numbers in decimal. Several columns: a
+ * JSON object of them (blobs as base64, integers beyond 2^53 as text). No row, or a single NULL: not found.
+ * The file is opened here, read-only, and held until close(): a file later moved over it is seen after a restart.
+ * Rejects with INVALID_ARGUMENT when there is no such file or the query does not fit it.
+ */
+export async function openSqlite(definition: SqliteDefinition, context: SourceContext): Promise<DataSource> {
+  const { keyspace } = context;
+  const parameters = parametersOf(definition.query, keyspace);
+  const file = await existing(resolve(context.baseDir, definition.file), keyspace);
+  const database = opened(file, keyspace);
+  let statement: StatementSync;
+  try {
+    statement = database.prepare(definition.query);
+    statement.setReadBigInts(true);
+  } catch (error) {
+    database.close();
+    throw badDefinition(keyspace, 'query', `does not fit ${file}`, error);
+  }
+  return {
+    fetch: (key, { signal }) => {
+      endIfAborted(signal, keyspace);
+      // SQLite would be given U+FFFD in place of a lone surrogate, which is another key.
+      if (!key.isWellFormed()) return null;
+      let row: Record<string, SQLOutputValue> | undefined;
+      try {
+        row =
+          parameters.is === 'named'
+            ? statement.get(bindByName(parameters.names, key))
+            : statement.get(...parameters.times.map(() => key));
+      } catch (error) {
+        throw sourceFailed(keyspace, `sqlite: ${messageOf(error)}`, error);
+      }
+      return row === undefined ? null : bounded(asValue(row), context);
+    },
+    close: async () => {
+      if (database.isOpen) database.close();
+    },
+  };
+}
+
+/** SQLite says of every kind of unusable path that it is "unable to open database file". */
+async function existing(file: string, keyspace: string): Promise<string> {
+  try {
+    if ((await stat(file)).isFile()) return file;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
+      throw badDefinition(
+        keyspace,
+        'file',
+        `there is no database file ${file}; relative paths start at the config file`,
+      );
+    }
+    throw badDefinition(keyspace, 'file', `${file} is out of reach`, error);
+  }
+  throw badDefinition(keyspace, 'file', `${file} is not a file`);
+}
+
+function opened(file: string, keyspace: string): DatabaseSync {
+  let database: DatabaseSync | undefined;
+  try {
+    database = new DatabaseSync(file, { readOnly: true });
+    database.exec(`pragma busy_timeout = ${lockWaitMs}`);
+    // The first read is what tells a database from any other file.
+    database.prepare('select count(*) from sqlite_schema').get();
+    return database;
+  } catch (error) {
+    database?.close();
+    throw badDefinition(keyspace, 'file', `${file} does not open as a SQLite database`, error);
+  }
+}
+
+type Parameters =
+  | { readonly is: 'named'; readonly names: readonly string[] }
+  | { readonly is: 'counted'; readonly times: readonly string[] };
+
+/** Finds the query's parameters outside of literals, quoted names and comments, and holds them to "the key, nothing else". */
+function parametersOf(query: string, keyspace: string): Parameters {
+  const skipped = String.raw`'(?:[^']|'')*'|"(?:[^"]|"")*"|${'`'}[^${'`'}]*${'`'}|\[[^\]]*\]|--[^\n]*|/\*[\s\S]*?\*/`;
+  const tokens = query.matchAll(new RegExp(String.raw`${skipped}|(\?\d*|[:@$][\p{L}_][\p{L}\p{N}_]*)`, 'gu'));
+  const found = [...tokens].flatMap((token) => token[1] ?? []);
+  const hint = 'write for example: select json from city where id = :key';
+  if (found.length === 0) throw badDefinition(keyspace, 'query', `has no parameter for the key; ${hint}`);
+  const foreign = found.find((name) => !/^[:@$]key$|^\?1?$/.test(name));
+  if (foreign !== undefined)
+    throw badDefinition(keyspace, 'query', `has the parameter ${foreign}, but only :key is known; ${hint}`);
+  const named = found.filter((name) => !name.startsWith('?'));
+  if (named.length === 0) return { is: 'counted', times: found.includes('?1') ? ['?1'] : found };
+  if (named.length < found.length) throw badDefinition(keyspace, 'query', `mixes ${named[0]} with ?; use one of them`);
+  return { is: 'named', names: [...new Set(named)] };
+}
+
+const bindByName = (names: readonly string[], key: string): Record<string, string> =>
+  Object.fromEntries(names.map((name) => [name, key]));
+
+function asValue(row: Record<string, SQLOutputValue>): Uint8Array | string | null {
+  const columns = Object.values(row);
+  if (columns.length > 1) return JSON.stringify(row, (_, value: unknown) => jsonOf(value));
+  const only = columns[0] ?? null;
+  return only === null || only instanceof Uint8Array ? only : String(only);
+}
+
+function jsonOf(value: unknown): unknown {
+  if (value instanceof Uint8Array) return Buffer.from(value).toString('base64');
+  if (typeof value !== 'bigint') return value;
+  return Number.isSafeInteger(Number(value)) ? Number(value) : String(value);
+}
+
+function bounded(value: Uint8Array | string | null, context: SourceContext): Uint8Array | string | null {
+  if (value === null) return null;
+  const bytes = typeof value === 'string' ? Buffer.byteLength(value) : value.byteLength;
+  if (bytes > context.maxValueBytes) throw tooLarge(context, bytes);
+  return value;
+}
