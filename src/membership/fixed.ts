@@ -33,7 +33,6 @@ export class FixedMembership implements Membership {
   readonly #gone = new Map<string, { member: Member; atMs: number }>();
   readonly #listeners = new Set<(change: MemberChange) => void>();
   #unsubscribe: Cancel[] = [];
-  #sorted: readonly Member[] | undefined;
 
   constructor(deps: FixedMembershipDeps, options: FixedMembershipOptions) {
     this.#deps = deps;
@@ -58,14 +57,11 @@ export class FixedMembership implements Membership {
   }
 
   members(): readonly Member[] {
-    if (this.#sorted === undefined) {
-      const nowMs = this.#deps.clock.nowMs();
-      for (const [name, gone] of this.#gone) if (nowMs - gone.atMs > rememberGoneMs) this.#gone.delete(name);
-      const alive = [this.#deps.self(), ...this.#alive.values()].map((node) => memberOf(node, 'alive'));
-      const gone = [...this.#gone.values()].map(({ member }) => member);
-      this.#sorted = [...alive, ...gone].sort((a, b) => (a.name < b.name ? -1 : 1));
-    }
-    return this.#sorted;
+    const nowMs = this.#deps.clock.nowMs();
+    for (const [name, gone] of this.#gone) if (nowMs - gone.atMs > rememberGoneMs) this.#gone.delete(name);
+    const alive = [this.#deps.self(), ...this.#alive.values()].map((node) => memberOf(node, 'alive'));
+    const gone = [...this.#gone.values()].map(({ member }) => member);
+    return [...alive, ...gone].sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
   onChange(listener: (change: MemberChange) => void): Cancel {
@@ -89,7 +85,6 @@ export class FixedMembership implements Membership {
   }
 
   #tell(change: MemberChange): void {
-    this.#sorted = undefined;
     for (const listener of this.#listeners) listener(change);
   }
 
