@@ -1,4 +1,4 @@
-import { aborted, DistcacheError, invalidArgument, messageOf } from '../base/errors.js';
+import { aborted, codeOf, DistcacheError, invalidArgument, messageOf } from '../base/errors.js';
 import { formatSize } from '../base/units.js';
 import type { SourceContext } from './definition.js';
 

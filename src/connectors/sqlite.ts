@@ -28,6 +28,8 @@ export async function openSqlite(definition: SqliteDefinition, context: SourceCo
   try {
     statement = database.prepare(definition.query);
     statement.setReadBigInts(true);
+    // Full names are bound: without their first letter `:key` and `$key` would clash.
+    statement.setAllowBareNamedParameters(false);
   } catch (error) {
     database.close();
     throw badDefinition(keyspace, 'query', `does not fit ${file}`, error);

@@ -1,0 +1,98 @@
+import { mkdtemp, realpath, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import type { SourceContext, SourceDefinition } from '../../../src/connectors/definition.js';
+import { createDataSource } from '../../../src/connectors/registry.js';
+import type { DataSource, FetchResult } from '../../../src/ports/data-source.js';
+
+export const contextOf = (overrides: Partial<SourceContext> = {}): SourceContext => ({
+  keyspace: 'cities',
+  baseDir: '/nowhere',
+  maxValueBytes: 1024,
+  honourCacheHeaders: true,
+  clock: { wallMs: () => 1_700_000_000_000 },
+  ...overrides,
+});
+
+/** Keys that try to be something else than a name. */
+export const hostileKeys: readonly (readonly [name: string, key: string])[] = [
+  ['SQL that is always true', "' OR 1=1 --"],
+  ['SQL that drops', "x'; DROP TABLE city; --"],
+  ['SQL union', "' UNION SELECT 'leaked"],
+  ['a quote', "'"],
+  ['a parameter name', ':key'],
+  ['parent folders', '../../etc/passwd'],
+  ['an absolute path', '/etc/passwd'],
+  ['encoded parents', '%2e%2e%2f'],
+  ['twice encoded parents', '%252e%252e%252f'],
+  ['one dot', '.'],
+  ['two dots', '..'],
+  ['backslashes', '..\\..\\secret'],
+  ['NUL', 'a\0b'],
+  ['a line break', 'a\r\nX-Evil: 1'],
+  ['emoji', '🏙️/🚀'],
+  ['a query string', 'a?admin=1&b#c'],
+  ['another host', '//evil.example/x'],
+  ['credentials', 'user:pw@evil.example'],
+  ['prototype', '__proto__'],
+  ['constructor', 'constructor'],
+  ['2^53', '9007199254740993'],
+  ['blank', ' '],
+];
+
+export interface Harness {
+  /** A fresh folder, removed after the test. */
+  readonly folder: string;
+  /** Closed after the test. */
+  create(definition: SourceDefinition, overrides?: Partial<SourceContext>): Promise<DataSource>;
+}
+
+/** Registers the hooks of a suite; its fields hold from the first hook on. */
+export function useSources(): Harness {
+  let folder = '';
+  let sources: DataSource[] = [];
+  beforeEach(async () => {
+    folder = await realpath(await mkdtemp(join(tmpdir(), 'distcache-connectors-')));
+    sources = [];
+  });
+  afterEach(async () => {
+    for (const source of sources) await source.close?.();
+    await rm(folder, { recursive: true, force: true });
+  });
+  return {
+    get folder() {
+      return folder;
+    },
+    create: async (definition, overrides = {}) => {
+      const source = await createDataSource(definition, contextOf({ baseDir: folder, ...overrides }));
+      sources.push(source);
+      return source;
+    },
+  };
+}
+
+export const fetchOf = async (
+  source: DataSource,
+  key: string,
+  signal: AbortSignal = new AbortController().signal,
+): Promise<FetchResult> => source.fetch(key, { signal });
+
+/** The value as text, or null; fails where a time to live came with it. */
+export async function textOf(source: DataSource, key: string): Promise<string | null> {
+  const result = await fetchOf(source, key);
+  if (result === null || typeof result === 'string') return result;
+  expect(result, 'a bare value').to.be.instanceOf(Uint8Array);
+  return Buffer.from(result as Uint8Array).toString();
+}
+
+export async function rejection(work: Promise<unknown>): Promise<Error & { code?: string }> {
+  let result: unknown;
+  try {
+    result = await work;
+  } catch (error) {
+    expect(error).to.be.instanceOf(Error);
+    return error as Error & { code?: string };
+  }
+  throw new Error(`expected a rejection, got ${JSON.stringify(result)}`);
+}
