@@ -6,9 +6,8 @@ import type { SourceContext } from './definition.js';
 export function endIfAborted(signal: AbortSignal, keyspace: string): void {
   if (!signal.aborted) return;
   const reason: unknown = signal.reason;
-  throw reason instanceof DistcacheError
-    ? reason
-    : aborted(`loading from the data source of keyspace '${keyspace}'`, reason);
+  if (codeOf(reason) !== undefined) throw reason;
+  throw aborted(`loading from the data source of keyspace '${keyspace}'`, reason);
 }
 
 /**
