@@ -13,6 +13,13 @@ export interface UrlTemplate {
   urlOf(key: string): URL | undefined;
 }
 
+/** What every request says, and all that a foreign origin hears. Values are kept as the server sends them, so unpacked. */
+export const plainHeaders: Readonly<Record<string, string>> = {
+  accept: '*/*',
+  'accept-encoding': 'identity',
+  'user-agent': 'distcache',
+};
+
 const place = '{key}';
 /** Stands for the key while the template is checked; URLs leave letters and digits as they are. */
 const standIn = 'k0e0y';
@@ -48,9 +55,7 @@ export function parseTemplate(definition: HttpDefinition, keyspace: string): Url
   return {
     origin: url.origin,
     headers: {
-      accept: '*/*',
-      'accept-encoding': 'identity',
-      'user-agent': 'distcache',
+      ...plainHeaders,
       ...(credentials && { authorization: credentials }),
       ...checkedHeaders(definition, keyspace),
     },

@@ -12,19 +12,18 @@ import { DistcacheError } from '../base/errors.js';
 import type { DataSource, FetchResult } from '../ports/data-source.js';
 import { lifetimeMs } from './cache-lifetime.js';
 import type { HttpDefinition, SourceContext } from './definition.js';
-import { parseTemplate, type UrlTemplate } from './http-template.js';
+import { parseTemplate, plainHeaders, type UrlTemplate } from './http-template.js';
 import { endIfAborted, sourceFailed, tooLarge } from './outcome.js';
+import { redirectTarget } from './redirect.js';
 
 const redirectsMax = 5;
-/** Connections to the origin at a time; further requests wait for one. */
-const socketsMax = 64;
+// Every load in flight has a connection of its own, so their number is bounded where loads are: by the source's bulkhead.
 const idleSocketsMax = 16;
 const idleMs = 30_000;
-/** Requests under way or waiting for a connection; beyond it OVERLOADED at once. */
-const requestsMax = 4096;
-/** An answer without interest is read to its end, to keep its connection, when it is this short and this quick. */
+/** An answer whose body is of no interest is read to its end, to keep the connection, up to this length. */
 const drainBytesMax = 64 * 1024;
-const drainMs = 1000;
+
+const redirects: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 
 interface Exchange {
   readonly response: IncomingMessage;
@@ -38,7 +37,7 @@ interface Exchange {
  */
 export function createHttp(definition: HttpDefinition, context: SourceContext): DataSource {
   const template = parseTemplate(definition, context.keyspace);
-  const pool = { keepAlive: true, maxSockets: socketsMax, maxFreeSockets: idleSocketsMax, timeout: idleMs };
+  const pool = { keepAlive: true, maxFreeSockets: idleSocketsMax, timeout: idleMs };
   const agents = { 'http:': new Agent(pool), 'https:': new TlsAgent(pool) };
   const client = new HttpClient(template, context, agents);
   return {
@@ -51,8 +50,6 @@ export function createHttp(definition: HttpDefinition, context: SourceContext): 
 }
 
 class HttpClient {
-  #requests = 0;
-
   constructor(
     private readonly template: UrlTemplate,
     private readonly context: SourceContext,
@@ -64,13 +61,6 @@ class HttpClient {
     endIfAborted(signal, keyspace);
     const url = this.template.urlOf(key);
     if (url === undefined) return null;
-    if (this.#requests >= requestsMax) {
-      throw new DistcacheError(
-        'OVERLOADED',
-        `the data source of keyspace '${keyspace}': ${requestsMax} requests wait for ${this.template.origin}`,
-      );
-    }
-    this.#requests++;
     try {
       return await this.#load(url, signal);
     } catch (error) {
@@ -78,8 +68,6 @@ class HttpClient {
       if (error instanceof DistcacheError) throw error;
       // The cause is left behind: Node's errors may quote request lines and headers.
       throw sourceFailed(keyspace, `${this.template.origin} ${problemOf(error)}`);
-    } finally {
-      this.#requests--;
     }
   }
 
@@ -90,29 +78,16 @@ class HttpClient {
       const { response, request } = await this.#ask(url, headers, signal);
       const status = response.statusCode ?? 0;
       if (status >= 200 && status < 300) return this.#accept(response, request);
-      drain(response);
+      await drain(response);
       if (status === 404 || status === 410) return null;
-      if (![301, 302, 303, 307, 308].includes(status))
-        throw this.#failed(`answered ${status} ${STATUS_CODES[status] ?? ''}`.trimEnd());
-      const next = this.#target(response.headers.location, url);
+      if (!redirects.has(status)) throw this.#failed(`answered ${status} ${STATUS_CODES[status] ?? ''}`.trimEnd());
+      const next = redirectTarget(response.headers.location, url);
+      if (typeof next === 'string') throw this.#failed(next);
       // Once away from the configured origin the configured headers stay behind, also should a redirect lead back.
-      if (next.origin !== url.origin)
-        headers = { accept: '*/*', 'accept-encoding': 'identity', 'user-agent': 'distcache' };
+      if (next.origin !== url.origin) headers = plainHeaders;
       url = next;
     }
     throw this.#failed(`redirected more than ${redirectsMax} times`);
-  }
-
-  #target(location: string | undefined, from: URL): URL {
-    if (location === undefined || !URL.canParse(location, from.href))
-      throw this.#failed('redirected without a usable location');
-    const next = new URL(location, from);
-    if (next.protocol !== 'https:' && (next.protocol !== 'http:' || from.protocol === 'https:')) {
-      throw this.#failed(`redirected from ${from.protocol} to ${next.protocol}, which is not followed`);
-    }
-    next.username = '';
-    next.password = '';
-    return next;
   }
 
   /** A kept connection may turn out closed by the server just as it is used; then the request goes out once more on a new one. */
@@ -169,14 +144,17 @@ function exchange(url: URL, options: RequestOptions): Promise<Answer> {
   });
 }
 
-function drain(response: IncomingMessage): void {
-  if (Number(response.headers['content-length'] ?? Number.POSITIVE_INFINITY) > drainBytesMax) {
-    response.destroy();
-    return;
+/** What happens to this body changes nothing about the answer; the caller's signal ends it through the request. */
+async function drain(response: IncomingMessage): Promise<void> {
+  let length = 0;
+  try {
+    for await (const chunk of response as AsyncIterable<Buffer>) {
+      length += chunk.byteLength;
+      if (length > drainBytesMax) return;
+    }
+  } catch {
+    // The connection is gone, and with it the reason to read on.
   }
-  response.on('error', () => {});
-  response.setTimeout(drainMs, () => response.destroy());
-  response.resume();
 }
 
 /** Only codes: texts of connection errors may hold more of the address than its origin. */
