@@ -1,0 +1,87 @@
+import { ArgumentTypeError, DistcacheError, invalidArgument } from '../base/errors.js';
+import type { PutEntry } from '../ports/cache.js';
+import type { Clock } from '../ports/clock.js';
+import type { EngineLimits } from './options.js';
+
+/** Wrong types throw a TypeError at once, as programming mistakes; wrong values are INVALID_ARGUMENT. */
+
+const encoder = new TextEncoder();
+
+export function checkKey(key: unknown, limits: EngineLimits): asserts key is string {
+  if (typeof key !== 'string') throw new ArgumentTypeError(`key is ${typeName(key)}, must be a string`);
+  if (key === '') throw invalidArgument('key is empty, must have at least one character');
+  // A UTF-16 unit takes at most three bytes, so most keys pass without being encoded.
+  if (key.length * 3 > limits.maxKeyBytes) {
+    const bytes = encoder.encode(key).byteLength;
+    if (bytes > limits.maxKeyBytes) {
+      throw invalidArgument(`key is ${bytes} bytes long; limits.maxKeyBytes allows ${limits.maxKeyBytes}`);
+    }
+  }
+  if (!key.isWellFormed()) throw invalidArgument('key has a lone surrogate; keys are well-formed Unicode');
+}
+
+export function checkBatch(name: string, batch: unknown, limits: EngineLimits): asserts batch is readonly unknown[] {
+  if (!Array.isArray(batch)) throw new ArgumentTypeError(`${name} is ${typeName(batch)}, must be an array`);
+  if (batch.length > limits.maxBatch) {
+    throw invalidArgument(`${name} has ${batch.length} elements; limits.maxBatch allows ${limits.maxBatch}; split it`);
+  }
+}
+
+/** The caller's bytes as they are now, copied, so that later writes by the caller stay unseen. */
+export function ownValue(value: unknown, limits: EngineLimits): Uint8Array {
+  if (!(value instanceof Uint8Array)) {
+    throw new ArgumentTypeError(
+      `value is ${typeName(value)}, must be a Uint8Array; encode text with new TextEncoder()`,
+    );
+  }
+  if (!(value.buffer instanceof ArrayBuffer)) {
+    throw new ArgumentTypeError(
+      'value lies in a SharedArrayBuffer, which others may write while it is copied; copy it first',
+    );
+  }
+  if (value.buffer.detached) throw new ArgumentTypeError('value is detached: its memory was transferred elsewhere');
+  checkValueBytes(value.byteLength, limits);
+  return Uint8Array.prototype.slice.call(value);
+}
+
+export function checkValueBytes(bytes: number, limits: EngineLimits): void {
+  if (bytes > limits.maxValueBytes) {
+    throw new DistcacheError(
+      'VALUE_TOO_LARGE',
+      `value is ${bytes} bytes long; limits.maxValueBytes allows ${limits.maxValueBytes}`,
+    );
+  }
+}
+
+/** Life of an entry being put, in milliseconds; undefined where the entry leaves it to its keyspace. */
+export function lifeOf(entry: PutEntry, clock: Clock): number | undefined {
+  if (entry.ttlMs !== undefined) {
+    if (typeof entry.ttlMs !== 'number')
+      throw new ArgumentTypeError(`ttlMs is ${typeName(entry.ttlMs)}, must be a number`);
+    if (!(entry.ttlMs > 0)) {
+      throw invalidArgument(`ttlMs is ${entry.ttlMs}, must be above 0; delete the key instead, or leave it out`);
+    }
+    return entry.ttlMs;
+  }
+  if (entry.expiresAt === undefined) return undefined;
+  if (!(entry.expiresAt instanceof Date)) {
+    throw new ArgumentTypeError(`expiresAt is ${typeName(entry.expiresAt)}, must be a Date`);
+  }
+  const lifeMs = entry.expiresAt.getTime() - clock.wallMs();
+  if (!(lifeMs > 0)) {
+    const when = Number.isNaN(lifeMs) ? 'not a valid date' : `${entry.expiresAt.toISOString()}, which has passed`;
+    throw invalidArgument(`expiresAt is ${when}; it must lie ahead`);
+  }
+  return lifeMs;
+}
+
+export function checkTimeout(timeoutMs: unknown): void {
+  if (timeoutMs === undefined) return;
+  if (typeof timeoutMs !== 'number' || Number.isNaN(timeoutMs)) {
+    throw new ArgumentTypeError(`timeoutMs is ${typeName(timeoutMs)}, must be a number of milliseconds`);
+  }
+  if (timeoutMs <= 0) throw invalidArgument(`timeoutMs is ${timeoutMs}, must be above 0`);
+}
+
+const typeName = (value: unknown): string =>
+  value === null ? 'null' : Number.isNaN(value) ? 'NaN' : Array.isArray(value) ? 'an array' : `of type ${typeof value}`;

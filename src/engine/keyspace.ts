@@ -1,0 +1,223 @@
+import { DistcacheError, messageOf } from '../base/errors.js';
+import { Slots } from '../coherence/slots.js';
+import { SingleFlight } from '../flight/single-flight.js';
+import type { KeyspaceStatus } from '../ports/cache.js';
+import type { Clock } from '../ports/clock.js';
+import type { LoadContext } from '../ports/load-context.js';
+import type { Outcome } from '../ports/peers.js';
+import type { Random } from '../ports/random.js';
+import { GuardedSource } from '../source/guarded-source.js';
+import type { Entry, EvictionIndexFactory } from '../store/entry.js';
+import { Store } from '../store/store.js';
+import type { EngineLimits, ResolvedKeyspace } from './options.js';
+
+/** What a read came to, before it is given the shape that callers see. */
+export interface Answer {
+  /** null: the data source has no such key. Shared bytes: copied before a caller gets them. */
+  readonly value: Uint8Array | null;
+  readonly version: number;
+  /** On this node's monotonic clock; Infinity: does not expire. */
+  readonly expiresAtMs: number;
+  readonly outcome: Outcome;
+  readonly wasPut: boolean;
+  /** Name of the node whose memory or source answered. */
+  readonly node: string;
+}
+
+/**
+ * Laws: gets = cache_hits + loads; loads = loads_coalesced + flights begun. What peers ask of this node counts as gets
+ * too, and as server_requests.
+ */
+export interface Counts {
+  gets: number;
+  /** Answered from this node's memory, remembered absences and hot copies included. */
+  cacheHits: number;
+  hotHits: number;
+  negativeHits: number;
+  /** Reads that memory could not answer. */
+  loads: number;
+  /** Answers fetched from the owner. */
+  peerLoads: number;
+  peerErrors: number;
+  /** Asked of the data source by this node: answered, and failed. */
+  localLoads: number;
+  localLoadErrors: number;
+  /** Loads whose value was served but not kept, because a write fell into them or the owner was out of reach. */
+  unkeptLoads: number;
+  serverRequests: number;
+  puts: number;
+  deletes: number;
+  /** Invalidations received. */
+  invalidations: number;
+}
+
+export interface KeyspaceDeps {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly context: LoadContext;
+  readonly evictionIndex: EvictionIndexFactory;
+}
+
+/** One keyspace on one node: its entries, what it remembers of writes, the loads under way, and its data source. */
+export class Keyspace {
+  readonly options: ResolvedKeyspace;
+  readonly store: Store;
+  readonly slots = new Slots();
+  readonly source: GuardedSource;
+  /** Loads by this node as the owner. */
+  readonly loads: SingleFlight<Answer>;
+  /** Fetches from owners, and loads in their stead. */
+  readonly fetches: SingleFlight<Answer>;
+  readonly counts: Counts = {
+    gets: 0,
+    cacheHits: 0,
+    hotHits: 0,
+    negativeHits: 0,
+    loads: 0,
+    peerLoads: 0,
+    peerErrors: 0,
+    localLoads: 0,
+    localLoadErrors: 0,
+    unkeptLoads: 0,
+    serverRequests: 0,
+    puts: 0,
+    deletes: 0,
+    invalidations: 0,
+  };
+  readonly #clock: Clock;
+  readonly #random: Random;
+
+  constructor(options: ResolvedKeyspace, limits: EngineLimits, deps: KeyspaceDeps) {
+    this.options = options;
+    this.#clock = deps.clock;
+    this.#random = deps.random.fork(`ttl:${options.name}`);
+    this.store = new Store({ maxBytes: options.maxBytes, hotShare: options.hotShare, index: deps.evictionIndex });
+    this.source = new GuardedSource(deps, options.name, options.dataSource, {
+      maxConcurrent: options.maxConcurrentLoads,
+      maxQueued: options.maxQueuedLoads,
+      maxValueBytes: limits.maxValueBytes,
+      loadTimeoutMs: options.readTimeoutMs,
+    });
+    const overloaded = (limit: number): DistcacheError =>
+      new DistcacheError(
+        'OVERLOADED',
+        `keyspace '${options.name}' has ${limit} keys being read already; limits.maxInflight allows no more`,
+      );
+    this.loads = new SingleFlight(deps.clock, limits.maxInflight, overloaded);
+    this.fetches = new SingleFlight(deps.clock, limits.maxInflight, overloaded);
+  }
+
+  get name(): string {
+    return this.options.name;
+  }
+
+  /** The entry in memory while it is fresh. The hot path: one lookup, no allocation. */
+  fresh(key: string): Entry | undefined {
+    const entry = this.store.get(key);
+    if (entry === undefined) return undefined;
+    if (entry.expiresAtMs !== Number.POSITIVE_INFINITY && entry.expiresAtMs <= this.#clock.nowMs()) return undefined;
+    return entry;
+  }
+
+  /** Counts a read that memory answered. */
+  countHit(entry: Entry): void {
+    this.counts.gets++;
+    this.counts.cacheHits++;
+    if (entry.value === null) this.counts.negativeHits++;
+    else if (entry.owner !== '') this.counts.hotHits++;
+  }
+
+  /** Counts a read that memory did not answer. */
+  countMiss(): void {
+    this.counts.gets++;
+    this.counts.loads++;
+  }
+
+  /**
+   * Milliseconds an entry lives: what was said with it, else what the keyspace's `expiresAt` says, else the jittered
+   * default. Zero or below: not to be kept.
+   */
+  lifeMs(key: string, givenMs: number | undefined): number {
+    if (givenMs !== undefined) return givenMs;
+    const date = this.#expiryOf(key);
+    if (date !== undefined) return date.getTime() - this.#clock.wallMs();
+    return this.#jittered(this.options.defaultTtlMs);
+  }
+
+  /** Milliseconds the absence of a key is remembered; 0: not at all. */
+  negativeLifeMs(): number {
+    return this.#jittered(this.options.negativeTtlMs);
+  }
+
+  status(): KeyspaceStatus {
+    const { name, maxBytes, defaultTtlMs, negativeTtlMs, readTimeoutMs, writeTimeoutMs, hotShare, eviction } =
+      this.options;
+    return {
+      name,
+      maxBytes,
+      defaultTtlMs: defaultTtlMs === Number.POSITIVE_INFINITY ? undefined : defaultTtlMs,
+      negativeTtlMs: negativeTtlMs === 0 ? undefined : negativeTtlMs,
+      readTimeoutMs,
+      writeTimeoutMs,
+      hotShare,
+      eviction,
+      stats: this.stats(),
+    };
+  }
+
+  /** Counters since start and gauges of now, named as in the admin endpoints. */
+  stats(): Readonly<Record<string, number>> {
+    const { counts, store } = this;
+    const loads = this.loads.counts();
+    const fetches = this.fetches.counts();
+    const held = store.counts();
+    return {
+      gets: counts.gets,
+      cache_hits: counts.cacheHits,
+      hot_hits: counts.hotHits,
+      negative_hits: counts.negativeHits,
+      loads: counts.loads,
+      loads_coalesced: loads.joined + fetches.joined,
+      loads_deduped: loads.started + fetches.started,
+      peer_loads: counts.peerLoads,
+      peer_errors: counts.peerErrors,
+      local_loads: counts.localLoads,
+      local_load_errs: counts.localLoadErrors,
+      unkept_loads: counts.unkeptLoads,
+      server_requests: counts.serverRequests,
+      puts: counts.puts,
+      deletes: counts.deletes,
+      remove_keys_requests: counts.deletes,
+      invalidations: counts.invalidations,
+      loads_running: this.source.running,
+      loads_queued: this.source.queued,
+      entries: held.ownedEntries + held.hotEntries,
+      main_cache_bytes: held.ownedBytes,
+      hot_cache_bytes: held.hotBytes,
+      evictions: held.removed.evicted,
+      expirations: held.removed.expired,
+    };
+  }
+
+  #expiryOf(key: string): Date | undefined {
+    if (this.options.expiresAt === undefined) return undefined;
+    let date: Date | undefined;
+    try {
+      date = this.options.expiresAt(key);
+    } catch (error) {
+      throw this.#badExpiry(`threw: ${messageOf(error)}`, error);
+    }
+    if (date === undefined) return undefined;
+    if (!(date instanceof Date) || Number.isNaN(date.getTime()))
+      throw this.#badExpiry('returned something else than a valid Date');
+    return date;
+  }
+
+  #badExpiry(what: string, cause?: unknown): DistcacheError {
+    return new DistcacheError('DATA_SOURCE_FAILED', `expiresAt of keyspace '${this.name}' ${what}`, { cause });
+  }
+
+  #jittered(ttlMs: number): number {
+    return this.options.ttlJitter === 0 ? ttlMs : ttlMs * (1 - this.options.ttlJitter * this.#random.next());
+  }
+}

@@ -1,0 +1,240 @@
+import { invalidArgument } from '../base/errors.js';
+import { type Duration, formatSize, parseDuration, parseSize, type Size } from '../base/units.js';
+import type { DataSource } from '../ports/data-source.js';
+
+/** A named part of the cache with a budget and a data source of its own. */
+export interface KeyspaceOptions {
+  readonly name: string;
+  /** Budget per node for keys, values and their overhead: bytes, or text such as `64MiB`. */
+  readonly maxBytes: Size;
+  readonly dataSource: DataSource;
+  /** When the entry of this key expires, unless the entry says so itself; undefined: `defaultTtl`. */
+  readonly expiresAt?: ((key: string) => Date | undefined) | undefined;
+  /** Time to live of entries without an expiry of their own: milliseconds or text such as `5m`. Unset: they do not expire. */
+  readonly defaultTtl?: Duration | undefined;
+  /** Part by which `defaultTtl` and `negativeTtl` are shortened at random, 0 to 1, so that entries made together do not expire together. */
+  readonly ttlJitter?: number | undefined;
+  /** How long "the source has no such key" is remembered. Unset or 0: not at all. */
+  readonly negativeTtl?: Duration | undefined;
+  /** Part of `maxBytes` for copies of other nodes' entries, 0 to 0.5. Default 0.125. */
+  readonly hotShare?: number | undefined;
+  readonly readTimeout?: Duration | undefined;
+  readonly writeTimeout?: Duration | undefined;
+  /** Name of the eviction policy. Default `lru`. */
+  readonly eviction?: string | undefined;
+  /** Loads of this keyspace in flight at once on one node, and how many more may wait. */
+  readonly maxConcurrentLoads?: number | undefined;
+  readonly maxQueuedLoads?: number | undefined;
+}
+
+export interface CoreOptions {
+  readonly keyspaces: readonly KeyspaceOptions[];
+  /** Points of each node on the ring. Default 512. Must be the same on all nodes. */
+  readonly virtualNodes?: number | undefined;
+  readonly timeouts?: { readonly read?: Duration | undefined; readonly write?: Duration | undefined } | undefined;
+  readonly limits?:
+    | {
+        readonly maxKeyBytes?: Size | undefined;
+        readonly maxValueBytes?: Size | undefined;
+        /** Keys in one getMany, putMany or deleteMany. */
+        readonly maxBatch?: number | undefined;
+        /** Operations under way at once on this node, and to each peer. */
+        readonly maxInflight?: number | undefined;
+      }
+    | undefined;
+  /** Defaults for every keyspace. */
+  readonly source?:
+    | { readonly maxConcurrent?: number | undefined; readonly maxQueued?: number | undefined }
+    | undefined;
+}
+
+export interface ResolvedKeyspace {
+  readonly name: string;
+  readonly maxBytes: number;
+  readonly dataSource: DataSource;
+  readonly expiresAt: ((key: string) => Date | undefined) | undefined;
+  readonly defaultTtlMs: number;
+  readonly ttlJitter: number;
+  readonly negativeTtlMs: number;
+  readonly hotShare: number;
+  readonly readTimeoutMs: number;
+  readonly writeTimeoutMs: number;
+  readonly eviction: string;
+  readonly maxConcurrentLoads: number;
+  readonly maxQueuedLoads: number;
+}
+
+export interface EngineLimits {
+  readonly maxKeyBytes: number;
+  readonly maxValueBytes: number;
+  readonly maxBatch: number;
+  readonly maxInflight: number;
+}
+
+export interface ResolvedOptions {
+  readonly keyspaces: readonly ResolvedKeyspace[];
+  readonly virtualNodes: number;
+  readonly limits: EngineLimits;
+}
+
+/** What surrounds the options: facts of the machine and of this build. */
+export interface OptionsContext {
+  readonly totalMemoryBytes: number;
+  readonly evictionPolicies: readonly string[];
+}
+
+/** One thing that is wrong: where, and in words what is allowed. */
+export interface OptionProblem {
+  readonly path: readonly (string | number)[];
+  readonly message: string;
+}
+
+/** Smallest budget that holds an entry beside its overhead. */
+const maxBytesMin = 1024;
+const day = 86_400_000;
+/** Longer time-outs are mistakes of units. */
+const timeoutMaxMs = day;
+const encoder = new TextEncoder();
+
+/**
+ * Checks everything at once and resolves defaults. Returns every problem found, so that a config file is mended in one
+ * go; `resolveOptions` throws them as one INVALID_ARGUMENT.
+ */
+export function checkOptions(
+  options: CoreOptions,
+  context: OptionsContext,
+): { readonly resolved: ResolvedOptions; readonly problems: readonly OptionProblem[] } {
+  const check = new Checker();
+  const limits: EngineLimits = {
+    maxKeyBytes: check.size(['limits', 'maxKeyBytes'], options.limits?.maxKeyBytes, 4096, 1, 1024 ** 2),
+    maxValueBytes: check.size(
+      ['limits', 'maxValueBytes'],
+      options.limits?.maxValueBytes,
+      16 * 1024 ** 2,
+      1,
+      512 * 1024 ** 2,
+    ),
+    maxBatch: check.count(['limits', 'maxBatch'], options.limits?.maxBatch, 10_000, 1, 1_000_000),
+    maxInflight: check.count(['limits', 'maxInflight'], options.limits?.maxInflight, 100_000, 1, 10_000_000),
+  };
+  const readMs = check.duration(['timeouts', 'read'], options.timeouts?.read, 5000, 1, timeoutMaxMs);
+  const writeMs = check.duration(['timeouts', 'write'], options.timeouts?.write, 5000, 1, timeoutMaxMs);
+  const concurrent = check.count(['source', 'maxConcurrent'], options.source?.maxConcurrent, 64, 1, 100_000);
+  const queued = check.count(['source', 'maxQueued'], options.source?.maxQueued, 10_000, 0, 10_000_000);
+
+  const seen = new Set<string>();
+  const keyspaces = options.keyspaces.map((given, index): ResolvedKeyspace => {
+    const at = (field: string): readonly (string | number)[] => ['keyspaces', index, field];
+    check.keyspaceName(at('name'), given.name);
+    if (seen.has(given.name)) check.problem(at('name'), `'${given.name}' is the name of two keyspaces`);
+    seen.add(given.name);
+    if (typeof given.dataSource?.fetch !== 'function') {
+      check.problem(at('dataSource'), 'has no fetch(key, { signal }) function');
+    }
+    if (given.expiresAt !== undefined && typeof given.expiresAt !== 'function') {
+      check.problem(at('expiresAt'), 'is not a function (key) => Date | undefined');
+    }
+    const eviction = given.eviction ?? 'lru';
+    if (!context.evictionPolicies.includes(eviction)) {
+      check.problem(at('eviction'), `is '${eviction}', must be one of: ${context.evictionPolicies.join(', ')}`);
+    }
+    return {
+      name: given.name,
+      maxBytes: check.size(at('maxBytes'), given.maxBytes, undefined, maxBytesMin, context.totalMemoryBytes),
+      dataSource: given.dataSource,
+      expiresAt: given.expiresAt,
+      defaultTtlMs: check.duration(
+        at('defaultTtl'),
+        given.defaultTtl,
+        Number.POSITIVE_INFINITY,
+        1,
+        Number.MAX_SAFE_INTEGER,
+      ),
+      ttlJitter: check.share(at('ttlJitter'), given.ttlJitter, 0, 1),
+      negativeTtlMs: check.duration(at('negativeTtl'), given.negativeTtl, 0, 0, Number.MAX_SAFE_INTEGER),
+      hotShare: check.share(at('hotShare'), given.hotShare, 0.125, 0.5),
+      readTimeoutMs: check.duration(at('readTimeout'), given.readTimeout, readMs, 1, timeoutMaxMs),
+      writeTimeoutMs: check.duration(at('writeTimeout'), given.writeTimeout, writeMs, 1, timeoutMaxMs),
+      eviction,
+      maxConcurrentLoads: check.count(at('maxConcurrentLoads'), given.maxConcurrentLoads, concurrent, 1, 100_000),
+      maxQueuedLoads: check.count(at('maxQueuedLoads'), given.maxQueuedLoads, queued, 0, 10_000_000),
+    };
+  });
+  const virtualNodes = check.count(['virtualNodes'], options.virtualNodes, 512, 1, 4096);
+  return { resolved: { keyspaces, virtualNodes, limits }, problems: check.problems };
+}
+
+/** Throws INVALID_ARGUMENT naming every problem. */
+export function resolveOptions(options: CoreOptions, context: OptionsContext): ResolvedOptions {
+  if (options === null || typeof options !== 'object' || !Array.isArray(options.keyspaces)) {
+    throw invalidArgument('keyspaces is not an array; an engine needs { keyspaces: [{ name, maxBytes, dataSource }] }');
+  }
+  const { resolved, problems } = checkOptions(options, context);
+  if (problems.length > 0) {
+    throw invalidArgument(problems.map(({ path, message }) => `${pathText(path)} ${message}`).join('; '));
+  }
+  return resolved;
+}
+
+/** `keyspaces[0].maxBytes` */
+export const pathText = (path: readonly (string | number)[]): string =>
+  path.reduce<string>(
+    (text, part) => (typeof part === 'number' ? `${text}[${part}]` : text === '' ? part : `${text}.${part}`),
+    '',
+  );
+
+type Path = readonly (string | number)[];
+
+class Checker {
+  readonly problems: OptionProblem[] = [];
+
+  problem(path: Path, message: string): void {
+    this.problems.push({ path, message });
+  }
+
+  keyspaceName(path: Path, name: unknown): void {
+    if (typeof name !== 'string' || name === '')
+      return this.problem(path, 'is not a name; give a text of 1 to 128 bytes');
+    const bytes = encoder.encode(name).byteLength;
+    if (bytes > 128) this.problem(path, `is ${bytes} bytes long, may be at most 128`);
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused here
+    if (/[\u0000-\u001f\u007f]/.test(name)) this.problem(path, 'has control characters');
+    if (!name.isWellFormed()) this.problem(path, 'is not well-formed Unicode');
+  }
+
+  duration(path: Path, given: Duration | undefined, fallbackMs: number, minMs: number, maxMs: number): number {
+    if (given === undefined) return fallbackMs;
+    const ms = typeof given === 'string' ? parseDuration(given) : given;
+    if (typeof ms === 'number' && ms >= minMs && (ms <= maxMs || ms === fallbackMs)) return ms;
+    const most = maxMs === Number.MAX_SAFE_INTEGER ? '' : ' and at most 24h';
+    this.problem(
+      path,
+      `is ${show(given)}, must be a duration of at least ${minMs} ms${most}, such as 250ms, 30s or 5m`,
+    );
+    return fallbackMs;
+  }
+
+  size(path: Path, given: Size | undefined, fallback: number | undefined, min: number, max: number): number {
+    if (given === undefined && fallback !== undefined) return fallback;
+    const bytes = typeof given === 'string' ? parseSize(given) : given;
+    if (Number.isSafeInteger(bytes) && bytes! >= min && bytes! <= max) return bytes!;
+    this.problem(path, `is ${show(given)}, must be a size from ${min}B to ${formatSize(max)}, such as 512KiB or 64MiB`);
+    return fallback ?? min;
+  }
+
+  count(path: Path, given: number | undefined, fallback: number, min: number, max: number): number {
+    if (given === undefined) return fallback;
+    if (Number.isSafeInteger(given) && given >= min && given <= max) return given;
+    this.problem(path, `is ${show(given)}, must be a whole number from ${min} to ${max}`);
+    return fallback;
+  }
+
+  share(path: Path, given: number | undefined, fallback: number, max: number): number {
+    if (given === undefined) return fallback;
+    if (typeof given === 'number' && given >= 0 && given <= max) return given;
+    this.problem(path, `is ${show(given)}, must be a part from 0 to ${max}`);
+    return fallback;
+  }
+}
+
+const show = (value: unknown): string => (typeof value === 'string' ? `'${value}'` : String(value));

@@ -1,0 +1,101 @@
+import { DistcacheError } from '../base/errors.js';
+import type { Clock, Wait } from '../ports/clock.js';
+import type { NodeInfo } from '../ports/membership.js';
+import type { PeerReply, PeerRequest } from '../ports/peers.js';
+import type { Entry } from '../store/entry.js';
+import { checkKey, checkValueBytes } from './arguments.js';
+import type { Answer, Keyspace } from './keyspace.js';
+import type { EngineLimits } from './options.js';
+import { answerOf, type Reads } from './reads.js';
+import type { Writes } from './writes.js';
+
+export interface PeerRequestDeps {
+  readonly clock: Clock;
+  readonly reads: Reads;
+  readonly writes: Writes;
+  readonly limits: EngineLimits;
+  readonly self: () => NodeInfo;
+  readonly serving: () => boolean;
+  readonly keyspace: (name: string) => Keyspace | undefined;
+  readonly dropKeyspace: (name: string) => void;
+}
+
+/** Answers what other nodes ask of this one. A hit is answered at once, without a promise and without hashing the key. */
+export class PeerRequests {
+  readonly #deps: PeerRequestDeps;
+
+  constructor(deps: PeerRequestDeps) {
+    this.#deps = deps;
+  }
+
+  handle(from: NodeInfo, request: PeerRequest, wait: Wait): PeerReply | Promise<PeerReply> {
+    const { keyspace, limits, writes } = this.#deps;
+    if (request.do === 'drop-keyspace') {
+      this.#deps.dropKeyspace(request.keyspace);
+      return applied;
+    }
+    const space = keyspace(request.keyspace);
+    // What is said of a keyspace that this node doesn't have touches nothing it holds.
+    if (request.do === 'invalidate') {
+      if (space !== undefined) writes.invalidate(space, request.key, request.version);
+      return applied;
+    }
+    if (!this.#deps.serving()) throw new DistcacheError('NOT_STARTED', `node ${this.#deps.self().name} is not serving`);
+    if (space === undefined) {
+      throw new DistcacheError(
+        'KEYSPACE_NOT_FOUND',
+        `node ${this.#deps.self().name} has no keyspace '${request.keyspace}', which node ${from.name} asks for`,
+      );
+    }
+    switch (request.do) {
+      case 'get':
+        return this.#get(space, request.key, request.loading, wait);
+      case 'put':
+        checkKey(request.key, limits);
+        checkValueBytes(request.value.byteLength, limits);
+        return this.#write(space, request.key, { do: 'put', value: request.value, ttlMs: request.ttlMs }, wait);
+      case 'delete':
+        return this.#write(space, request.key, { do: 'delete' }, wait);
+    }
+  }
+
+  #get(space: Keyspace, key: string, loading: readonly string[], wait: Wait): PeerReply | Promise<PeerReply> {
+    space.counts.serverRequests++;
+    const entry = space.fresh(key);
+    if (entry !== undefined && entry.owner === '') {
+      space.countHit(entry);
+      return this.#hit(entry);
+    }
+    checkKey(key, this.#deps.limits);
+    const answer = this.#deps.reads.readAsOwner(space, key, wait, loading);
+    return answer === undefined ? notOwner : answer.then((found) => this.#reply(found));
+  }
+
+  #hit(entry: Entry): PeerReply {
+    return this.#reply(answerOf(entry, ''));
+  }
+
+  #reply(answer: Answer): PeerReply {
+    const { version, outcome, wasPut, value } = answer;
+    const lifeMs =
+      answer.expiresAtMs === Number.POSITIVE_INFINITY
+        ? Number.POSITIVE_INFINITY
+        : Math.max(0, answer.expiresAtMs - this.#deps.clock.nowMs());
+    return value === null
+      ? { is: 'absent', version, lifeMs, outcome }
+      : { is: 'value', value, version, lifeMs, outcome, wasPut };
+  }
+
+  #write(
+    space: Keyspace,
+    key: string,
+    change: Parameters<Writes['write']>[2],
+    wait: Wait,
+  ): PeerReply | Promise<PeerReply> {
+    const written = this.#deps.writes.writeAsOwner(space, key, change, wait);
+    return written === undefined ? notOwner : written.then((result) => ({ is: 'written', ...result }));
+  }
+}
+
+const applied: PeerReply = { is: 'applied' };
+const notOwner: PeerReply = { is: 'not-owner' };
