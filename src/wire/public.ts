@@ -1,0 +1,185 @@
+import type { PartialFailure } from '../base/errors.js';
+import type {
+  FailedLookup,
+  KeyspaceStatus,
+  Lookup,
+  NodeStatus,
+  PeerStatus,
+  PutEntry,
+  WriteManyResult,
+  WriteResult,
+} from '../ports/cache.js';
+import type { Outcome } from '../ports/peers.js';
+import { distcache } from './generated/distcache.js';
+import { MalformedError, Reader, wireType } from './reader.js';
+
+/*
+ * The public service (proto/distcache/v1/cache.proto) as the server sees it: bytes to arguments, results to bytes.
+ * Values of decoded requests are views on the message, which has a buffer of its own; whoever stores one copies it.
+ */
+
+const { v1 } = distcache;
+
+/** Keys or entries in one request. Checked on the bytes, before a single element is made. */
+export const batchMax = 131_072;
+
+interface Finishable {
+  finish(): Uint8Array;
+}
+
+const bytesOf = (writer: Finishable): Buffer => {
+  const bytes = writer.finish();
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+};
+
+function parse<T>(what: string, bytes: Uint8Array, decode: (bytes: Uint8Array) => T): T {
+  try {
+    return decode(bytes);
+  } catch (cause) {
+    throw new MalformedError(`the bytes are no ${what}`, { cause });
+  }
+}
+
+/** Refuses a message in which field `number` occurs more than `batchMax` times. */
+function checkCount(bytes: Uint8Array, number: number, what: string): void {
+  const reader = new Reader(bytes);
+  const wanted = (number << 3) | wireType.bytes;
+  let count = 0;
+  while (reader.at < reader.end) {
+    const tag = reader.uint32();
+    if (tag === wanted && ++count > batchMax)
+      throw new MalformedError(`${what} of one call are limited to ${batchMax}`);
+    reader.skip(tag & 7);
+  }
+}
+
+export interface KeyRequest {
+  readonly keyspace: string;
+  readonly key: string;
+}
+export interface KeysRequest {
+  readonly keyspace: string;
+  readonly keys: readonly string[];
+}
+export interface PutCall {
+  readonly keyspace: string;
+  readonly entry: PutEntry;
+}
+export interface PutManyCall {
+  readonly keyspace: string;
+  readonly entries: readonly PutEntry[];
+}
+
+const toEntry = (entry: distcache.v1.Entry): PutEntry => ({
+  key: entry.key,
+  value: entry.value,
+  ...(typeof entry.ttlMs === 'number' ? { ttlMs: entry.ttlMs } : {}),
+});
+
+/** Each throws MalformedError on bytes that are no such request. */
+export const decodeRequest = {
+  get: (bytes: Uint8Array): KeyRequest => parse('GetRequest', bytes, (b) => v1.GetRequest.decode(b)),
+  delete: (bytes: Uint8Array): KeyRequest => parse('DeleteRequest', bytes, (b) => v1.DeleteRequest.decode(b)),
+  getMany(bytes: Uint8Array): KeysRequest {
+    checkCount(bytes, 2, 'the keys');
+    return parse('GetManyRequest', bytes, (b) => v1.GetManyRequest.decode(b));
+  },
+  deleteMany(bytes: Uint8Array): KeysRequest {
+    checkCount(bytes, 2, 'the keys');
+    return parse('DeleteManyRequest', bytes, (b) => v1.DeleteManyRequest.decode(b));
+  },
+  put(bytes: Uint8Array): PutCall {
+    const { keyspace, entry } = parse('PutRequest', bytes, (b) => v1.PutRequest.decode(b));
+    if (!entry) throw new MalformedError('a PutRequest without entry');
+    return { keyspace, entry: toEntry(entry as distcache.v1.Entry) };
+  },
+  putMany(bytes: Uint8Array): PutManyCall {
+    checkCount(bytes, 2, 'the entries');
+    const { keyspace, entries } = parse('PutManyRequest', bytes, (b) => v1.PutManyRequest.decode(b));
+    return { keyspace, entries: entries.map((entry) => toEntry(entry as distcache.v1.Entry)) };
+  },
+  getKeyspace: (bytes: Uint8Array): { readonly name: string } =>
+    parse('GetKeyspaceRequest', bytes, (b) => v1.GetKeyspaceRequest.decode(b)),
+};
+
+const outcomeNumber: Readonly<Record<Outcome, distcache.v1.Outcome>> = {
+  hit: 1,
+  hot: 2,
+  load: 3,
+  stale: 4,
+  negative: 5,
+};
+
+function getReply(lookup: Lookup, wallMs: number): distcache.v1.GetReply.$Properties {
+  return {
+    found: lookup.found,
+    outcome: outcomeNumber[lookup.outcome],
+    node: lookup.node,
+    version: lookup.version,
+    ...(lookup.found ? { value: lookup.value } : {}),
+    ...(lookup.expiresAt === undefined ? {} : { lifeMs: Math.max(0, lookup.expiresAt.getTime() - wallMs) }),
+  };
+}
+
+const replyOverheadBytes = 64;
+
+/**
+ * The answers of a GetMany, in order, cut into messages of about `chunkBytes`; made one at a time, so that a slow reader
+ * costs one message. At least one message, so that an empty batch is answered too.
+ */
+export function* encodeGetMany(
+  lookups: readonly (Lookup | FailedLookup)[],
+  wallMs: number,
+  chunkBytes: number,
+): Generator<Buffer, void> {
+  let entries: distcache.v1.GetManyEntry.$Properties[] = [];
+  let sizeBytes = 0;
+  for (const lookup of lookups) {
+    if ('error' in lookup) {
+      const { key, error } = lookup;
+      const { code, message, node = '' } = error;
+      entries.push({ failure: { key, code, message, node } });
+      sizeBytes += replyOverheadBytes + key.length + message.length;
+    } else {
+      entries.push({ reply: getReply(lookup, wallMs) });
+      sizeBytes += replyOverheadBytes + (lookup.value?.byteLength ?? 0);
+    }
+    if (sizeBytes >= chunkBytes) {
+      yield bytesOf(v1.GetManyReply.encode({ entries }));
+      entries = [];
+      sizeBytes = 0;
+    }
+  }
+  if (entries.length > 0 || lookups.length === 0) yield bytesOf(v1.GetManyReply.encode({ entries }));
+}
+
+export const encodeReply = {
+  /** `wallMs`: now, to tell the remaining life of an entry rather than its end. */
+  get: (lookup: Lookup, wallMs: number): Buffer => bytesOf(v1.GetReply.encode(getReply(lookup, wallMs))),
+  write: ({ version, node, unreached }: WriteResult): Buffer =>
+    bytesOf(v1.WriteReply.encode({ version, node, unreached: [...unreached] })),
+  writeMany: ({ written, unreached }: WriteManyResult): Buffer =>
+    bytesOf(v1.WriteManyReply.encode({ written, unreached: [...unreached] })),
+  /** A batch of `total` writes that went through in part is an answer that lists what did not. */
+  partialWrite: (failure: PartialFailure, total: number): Buffer =>
+    bytesOf(
+      v1.WriteManyReply.encode({
+        written: Math.max(0, total - failure.failures.length),
+        failures: failure.failures.map(({ key, code, message, node }) => ({ key, code, message, node })),
+      }),
+    ),
+  status: (status: NodeStatus): Buffer => bytesOf(v1.StatusReply.encode(status)),
+  peers: (peers: readonly PeerStatus[]): Buffer => bytesOf(v1.ListPeersReply.encode({ peers: [...peers] })),
+  keyspace: (keyspace: KeyspaceStatus): Buffer => bytesOf(v1.Keyspace.encode(keyspaceMessage(keyspace))),
+  keyspaces: (keyspaces: readonly KeyspaceStatus[]): Buffer =>
+    bytesOf(v1.ListKeyspacesReply.encode({ keyspaces: keyspaces.map(keyspaceMessage) })),
+};
+
+function keyspaceMessage({ defaultTtlMs, negativeTtlMs, ...rest }: KeyspaceStatus): distcache.v1.Keyspace.$Properties {
+  return {
+    ...rest,
+    stats: { ...rest.stats },
+    ...(defaultTtlMs === undefined ? {} : { defaultTtlMs }),
+    ...(negativeTtlMs === undefined ? {} : { negativeTtlMs }),
+  };
+}
