@@ -1,0 +1,90 @@
+import type { ClientReadableStream, ServiceError } from '@grpc/grpc-js';
+import { aborted } from '../base/errors.js';
+import { type Clock, remainingMs, type Wait } from '../ports/clock.js';
+import { faultOf } from './faults.js';
+import type { Link } from './links.js';
+
+/** A remote procedure and its codecs, as the generated code offers them. */
+export interface Method<Request, Reply> {
+  readonly path: string;
+  readonly encode: (request: Request) => { finish(): Uint8Array };
+  readonly decode: (bytes: Uint8Array) => Reply;
+}
+
+export interface Call {
+  readonly what: string;
+  readonly wait: Wait;
+  readonly timeoutMs: number;
+  readonly maxMessageBytes: number;
+  readonly clock: Clock;
+}
+
+// grpc-js asks for a Buffer; protobufjs hands out one in Node, typed as its base class.
+const asBuffer = (bytes: Uint8Array): Buffer =>
+  Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+
+const contextOf = (call: Call, link: Link) => ({
+  what: call.what,
+  address: link.address,
+  timeoutMs: call.timeoutMs,
+  maxMessageBytes: call.maxMessageBytes,
+});
+
+/** gRPC counts deadlines on the wall clock. */
+const deadlineOf = (call: Call): number => call.clock.wallMs() + remainingMs(call.wait, call.clock);
+
+export function unary<Request, Reply>(
+  link: Link,
+  method: Method<Request, Reply>,
+  request: Request,
+  call: Call,
+): Promise<Reply> {
+  const { signal } = call.wait;
+  return new Promise((resolve, reject) => {
+    const running = link.grpc.makeUnaryRequest<Request, Reply>(
+      method.path,
+      (message) => asBuffer(method.encode(message).finish()),
+      method.decode,
+      request,
+      { deadline: deadlineOf(call) },
+      (error: ServiceError | null, reply?: Reply) => {
+        signal?.removeEventListener('abort', cancel);
+        if (error === null && reply !== undefined) resolve(reply);
+        else if (signal?.aborted) reject(aborted(call.what, signal.reason));
+        else reject(faultOf(error, contextOf(call, link)));
+      },
+    );
+    const cancel = (): void => running.cancel();
+    if (signal?.aborted) cancel();
+    else signal?.addEventListener('abort', cancel, { once: true });
+  });
+}
+
+/** Messages of a server stream, in order; leaving the loop early cancels the call. */
+export async function* serverStream<Request, Reply>(
+  link: Link,
+  method: Method<Request, Reply>,
+  request: Request,
+  call: Call,
+): AsyncGenerator<Reply> {
+  const { signal } = call.wait;
+  if (signal?.aborted) throw aborted(call.what, signal.reason);
+  const stream: ClientReadableStream<Reply> = link.grpc.makeServerStreamRequest<Request, Reply>(
+    method.path,
+    (message) => asBuffer(method.encode(message).finish()),
+    method.decode,
+    request,
+    { deadline: deadlineOf(call) },
+  );
+  const cancel = (): void => stream.cancel();
+  signal?.addEventListener('abort', cancel, { once: true });
+  try {
+    for await (const reply of stream as AsyncIterable<Reply>) yield reply;
+  } catch (error) {
+    if (signal?.aborted) throw aborted(call.what, signal.reason);
+    throw faultOf(error, contextOf(call, link));
+  } finally {
+    signal?.removeEventListener('abort', cancel);
+    stream.cancel();
+  }
+}

@@ -1,0 +1,272 @@
+import { ArgumentTypeError, DistcacheError, invalidArgument, PartialFailure } from '../base/errors.js';
+import { systemClock } from '../platform/clock.js';
+import type {
+  Cache,
+  CallOptions,
+  FailedLookup,
+  Found,
+  KeyspaceStatus,
+  Lookup,
+  NodeStatus,
+  PeerStatus,
+  PutEntry,
+  WriteManyResult,
+  WriteResult,
+} from '../ports/cache.js';
+import type { Clock } from '../ports/clock.js';
+import { batchesOf, writeInBatches } from './batches.js';
+import { type Call, type Method, serverStream, unary } from './calls.js';
+import { Links } from './links.js';
+import { methods } from './methods.js';
+import {
+  failedLookupOf,
+  failureOf,
+  keyspaceStatusOf,
+  lookupOf,
+  nodeStatusOf,
+  peerStatusOf,
+  writeResultOf,
+} from './replies.js';
+
+export interface ConnectOptions {
+  /** `host:port` of one or more nodes of the same cluster; the next is tried when one is out of reach. */
+  readonly addresses: readonly string[];
+  /** For each call, in milliseconds, unless the call brings its own; 5000 without. */
+  readonly timeoutMs?: number | undefined;
+  /** Largest answer accepted, in bytes; 64 MiB without. A larger one is refused with VALUE_TOO_LARGE. */
+  readonly maxMessageBytes?: number | undefined;
+  readonly clock?: Clock | undefined;
+}
+
+/**
+ * A running cluster, asked over the network. Any node answers for every key. Calls reject with DistcacheError and the
+ * codes of the node that failed; with PEER_UNREACHABLE when no address is within reach, TIMEOUT when a node took the
+ * call and did not answer in time, ABORTED when the caller's signal fired, NOT_STARTED after `close`.
+ */
+export interface Client extends Cache {
+  /** As `get`, but a key that the data source does not have is an answer. */
+  lookup(keyspace: string, key: string, options?: CallOptions): Promise<Lookup>;
+  /** As `getMany`, but a key that failed is an element too. */
+  lookupMany(
+    keyspace: string,
+    keys: readonly string[],
+    options?: CallOptions,
+  ): Promise<readonly (Lookup | FailedLookup)[]>;
+  /** Of the node that answers. */
+  status(options?: CallOptions): Promise<NodeStatus>;
+  peers(options?: CallOptions): Promise<readonly PeerStatus[]>;
+  keyspaces(options?: CallOptions): Promise<readonly KeyspaceStatus[]>;
+  /** Rejects with KEYSPACE_NOT_FOUND. */
+  keyspace(name: string, options?: CallOptions): Promise<KeyspaceStatus>;
+  /** Ends the connections; calls under way fail. May be called twice. */
+  close(): Promise<void>;
+}
+
+const defaultTimeoutMs = 5_000;
+const defaultMaxMessageBytes = 64 * 1024 * 1024;
+/** Per request of a batch; nodes refuse batches above their own limits.maxBatch (10,000 unless configured). */
+const batchLimits = { items: 1_000, bytes: 4 * 1024 * 1024 };
+
+/**
+ * Opens a client. Connections are made when they are first needed, so this neither waits nor fails for want of a node.
+ *
+ * @example
+ * const client = connect({ addresses: ['10.0.0.2:3320', '10.0.0.3:3320'] });
+ * const { value } = await client.get('users', '42');
+ * await client.put('users', { key: '42', value: new TextEncoder().encode('Ada'), ttlMs: 30_000 });
+ * await client.close();
+ */
+export function connect(options: ConnectOptions): Client {
+  const { addresses, timeoutMs = defaultTimeoutMs, maxMessageBytes = defaultMaxMessageBytes } = options;
+  if (addresses.length === 0) throw invalidArgument('addresses is empty, must name at least one node as host:port');
+  checkTimeout(timeoutMs);
+  if (!(Number.isSafeInteger(maxMessageBytes) && maxMessageBytes > 0)) {
+    throw invalidArgument(`maxMessageBytes is ${maxMessageBytes}, must be a whole number above 0`);
+  }
+  return new GrpcClient({ addresses, timeoutMs, maxMessageBytes, clock: options.clock ?? systemClock });
+}
+
+class GrpcClient implements Client {
+  readonly #links: Links;
+
+  constructor(private readonly options: Required<{ [K in keyof ConnectOptions]: NonNullable<ConnectOptions[K]> }>) {
+    this.#links = new Links(options.addresses, options);
+  }
+
+  async get(keyspace: string, key: string, options?: CallOptions): Promise<Found> {
+    const lookup = await this.lookup(keyspace, key, options);
+    if (lookup.found) return lookup;
+    throw new DistcacheError(
+      'NOT_FOUND',
+      `${JSON.stringify(key)} is not in ${keyspace}: its data source has no such key`,
+      {
+        node: lookup.node,
+      },
+    );
+  }
+
+  async lookup(keyspace: string, key: string, options?: CallOptions): Promise<Lookup> {
+    checkKey(key);
+    const call = this.#call(`get ${JSON.stringify(key)} of ${keyspace}`, options);
+    return lookupOf(key, await this.#unary(methods.get, { keyspace, key }, call, true), this.options.clock);
+  }
+
+  async getMany(keyspace: string, keys: readonly string[], options?: CallOptions): Promise<readonly Lookup[]> {
+    const entries = await this.lookupMany(keyspace, keys, options);
+    const found: Lookup[] = [];
+    const failed: FailedLookup[] = [];
+    for (const entry of entries) 'error' in entry ? failed.push(entry) : found.push(entry);
+    if (failed.length === 0) return found;
+    const failures = failed.map(({ key, error }) => ({
+      key,
+      code: error.code,
+      message: error.message,
+      node: error.node ?? '',
+    }));
+    throw new PartialFailure(
+      `get ${keys.length} keys of ${keyspace}: ${failed.length} failed, first ${JSON.stringify(failures[0]!.key)}: ${failures[0]!.message}`,
+      failures,
+    );
+  }
+
+  async lookupMany(
+    keyspace: string,
+    keys: readonly string[],
+    options?: CallOptions,
+  ): Promise<readonly (Lookup | FailedLookup)[]> {
+    for (const key of keys) checkKey(key);
+    const call = this.#call(`get ${keys.length} keys of ${keyspace}`, options);
+    const entries: (Lookup | FailedLookup)[] = [];
+    for (const batch of batchesOf(keys, batchLimits, keyBytes)) {
+      entries.push(...(await this.#lookupBatch(keyspace, batch, call)));
+    }
+    return entries;
+  }
+
+  #lookupBatch(keyspace: string, keys: readonly string[], call: Call): Promise<(Lookup | FailedLookup)[]> {
+    return this.#links.use(call.what, call.wait, true, async (link) => {
+      const entries: (Lookup | FailedLookup)[] = [];
+      for await (const message of serverStream(link, methods.getMany, { keyspace, keys: [...keys] }, call)) {
+        for (const { reply, failure } of message.entries ?? []) {
+          const key = keys[entries.length];
+          if (key === undefined) throw malformed(call, link.address, 'more answers than keys');
+          entries.push(failure == null ? lookupOf(key, reply ?? {}, this.options.clock) : failedLookupOf(key, failure));
+        }
+      }
+      if (entries.length < keys.length) throw malformed(call, link.address, 'fewer answers than keys');
+      return entries;
+    });
+  }
+
+  async put(keyspace: string, entry: PutEntry, options?: CallOptions): Promise<WriteResult> {
+    const call = this.#call(`put ${JSON.stringify(entry.key)} of ${keyspace}`, options);
+    const message = { keyspace, entry: this.#entry(entry) };
+    return writeResultOf(await this.#unary(methods.put, message, call, false));
+  }
+
+  async putMany(keyspace: string, entries: readonly PutEntry[], options?: CallOptions): Promise<WriteManyResult> {
+    const messages = entries.map((entry) => this.#entry(entry));
+    const call = this.#call(`put ${entries.length} keys of ${keyspace}`, options);
+    const batches = batchesOf(messages, batchLimits, (entry) => keyBytes(entry.key) + entry.value.byteLength);
+    return writeInBatches(
+      call.what,
+      messages,
+      batches,
+      (entry) => entry.key,
+      async (batch) => {
+        const reply = await this.#unary(methods.putMany, { keyspace, entries: [...batch] }, call, false);
+        return { written: reply.written, unreached: reply.unreached, failures: reply.failures.map(failureOf) };
+      },
+    );
+  }
+
+  async delete(keyspace: string, key: string, options?: CallOptions): Promise<WriteResult> {
+    checkKey(key);
+    const call = this.#call(`delete ${JSON.stringify(key)} of ${keyspace}`, options);
+    return writeResultOf(await this.#unary(methods.delete, { keyspace, key }, call, false));
+  }
+
+  async deleteMany(keyspace: string, keys: readonly string[], options?: CallOptions): Promise<WriteManyResult> {
+    for (const key of keys) checkKey(key);
+    const call = this.#call(`delete ${keys.length} keys of ${keyspace}`, options);
+    const batches = batchesOf(keys, batchLimits, keyBytes);
+    return writeInBatches(
+      call.what,
+      keys,
+      batches,
+      (key) => key,
+      async (batch) => {
+        const reply = await this.#unary(methods.deleteMany, { keyspace, keys: [...batch] }, call, false);
+        return { written: reply.written, unreached: reply.unreached, failures: reply.failures.map(failureOf) };
+      },
+    );
+  }
+
+  async status(options?: CallOptions): Promise<NodeStatus> {
+    return nodeStatusOf(await this.#unary(methods.status, {}, this.#call('node status', options), true));
+  }
+
+  async peers(options?: CallOptions): Promise<readonly PeerStatus[]> {
+    const reply = await this.#unary(methods.listPeers, {}, this.#call('list peers', options), true);
+    return reply.peers.map(peerStatusOf);
+  }
+
+  async keyspaces(options?: CallOptions): Promise<readonly KeyspaceStatus[]> {
+    const reply = await this.#unary(methods.listKeyspaces, {}, this.#call('list keyspaces', options), true);
+    return reply.keyspaces.map(keyspaceStatusOf);
+  }
+
+  async keyspace(name: string, options?: CallOptions): Promise<KeyspaceStatus> {
+    const call = this.#call(`show keyspace ${name}`, options);
+    return keyspaceStatusOf(await this.#unary(methods.getKeyspace, { name }, call, true));
+  }
+
+  async close(): Promise<void> {
+    this.#links.close();
+  }
+
+  #unary<Request, Reply>(
+    method: Method<Request, Reply>,
+    request: Request,
+    call: Call,
+    repeatable: boolean,
+  ): Promise<Reply> {
+    return this.#links.use(call.what, call.wait, repeatable, (link) => unary(link, method, request, call));
+  }
+
+  #call(what: string, options: CallOptions = {}): Call {
+    const { clock, maxMessageBytes } = this.options;
+    const timeoutMs = options.timeoutMs ?? this.options.timeoutMs;
+    checkTimeout(timeoutMs);
+    const wait = { deadlineMs: clock.nowMs() + timeoutMs, signal: options.signal };
+    return { what, wait, timeoutMs, maxMessageBytes, clock };
+  }
+
+  #entry(entry: PutEntry): { key: string; value: Uint8Array; ttlMs?: number } {
+    checkKey(entry.key);
+    if (!(entry.value instanceof Uint8Array)) {
+      throw new ArgumentTypeError('value must be a Uint8Array; encode text with new TextEncoder()');
+    }
+    const ttlMs = entry.ttlMs ?? (entry.expiresAt && entry.expiresAt.getTime() - this.options.clock.wallMs());
+    if (ttlMs === undefined) return { key: entry.key, value: entry.value };
+    if (!(ttlMs > 0))
+      throw invalidArgument(`time to live of ${JSON.stringify(entry.key)} is ${ttlMs} ms, must be above 0`);
+    return { key: entry.key, value: entry.value, ttlMs };
+  }
+}
+
+/** What no encoding could carry; lengths are the node's to judge, which knows its limits. */
+function checkKey(key: unknown): asserts key is string {
+  if (typeof key !== 'string') throw new ArgumentTypeError(`key is of type ${typeof key}, must be a string`);
+  if (!key.isWellFormed()) throw invalidArgument('key has a lone surrogate; keys are well-formed Unicode');
+}
+
+function checkTimeout(timeoutMs: number): void {
+  if (!(timeoutMs > 0)) throw invalidArgument(`timeoutMs is ${timeoutMs}, must be above 0`);
+}
+
+/** At most three bytes a UTF-16 unit: an upper bound, without encoding. */
+const keyBytes = (key: string): number => key.length * 3;
+
+const malformed = (call: Call, address: string, what: string): DistcacheError =>
+  new DistcacheError('PEER_UNREACHABLE', `${call.what}: ${address} sent ${what}; does it run the same release?`);

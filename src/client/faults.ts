@@ -1,0 +1,96 @@
+import { type ServiceError, status } from '@grpc/grpc-js';
+import { codeOf, DistcacheError, isErrorCode } from '../base/errors.js';
+import { formatDuration, formatSize } from '../base/units.js';
+
+/** What a call was about, for messages: `get "paris" of cities`. */
+export interface CallContext {
+  readonly what: string;
+  readonly address: string;
+  readonly timeoutMs: number;
+  readonly maxMessageBytes: number;
+}
+
+/** The node never took the call, or its answer got lost on the way: another address may do better. */
+export class LinkLost extends Error {
+  override readonly name = 'LinkLost';
+  constructor(
+    readonly address: string,
+    readonly reason: string,
+    /** False where the call cannot have reached the node. */
+    readonly mayHaveRun: boolean,
+  ) {
+    super(`${address}: ${reason}`);
+  }
+}
+
+const isServiceError = (error: unknown): error is ServiceError =>
+  error instanceof Error && typeof (error as Partial<ServiceError>).code === 'number' && 'details' in error;
+
+/** `distcache-code` of the trailing metadata decides; gRPC's own status only where no node of ours has spoken. */
+export function faultOf(error: unknown, context: CallContext): Error {
+  if (codeOf(error) !== undefined) return error as Error;
+  if (!isServiceError(error)) return error instanceof Error ? error : new Error(String(error));
+  const code = error.metadata?.get('distcache-code')[0];
+  const node = error.metadata?.get('distcache-node')[0];
+  if (isErrorCode(code)) {
+    return new DistcacheError(code, error.details, {
+      cause: error,
+      ...(typeof node === 'string' && node !== '' ? { node } : {}),
+    });
+  }
+  return foreignFault(error, context);
+}
+
+function foreignFault(error: ServiceError, { what, address, timeoutMs, maxMessageBytes }: CallContext): Error {
+  const fail = (code: ConstructorParameters<typeof DistcacheError>[0], message: string): DistcacheError =>
+    new DistcacheError(code, message, { cause: error });
+  switch (error.code) {
+    case status.DEADLINE_EXCEEDED:
+      return fail(
+        'TIMEOUT',
+        `${what}: ${address} did not answer within ${formatDuration(timeoutMs)}; wait longer (timeoutMs, --timeout) or look at the node`,
+      );
+    case status.CANCELLED:
+      return fail('ABORTED', `${what} was cancelled`);
+    case status.UNAUTHENTICATED:
+    case status.PERMISSION_DENIED:
+      return fail('UNAUTHORIZED', `${what}: ${address} refused access: ${error.details}`);
+    case status.RESOURCE_EXHAUSTED:
+      return /larger than max/i.test(error.details)
+        ? fail(
+            'VALUE_TOO_LARGE',
+            `${what}: larger than ${formatSize(maxMessageBytes)} or the node's own limit (${error.details})`,
+          )
+        : fail('OVERLOADED', `${what}: ${address} is overloaded: ${error.details}`);
+    case status.UNIMPLEMENTED:
+      return fail(
+        'PEER_UNREACHABLE',
+        `${what}: ${address} is not the gRPC port of a distcache node, or runs another release`,
+      );
+    case status.UNAVAILABLE:
+      return new LinkLost(address, reasonOf(error.details), !neverSent(error.details));
+    default:
+      return new LinkLost(address, `failed with ${status[error.code]}: ${error.details}`, true);
+  }
+}
+
+/** grpc-js fails a call this way when no connection stands, before anything is sent. */
+const neverSent = (details: string): boolean => /^(No connection established|Name resolution failed)/.test(details);
+
+/** The system's words without grpc-js's wrapping: `connect ECONNREFUSED 127.0.0.1:1`. */
+function reasonOf(details: string): string {
+  const inner = /Last error: (?:Error: )?(.+?)(?: \(\d{4}-.*)?$/.exec(details)?.[1] ?? details;
+  if (/ECONNREFUSED/.test(inner)) return 'connection refused';
+  if (/Name resolution failed/.test(details)) return 'its name does not resolve';
+  return inner.trim();
+}
+
+export function unreachable(what: string, tried: readonly LinkLost[]): DistcacheError {
+  const list = tried.map((lost) => `${lost.address} (${lost.reason})`).join(', ');
+  const unsure = tried.some((lost) => lost.mayHaveRun) ? '; it may have been carried out' : '';
+  return new DistcacheError(
+    'PEER_UNREACHABLE',
+    `${what}: no node within reach at ${list}${unsure}; check that a node runs there, and the addresses (--addr, DISTCACHE_ADDR)`,
+    { cause: tried.at(-1) },
+  );
+}

@@ -1,0 +1,123 @@
+import { connectivityState, credentials, Client as GrpcClient } from '@grpc/grpc-js';
+import { aborted, DistcacheError, timedOut } from '../base/errors.js';
+import { formatDuration } from '../base/units.js';
+import { type Clock, remainingMs, type Wait } from '../ports/clock.js';
+import { LinkLost, unreachable } from './faults.js';
+
+export interface LinkOptions {
+  readonly maxMessageBytes: number;
+  readonly clock: Clock;
+}
+
+export interface Link {
+  readonly address: string;
+  readonly grpc: GrpcClient;
+}
+
+/**
+ * Connections to several addresses of one cluster, opened when they are first needed. Calls go to the address that
+ * answered last; the next is tried when it is out of reach.
+ */
+export class Links {
+  readonly #links: (GrpcClient | undefined)[];
+  #preferred = 0;
+  #closed = false;
+
+  constructor(
+    private readonly addresses: readonly string[],
+    private readonly options: LinkOptions,
+  ) {
+    this.#links = addresses.map(() => undefined);
+  }
+
+  /**
+   * Runs `attempt` on one address after another until one takes it. What a node answers, an error included, ends the
+   * search. After `mayHaveRun` losses only calls that are `repeatable` go on to the next address.
+   * The time left is shared out among the addresses not yet tried, so that a silent one cannot use it all up.
+   */
+  async use<T>(what: string, wait: Wait, repeatable: boolean, attempt: (link: Link) => Promise<T>): Promise<T> {
+    const tried: LinkLost[] = [];
+    const startMs = this.options.clock.nowMs();
+    const first = this.#preferred;
+    for (let turn = 0; turn < this.addresses.length; turn++) {
+      const index = (first + turn) % this.addresses.length;
+      try {
+        const link = await this.#ready(index, wait, this.addresses.length - turn, what);
+        const result = await attempt(link);
+        this.#preferred = index;
+        return result;
+      } catch (error) {
+        if (!(error instanceof LinkLost)) throw error;
+        tried.push(error);
+        if (error.mayHaveRun && !repeatable) break;
+        if (remainingMs(wait, this.options.clock) === 0) break;
+      }
+    }
+    if (this.#closed) throw closedError(what);
+    if (tried.length === 0) throw timedOut(what, wait.deadlineMs - startMs);
+    throw unreachable(what, tried);
+  }
+
+  async #ready(index: number, wait: Wait, addressesLeft: number, what: string): Promise<Link> {
+    const { clock } = this.options;
+    const address = this.addresses[index]!;
+    const grpc = this.#open(index, what);
+    const channel = grpc.getChannel();
+    const limitMs = remainingMs(wait, clock) / addressesLeft;
+    const untilWallMs = clock.wallMs() + limitMs;
+    for (;;) {
+      if (wait.signal?.aborted) throw aborted(what, wait.signal.reason);
+      if (this.#closed) throw closedError(what);
+      const state = channel.getConnectivityState(true);
+      // A failed channel fails the call at once and unsent, and tells why; that beats asking it for a state.
+      if (state === connectivityState.READY || state === connectivityState.TRANSIENT_FAILURE) return { address, grpc };
+      const changed = await this.#change(channel, state, untilWallMs, wait.signal);
+      if (!changed) throw new LinkLost(address, `no connection within ${formatDuration(Math.round(limitMs))}`, false);
+    }
+  }
+
+  /** False when the state is still the same at `untilWallMs`. */
+  #change(
+    channel: ReturnType<GrpcClient['getChannel']>,
+    state: connectivityState,
+    untilWallMs: number,
+    signal: AbortSignal | undefined,
+  ): Promise<boolean> {
+    return new Promise((resolve) => {
+      const onAbort = (): void => resolve(true);
+      signal?.addEventListener('abort', onAbort, { once: true });
+      channel.watchConnectivityState(state, untilWallMs, (late) => {
+        signal?.removeEventListener('abort', onAbort);
+        resolve(late === undefined);
+      });
+    });
+  }
+
+  #open(index: number, what: string): GrpcClient {
+    if (this.#closed) throw closedError(what);
+    this.#links[index] ??= new GrpcClient(this.addresses[index]!, credentials.createInsecure(), {
+      'grpc.max_receive_message_length': this.options.maxMessageBytes,
+      'grpc.max_send_message_length': -1,
+      // A node that vanished without a word is noticed by pings, not by the system's time-outs of many minutes.
+      'grpc.keepalive_time_ms': 20_000,
+      'grpc.keepalive_timeout_ms': 5_000,
+      'grpc.initial_reconnect_backoff_ms': 100,
+      'grpc.max_reconnect_backoff_ms': 1_000,
+      'grpc.use_local_subchannel_pool': 1,
+      'grpc.service_config_disable_resolution': 1,
+      'grpc.enable_retries': 0,
+      // http_proxy is meant for the web: cluster addresses behind it would not resolve, and 127.0.0.1 would be another machine.
+      'grpc.enable_http_proxy': 0,
+    });
+    return this.#links[index];
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const link of this.#links) link?.close();
+    this.#links.fill(undefined);
+  }
+}
+
+const closedError = (what: string): DistcacheError =>
+  new DistcacheError('NOT_STARTED', `${what}: the client is closed; call connect() for a new one`);

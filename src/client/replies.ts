@@ -1,0 +1,98 @@
+import { DistcacheError, isErrorCode, type KeyFailure } from '../base/errors.js';
+import type { FailedLookup, KeyspaceStatus, Lookup, NodeStatus, PeerStatus, WriteResult } from '../ports/cache.js';
+import type { Clock } from '../ports/clock.js';
+import type { MemberState } from '../ports/membership.js';
+import type { Outcome } from '../ports/peers.js';
+import type { distcache } from '../wire/generated/distcache.js';
+
+// Indexed by distcache.v1.Outcome. A newer node's unknown outcome reads as a plain hit.
+const outcomes: readonly Outcome[] = ['hit', 'hit', 'hot', 'load', 'stale', 'negative'];
+const memberStates: readonly MemberState[] = ['alive', 'suspect', 'dead', 'left', 'draining'];
+const nodeStates: readonly NodeStatus['state'][] = ['starting', 'serving', 'draining', 'stopped'];
+
+/** proto3 leaves out fields that were not set; `null` and `undefined` mean the same there. */
+const optional = (value: number | null | undefined): number | undefined => value ?? undefined;
+
+export function lookupOf(key: string, reply: distcache.v1.GetReply.$Properties, clock: Clock): Lookup {
+  const lifeMs = optional(reply.lifeMs);
+  const read = {
+    key,
+    outcome: outcomes[reply.outcome ?? 0] ?? 'hit',
+    node: reply.node ?? '',
+    version: reply.version ?? 0,
+    expiresAt: lifeMs === undefined || lifeMs === Number.POSITIVE_INFINITY ? undefined : dateIn(lifeMs, clock),
+  };
+  return reply.found ? { ...read, found: true, value: reply.value ?? new Uint8Array() } : { ...read, found: false };
+}
+
+/** The latest moment that a Date can hold, in milliseconds since 1970. */
+const lastDateMs = 8.64e15;
+
+const dateIn = (lifeMs: number, clock: Clock): Date => new Date(Math.min(lastDateMs, clock.wallMs() + lifeMs));
+
+interface WireFailure {
+  readonly key?: string | null;
+  readonly code?: string | null;
+  readonly message?: string | null;
+  readonly node?: string | null;
+}
+
+/** A code of a newer release, unknown here, counts as a failing data source: not found and refusals are known to all. */
+export const failureOf = (failure: WireFailure): KeyFailure => ({
+  key: failure.key ?? '',
+  code: isErrorCode(failure.code) ? failure.code : 'DATA_SOURCE_FAILED',
+  message: failure.message ?? '',
+  node: failure.node ?? '',
+});
+
+export function failedLookupOf(key: string, failure: WireFailure): FailedLookup {
+  const { code, message, node } = failureOf(failure);
+  return { key, error: new DistcacheError(code, message, node === '' ? {} : { node }) };
+}
+
+export const writeResultOf = (reply: distcache.v1.WriteReply.$Properties): WriteResult => ({
+  version: reply.version ?? 0,
+  node: reply.node ?? '',
+  unreached: reply.unreached ?? [],
+});
+
+export const nodeStatusOf = (reply: distcache.v1.StatusReply): NodeStatus => ({
+  node: reply.node,
+  version: reply.version,
+  healthy: reply.healthy,
+  ready: reply.ready,
+  uptimeMs: reply.uptimeMs,
+  ringShare: reply.ringShare,
+  peers: reply.peers,
+  grpc: reply.grpc,
+  admin: reply.admin,
+  gossip: reply.gossip,
+  state: nodeStates.find((state) => state === reply.state) ?? 'serving',
+  label: reply.label,
+});
+
+export const peerStatusOf = (peer: distcache.v1.PeerStatus.$Properties): PeerStatus => ({
+  id: peer.id ?? '',
+  name: peer.name ?? '',
+  state: memberStates.find((state) => state === peer.state) ?? 'suspect',
+  isSelf: peer.isSelf ?? false,
+  bindAddr: peer.bindAddr ?? '',
+  bindPort: peer.bindPort ?? 0,
+  discoveryPort: peer.discoveryPort ?? 0,
+  admin: peer.admin ?? '',
+  ringShare: peer.ringShare ?? 0,
+  incarnation: peer.incarnation ?? 0,
+  version: peer.version ?? '',
+});
+
+export const keyspaceStatusOf = (keyspace: distcache.v1.Keyspace.$Properties): KeyspaceStatus => ({
+  name: keyspace.name ?? '',
+  maxBytes: keyspace.maxBytes ?? 0,
+  defaultTtlMs: optional(keyspace.defaultTtlMs),
+  negativeTtlMs: optional(keyspace.negativeTtlMs),
+  readTimeoutMs: keyspace.readTimeoutMs ?? 0,
+  writeTimeoutMs: keyspace.writeTimeoutMs ?? 0,
+  hotShare: keyspace.hotShare ?? 0,
+  eviction: keyspace.eviction ?? '',
+  stats: { ...keyspace.stats },
+});
