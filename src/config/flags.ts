@@ -1,0 +1,149 @@
+import type { NodeConfig } from './node-config.js';
+import { isInForce, notYetInFlag } from './not-yet.js';
+import type { FlagProblem } from './problems.js';
+import { logFormats, logLevels, providers, type Range, ranges } from './ranges.js';
+import { portClashes } from './resolve.js';
+import * as scalars from './scalars.js';
+import { refusal, type Scalar } from './scalars.js';
+
+/** Flags of `node start` as the command line gives them. Numbers may come as text; lists also as one text with commas. */
+export interface NodeFlags {
+  readonly name?: string | undefined;
+  readonly 'bind-addr'?: string | undefined;
+  readonly 'bind-port'?: number | string | undefined;
+  readonly 'discovery-port'?: number | string | undefined;
+  /** `host:port`, or `off`. */
+  readonly 'admin-addr'?: string | undefined;
+  readonly label?: string | undefined;
+  readonly discovery?: string | undefined;
+  readonly peers?: string | readonly string[] | undefined;
+  readonly workers?: number | string | undefined;
+  readonly 'log-level'?: string | undefined;
+  readonly 'log-format'?: string | undefined;
+  readonly insecure?: boolean | undefined;
+}
+
+export type Flagged =
+  | { readonly ok: true; readonly config: NodeConfig; readonly warnings: readonly FlagProblem[] }
+  | { readonly ok: false; readonly problems: readonly FlagProblem[] };
+
+/** The key of the file, or the row of not-yet, that a flag stands for. */
+const stands: Partial<Record<keyof NodeFlags, string>> = {
+  'admin-addr': 'admin',
+  'discovery-port': 'gossip.port',
+  discovery: 'discovery.provider',
+  workers: '--workers',
+  insecure: '--insecure',
+};
+
+const anyPort: Range = ranges.port;
+const adminAddress: Scalar<scalars.HostPort | false> = {
+  expected: 'host:port, such as 127.0.0.1:3321, or off',
+  parse: (value) => {
+    if (value === 'off') return false;
+    return typeof value === 'string' ? scalars.splitHostPort(value, anyPort) : undefined;
+  },
+  json: {},
+};
+
+/** Flags beat the file, which beat the defaults: `config` is what file and defaults came to. */
+export function applyFlags(config: NodeConfig, flags: NodeFlags): Flagged {
+  const problems: FlagProblem[] = [];
+  const warnings: FlagProblem[] = [];
+  const problem = (flag: keyof NodeFlags, message: string): void => void problems.push({ flag: `--${flag}`, message });
+
+  const take = <T>(flag: keyof NodeFlags, scalar: Scalar<T>): T | undefined => {
+    const given = numeric.has(flag) ? numberOf(flags[flag]) : flags[flag];
+    if (given === undefined) return undefined;
+    const parsed = scalar.parse(given);
+    if (parsed === undefined) {
+      problem(flag, refusal(scalar, given));
+      return undefined;
+    }
+    const unfinished = notYetInFlag(stands[flag] ?? '', parsed);
+    if (unfinished?.is === 'refuse') {
+      problem(flag, unfinished.message);
+      return undefined;
+    }
+    if (unfinished?.is === 'warn') warnings.push({ flag: `--${flag}`, message: unfinished.message });
+    return parsed;
+  };
+
+  const peers = listOf(flags.peers)?.flatMap((peer) => {
+    const address = scalars.peerAddress.parse(peer);
+    if (address === undefined) problem('peers', refusal(scalars.peerAddress, peer));
+    return address ?? [];
+  });
+  const provider = take('discovery', scalars.oneOf(providers)) as NodeConfig['discovery']['provider'] | undefined;
+  if (provider === 'standalone' && (peers?.length ?? 0) > 0) {
+    problem('peers', 'given, but --discovery is standalone; use static, or leave one out');
+  }
+  const admin = take('admin-addr', adminAddress);
+  const gossipPort = take('discovery-port', scalars.port());
+  take('workers', scalars.integer({ min: 1, max: 1024 }));
+  if (flags.insecure) take('insecure', scalars.flag);
+  const bindAddr = take('bind-addr', scalars.host);
+  const flagged: NodeConfig = {
+    ...config,
+    name: take('name', scalars.nodeName) ?? config.name,
+    label: take('label', scalars.label) ?? config.label,
+    bind: {
+      // An address on the command line is not held to the file's interface.
+      addr: bindAddr ?? config.bind.addr,
+      interface: bindAddr === undefined ? config.bind.interface : undefined,
+      port: take('bind-port', scalars.port()) ?? config.bind.port,
+    },
+    admin:
+      admin === undefined || !isInForce('admin')
+        ? config.admin
+        : admin === false
+          ? false
+          : { addr: admin.host, port: admin.port },
+    gossip: gossipPort === undefined || !isInForce('gossip') ? config.gossip : { port: gossipPort },
+    discovery: discoveryOf(config, provider, peers),
+    log: {
+      level: take('log-level', scalars.oneOf(logLevels)) ?? config.log.level,
+      format: take('log-format', scalars.oneOf(logFormats)) ?? config.log.format,
+    },
+  };
+  const flagOf = { bind: 'bind-port', admin: 'admin-addr', gossip: 'discovery-port' } as const;
+  for (const clash of portClashes(flagged)) {
+    // Named is a flag that was given: the other port may be the file's or the default.
+    const given = flags[flagOf[clash.of]] === undefined ? flagOf[clash.with] : flagOf[clash.of];
+    problem(given, clash.message);
+  }
+  if (flagged.discovery.provider === 'static' && flagged.discovery.peers.length === 0 && provider === 'static') {
+    warnings.push({ flag: '--discovery', message: 'static without --peers: this node waits to be found by others' });
+  }
+  return problems.length > 0 ? { ok: false, problems } : { ok: true, config: flagged, warnings };
+}
+
+const numeric: ReadonlySet<keyof NodeFlags> = new Set(['bind-port', 'discovery-port', 'workers']);
+
+/** What is no number stays as it is, to be refused by name. */
+const numberOf = (value: unknown): unknown =>
+  typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value;
+
+const listOf = (value: string | readonly string[] | undefined): readonly string[] | undefined =>
+  value === undefined
+    ? undefined
+    : [value].flat().flatMap((part) =>
+        part
+          .split(',')
+          .map((peer) => peer.trim())
+          .filter((peer) => peer !== ''),
+      );
+
+/** Peers alone make it static; standalone drops the file's peers. */
+function discoveryOf(
+  { discovery }: NodeConfig,
+  provider: NodeConfig['discovery']['provider'] | undefined,
+  peers: readonly string[] | undefined,
+): NodeConfig['discovery'] {
+  if (provider === 'standalone') return { provider, peers: [] };
+  const named = peers === undefined ? discovery.peers : [...new Set(peers)];
+  return {
+    provider: provider ?? (peers !== undefined && named.length > 0 ? 'static' : discovery.provider),
+    peers: named,
+  };
+}

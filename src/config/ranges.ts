@@ -1,0 +1,87 @@
+/** Every bound and default of the config file, in the units of the resolved config. */
+
+const day = 86_400_000;
+const kib = 1024;
+const mib = 1024 ** 2;
+
+export interface Range {
+  readonly min: number;
+  readonly max: number;
+}
+
+export const ranges = {
+  /** What a file may hold: text, parts the reader meets (aliases followed), and nesting. */
+  fileBytesMax: mib,
+  fileTokensMax: 250_000,
+  fileNodesMax: 100_000,
+  fileDepthMax: 32,
+  /** All text that variables put in, together. */
+  expandedCharsMax: 4 * mib,
+  problemsMax: 100,
+
+  textCharsMax: 4096,
+  nameBytesMax: 128,
+  labelBytesMax: 255,
+  listLengthMax: 1000,
+
+  port: { min: 0, max: 65_535 },
+  /** Longer ones are mistakes of units. */
+  timeoutMs: { min: 1, max: day },
+  /** As `timeoutMs`, where 0 switches something off. */
+  pauseMs: { min: 0, max: day },
+  ttlMs: { min: 1, max: 36_500 * day },
+  graceMs: { min: 0, max: 36_500 * day },
+  minimumPeers: { min: 1, max: 1000 },
+  replicas: { min: 1, max: 16 },
+  virtualNodes: { min: 1, max: 4096 },
+  maxJoinAttempts: { min: 1, max: 1_000_000 },
+  maxKeyBytes: { min: 1, max: mib },
+  maxValueBytes: { min: 1, max: 512 * mib },
+  maxBatch: { min: 1, max: 1_000_000 },
+  maxInflight: { min: 1, max: 10_000_000 },
+  maxConcurrent: { min: 1, max: 100_000 },
+  maxQueued: { min: 0, max: 10_000_000 },
+  /** The lower bound holds one entry beside its overhead; the upper one is the machine's memory. */
+  maxBytesMin: kib,
+  ttlJitter: { min: 0, max: 1 },
+  hotShare: { min: 0, max: 0.5 },
+  ratePerSecond: { min: 0.001, max: 1e9 },
+  burst: { min: 1, max: 1_000_000 },
+  failures: { min: 1, max: 1_000_000 },
+  maxHotKeys: { min: 1, max: 100_000 },
+  minHits: { min: 1, max: 1_000_000_000 },
+  warmupConcurrency: { min: 1, max: 1000 },
+  delegateVersion: { min: 0, max: 255 },
+} as const;
+
+export const defaults = {
+  label: '',
+  addr: '127.0.0.1',
+  bindPort: 3320,
+  adminPort: 3321,
+  gossipPort: 3322,
+  minimumPeers: 1,
+  replicas: 1,
+  virtualNodes: 512,
+  joinRetryIntervalMs: 1000,
+  maxJoinAttempts: 10,
+  bootstrapTimeoutMs: 30_000,
+  shutdownTimeoutMs: 30_000,
+  readMs: 5000,
+  writeMs: 5000,
+  keepAliveMs: 300_000,
+  maxKeyBytes: 4 * kib,
+  maxValueBytes: 16 * mib,
+  maxBatch: 10_000,
+  maxInflight: 100_000,
+  maxConcurrent: 64,
+  maxQueued: 10_000,
+  eviction: 'lru',
+  ttlJitter: 0,
+  hotShare: 0.125,
+} as const;
+
+export const evictions = ['lru'] as const;
+export const providers = ['standalone', 'static', 'dns', 'nats', 'kubernetes'] as const;
+export const logLevels = ['debug', 'info', 'warn', 'error'] as const;
+export const logFormats = ['pretty', 'json'] as const;

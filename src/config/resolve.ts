@@ -1,0 +1,145 @@
+import type { KeyspaceConfig, Listen, NodeConfig } from './node-config.js';
+import { isInForce } from './not-yet.js';
+import type { Path } from './problems.js';
+import { defaults } from './ranges.js';
+import type { FileConfig } from './schema.js';
+
+export interface Relation {
+  readonly path: Path;
+  readonly message: string;
+}
+
+const everywhere: ReadonlySet<string | undefined> = new Set(['0.0.0.0', '::', undefined]);
+
+/** Port 0 is a fresh one each time, and one port may serve two addresses. */
+const collide = (a: { addr: string | undefined; port: number }, b: typeof a): boolean =>
+  a.port !== 0 && a.port === b.port && (a.addr === b.addr || everywhere.has(a.addr) || everywhere.has(b.addr));
+
+/** Puts defaults where the file says nothing. The file has passed schema and not-yet. */
+export function resolveFile(file: FileConfig): NodeConfig {
+  const { bind = {}, cluster = {}, timeouts = {}, limits = {}, source = {} } = file;
+  const readMs = timeouts.read ?? defaults.readMs;
+  const writeMs = timeouts.write ?? defaults.writeMs;
+  return {
+    name: file.name,
+    label: file.label ?? defaults.label,
+    bind: {
+      addr: bind.addr ?? (bind.interface === undefined ? defaults.addr : undefined),
+      interface: bind.interface,
+      port: bind.port ?? defaults.bindPort,
+    },
+    admin: isInForce('admin') ? adminOf(file) : false,
+    gossip: isInForce('gossip') ? gossipOf(file) : false,
+    discovery: discoveryOf(file),
+    cluster: {
+      minimumPeers: cluster.minimumPeers ?? defaults.minimumPeers,
+      replicas: cluster.replicas ?? defaults.replicas,
+      virtualNodes: cluster.virtualNodes ?? defaults.virtualNodes,
+      joinRetryIntervalMs: cluster.joinRetryInterval ?? defaults.joinRetryIntervalMs,
+      maxJoinAttempts: cluster.maxJoinAttempts ?? defaults.maxJoinAttempts,
+      bootstrapTimeoutMs: cluster.bootstrapTimeout ?? defaults.bootstrapTimeoutMs,
+      shutdownTimeoutMs: cluster.shutdownTimeout ?? defaults.shutdownTimeoutMs,
+    },
+    timeouts: { readMs, writeMs, keepAliveMs: timeouts.keepAlive ?? defaults.keepAliveMs },
+    limits: {
+      maxKeyBytes: limits.maxKeyBytes ?? defaults.maxKeyBytes,
+      maxValueBytes: limits.maxValueBytes ?? defaults.maxValueBytes,
+      maxBatch: limits.maxBatch ?? defaults.maxBatch,
+      maxInflight: limits.maxInflight ?? defaults.maxInflight,
+    },
+    source: {
+      maxConcurrent: source.maxConcurrent ?? defaults.maxConcurrent,
+      maxQueued: source.maxQueued ?? defaults.maxQueued,
+    },
+    log: { level: 'info', format: undefined },
+    keyspaces: Object.entries(file.keyspaces ?? {}).map(([name, keyspace]) => ({
+      name,
+      maxBytes: keyspace.maxBytes,
+      eviction: keyspace.eviction ?? defaults.eviction,
+      defaultTtlMs: keyspace.defaultTtl,
+      ttlJitter: keyspace.ttlJitter ?? defaults.ttlJitter,
+      negativeTtlMs: keyspace.negativeTtl ?? 0,
+      hotShare: keyspace.hotShare ?? defaults.hotShare,
+      readTimeoutMs: keyspace.readTimeout ?? readMs,
+      writeTimeoutMs: keyspace.writeTimeout ?? writeMs,
+      source: keyspace.source as KeyspaceConfig['source'],
+    })),
+  };
+}
+
+const adminOf = ({ admin }: FileConfig): Listen | false =>
+  admin === false ? false : { addr: admin?.addr ?? defaults.addr, port: admin?.port ?? defaults.adminPort };
+
+const gossipOf = ({ gossip }: FileConfig) => ({ port: gossip?.port ?? defaults.gossipPort });
+
+function discoveryOf({ discovery = {} }: FileConfig): NodeConfig['discovery'] {
+  const peers = [...new Set(discovery.peers ?? [])];
+  return { provider: discovery.provider === 'static' || peers.length > 0 ? 'static' : 'standalone', peers };
+}
+
+/** Listeners that want the same port, the later one first. */
+export function portClashes({
+  bind,
+  admin,
+  gossip,
+}: Pick<NodeConfig, 'bind' | 'admin' | 'gossip'>): readonly PortClash[] {
+  const listeners = [
+    { of: 'bind' as const, addr: bind.addr, port: bind.port },
+    ...(admin === false ? [] : [{ of: 'admin' as const, ...admin }]),
+    ...(gossip === false ? [] : [{ of: 'gossip' as const, addr: bind.addr, port: gossip.port }]),
+  ];
+  return listeners.flatMap((later, index) =>
+    listeners
+      .slice(0, index)
+      .filter((earlier) => collide(earlier, later))
+      .map((earlier) => ({
+        of: later.of,
+        with: earlier.of,
+        message: `must differ from the port of ${earlier.of}, both are ${later.port}`,
+      })),
+  );
+}
+
+export interface PortClash {
+  readonly of: 'bind' | 'admin' | 'gossip';
+  readonly with: 'bind' | 'admin' | 'gossip';
+  readonly message: string;
+}
+
+/** What contradicts itself though each value may stand alone. Sections that are not in force count only where written. */
+export function contradictions(file: FileConfig): readonly Relation[] {
+  const { bind } = resolveFile(file);
+  const found: Relation[] = portClashes({
+    bind,
+    admin: isInForce('admin') || file.admin ? adminOf(file) : false,
+    gossip: isInForce('gossip') || file.gossip?.port !== undefined ? gossipOf(file) : false,
+  }).map((clash) => ({ path: [clash.of, 'port'], message: clash.message }));
+  if (file.discovery?.provider === 'standalone' && (file.discovery.peers?.length ?? 0) > 0) {
+    found.push({
+      path: ['discovery', 'peers'],
+      message: 'given, but the provider is standalone; use static, or leave them out',
+    });
+  }
+  return found;
+}
+
+/** What may be meant, and most likely is not. */
+export function doubts(config: NodeConfig, totalMemoryBytes: number): readonly Relation[] {
+  const found: Relation[] = [];
+  const { provider, peers } = config.discovery;
+  const { minimumPeers } = config.cluster;
+  if (provider === 'static' && peers.length === 0) {
+    found.push({ path: ['discovery', 'peers'], message: 'names no node, so this one waits to be found by others' });
+  }
+  if (minimumPeers > peers.length + 1) {
+    found.push({
+      path: ['cluster', 'minimumPeers'],
+      message: `is ${minimumPeers}, but only ${peers.length + 1} nodes are named, this one included; the node serves once others have found it`,
+    });
+  }
+  const totalBytes = config.keyspaces.reduce((sum, { maxBytes }) => sum + maxBytes, 0);
+  if (totalBytes > totalMemoryBytes) {
+    found.push({ path: ['keyspaces'], message: "together may hold more bytes than this machine's memory" });
+  }
+  return found;
+}

@@ -1,0 +1,246 @@
+import { z } from 'zod';
+import { leaf, section } from './leaf.js';
+import { defaults, evictions, providers, ranges } from './ranges.js';
+import * as scalar from './scalars.js';
+import { eviction, ownProtection, sourceDefaults, sourceDefinition } from './source-schema.js';
+
+const timeout = () => scalar.duration(ranges.timeoutMs);
+const pause = () => scalar.duration(ranges.pauseMs);
+const lifetime = () => scalar.duration(ranges.ttlMs);
+const grace = () => scalar.duration(ranges.graceMs);
+const list = <T extends z.ZodType>(doc: string, element: T) =>
+  z.array(element).max(ranges.listLengthMax).meta({ description: doc });
+const secret = (what: string) => scalar.text(what, { isSecret: true });
+
+const bind = () =>
+  section('Where the node listens for clients and other nodes (gRPC).', {
+    addr: leaf(scalar.host, { doc: 'Address to listen on.', standard: defaults.addr }).optional(),
+    port: leaf(scalar.port(), { doc: 'Port; 0 takes a free one.', standard: defaults.bindPort }).optional(),
+    interface: leaf(scalar.text('the name of a network interface'), {
+      doc: 'Network interface whose address is used. With addr as well, the interface must have that address.',
+      examples: ['eth0'],
+    }).optional(),
+  });
+
+const tlsFiles = () => ({
+  ca: leaf(scalar.text('a path'), {
+    doc: 'Certificate authority that signed the others (PEM).',
+    examples: ['ca.pem'],
+  }).optional(),
+  cert: leaf(scalar.text('a path'), { doc: 'Certificate of this node (PEM).', examples: ['node.pem'] }).optional(),
+  key: leaf(scalar.text('a path'), { doc: 'Private key of cert (PEM).', examples: ['node-key.pem'] }).optional(),
+  clientAuth: leaf(scalar.oneOf(['none', 'request', 'require']), {
+    doc: 'Whether callers must show a certificate.',
+    standard: 'require',
+  }).optional(),
+});
+
+const admin = () =>
+  z
+    .union(
+      [
+        z.literal(false),
+        section('Where the admin endpoints listen (HTTP).', {
+          addr: leaf(scalar.host, { doc: 'Address to listen on.', standard: defaults.addr }).optional(),
+          port: leaf(scalar.port(), { doc: 'Port; 0 takes a free one.', standard: defaults.adminPort }).optional(),
+          basePath: leaf(scalar.text('a path'), { doc: 'Put before every path.', examples: ['/distcache'] }).optional(),
+          tls: z
+            .union([z.boolean(), section('TLS files of the admin endpoints.', tlsFiles())], {
+              error: 'true, false, or a map with ca, cert and key',
+            })
+            .optional(),
+          token: leaf(secret('a token'), { doc: 'Asked of every caller.' }).optional(),
+        }),
+      ],
+      { error: 'false, or a map with addr and port' },
+    )
+    .meta({ description: 'Admin endpoints; false for none.' });
+
+const gossip = () =>
+  section('How nodes tell each other who is there.', {
+    port: leaf(scalar.port(), {
+      doc: 'UDP and TCP port; 0 takes a free one.',
+      standard: defaults.gossipPort,
+    }).optional(),
+    profile: leaf(scalar.oneOf(['lan', 'wan', 'local']), { doc: 'Timing.', standard: 'lan' }).optional(),
+    transport: leaf(scalar.oneOf(['udp', 'tcp']), { doc: 'How packets travel.', standard: 'udp' }).optional(),
+    secrets: list('Keys: the first encrypts, all decrypt.', leaf(secret('a secret'), { doc: 'A key.' })).optional(),
+    delegateVersions: z
+      .tuple([delegateVersion(), delegateVersion(), delegateVersion()], { error: 'a list of three numbers' })
+      .meta({ description: 'Lowest, highest and current delegate protocol, to sit in a Serf pool.' })
+      .optional(),
+  });
+
+const delegateVersion = () => leaf(scalar.integer(ranges.delegateVersion), { doc: 'A protocol version.' });
+
+const discovery = () =>
+  section('How this node finds the others.', {
+    provider: leaf(scalar.oneOf(providers), {
+      doc: 'Where addresses come from. Left out: static when there are peers, else standalone.',
+    }).optional(),
+    peers: list(
+      'Addresses of other nodes.',
+      leaf(scalar.peerAddress, { doc: 'A node.', examples: ['10.0.0.2:3320'] }),
+    ).optional(),
+    dns: section('Addresses from DNS.', {
+      name: leaf(scalar.host, { doc: 'Name to look up.', examples: ['cache.prod.svc'] }),
+      port: leaf(scalar.port(), { doc: 'Port of every address found.' }).optional(),
+      family: leaf(scalar.oneOf(['ipv4', 'ipv6']), { doc: 'Kind of address.' }).optional(),
+      interval: leaf(timeout(), { doc: 'Time between look-ups.', standard: '10s' }).optional(),
+      srv: leaf(scalar.flag, { doc: 'Look up SRV records.', standard: false }).optional(),
+    }).optional(),
+    nats: section('Addresses over NATS.', {
+      servers: list('NATS servers.', leaf(scalar.url(['nats:', 'tls:', 'ws:', 'wss:']), { doc: 'A server.' })),
+      subject: leaf(scalar.text('a subject'), { doc: 'Subject to meet on.', examples: ['distcache.prod'] }),
+      timeout: leaf(timeout(), { doc: 'How long answers are waited for.', standard: '1s' }).optional(),
+    }).optional(),
+    kubernetes: section('Addresses of pods.', {
+      namespace: leaf(scalar.text('a namespace'), { doc: 'Namespace of the pods.' }).optional(),
+      podLabels: z
+        .record(z.string(), leaf(scalar.text('a label value'), { doc: 'Value of this label.' }))
+        .meta({ description: 'Labels that the pods carry.' })
+        .optional(),
+      portName: leaf(scalar.text('the name of a port'), { doc: 'Named port of the pods.' }).optional(),
+    }).optional(),
+  });
+
+const cluster = () =>
+  section('How the cluster forms.', {
+    minimumPeers: leaf(scalar.integer(ranges.minimumPeers), {
+      doc: 'Nodes, this one included, without which the node does not serve.',
+      standard: defaults.minimumPeers,
+    }).optional(),
+    replicas: leaf(scalar.integer(ranges.replicas), {
+      doc: 'Nodes that keep each entry.',
+      standard: defaults.replicas,
+    }).optional(),
+    virtualNodes: leaf(scalar.integer(ranges.virtualNodes), {
+      doc: 'Points of each node on the ring. The same on all nodes.',
+      standard: defaults.virtualNodes,
+    }).optional(),
+    joinRetryInterval: leaf(timeout(), { doc: 'Pause between attempts to join.', standard: '1s' }).optional(),
+    maxJoinAttempts: leaf(scalar.integer(ranges.maxJoinAttempts), {
+      doc: 'Attempts to join before the node goes on with those it has met.',
+      standard: defaults.maxJoinAttempts,
+    }).optional(),
+    bootstrapTimeout: leaf(timeout(), { doc: 'How long starting may take.', standard: '30s' }).optional(),
+    shutdownTimeout: leaf(timeout(), { doc: 'How long stopping may take.', standard: '30s' }).optional(),
+  });
+
+const keyspace = (totalMemoryBytes: number) =>
+  section('A named part of the cache, with a budget and a source of its own.', {
+    maxBytes: leaf(scalar.size({ min: ranges.maxBytesMin, max: totalMemoryBytes }), {
+      doc: "Budget per node for keys, values and their overhead; at most the machine's memory.",
+      examples: ['64MiB'],
+    }),
+    eviction: eviction(evictions).optional(),
+    defaultTtl: leaf(lifetime(), {
+      doc: 'Time to live of entries without an expiry of their own. Left out: they do not expire.',
+      examples: ['5m'],
+    }).optional(),
+    ttlJitter: leaf(scalar.share(ranges.ttlJitter), {
+      doc: 'Part by which lifetimes are shortened at random, so that entries made together do not expire together.',
+      standard: '0%',
+    }).optional(),
+    negativeTtl: leaf(grace(), {
+      doc: '"The source has no such key" is remembered this long.',
+      standard: '0s',
+    }).optional(),
+    staleWhileRevalidate: leaf(grace(), {
+      doc: 'Expired entries are served this long while a load refreshes them.',
+    }).optional(),
+    staleIfError: leaf(grace(), { doc: 'Expired entries are served this long while the source fails.' }).optional(),
+    hotShare: leaf(scalar.share(ranges.hotShare), {
+      doc: "Part of maxBytes for copies of other nodes' entries.",
+      standard: '12.5%',
+    }).optional(),
+    readTimeout: leaf(timeout(), { doc: 'How long a read may take. Left out: timeouts.read.' }).optional(),
+    writeTimeout: leaf(timeout(), { doc: 'How long a write may take. Left out: timeouts.write.' }).optional(),
+    warmKeys: list('Keys loaded ahead of need.', leaf(scalar.text('a key'), { doc: 'A key.' })).optional(),
+    ...ownProtection(),
+    source: sourceDefinition(),
+  });
+
+/**
+ * The whole file, later releases' keys included; not-yet.ts tells which are in force. The output has milliseconds,
+ * bytes and shares in place of texts, and no defaults.
+ */
+export const fileSchema = (totalMemoryBytes: number) =>
+  z.strictObject({
+    $schema: leaf(scalar.text('a path or URL'), { doc: 'JSON Schema of this file, for editors.' }).optional(),
+    name: leaf(scalar.nodeName, {
+      doc: 'Name of this node: unique in the cluster, and the same after a restart. Left out: hostname-bindPort.',
+      examples: ['cache-1'],
+    }).optional(),
+    label: leaf(scalar.label, {
+      doc: 'Nodes with another label never join.',
+      standard: '',
+      examples: ['prod'],
+    }).optional(),
+    bind: bind().optional(),
+    admin: admin().optional(),
+    gossip: gossip().optional(),
+    discovery: discovery().optional(),
+    cluster: cluster().optional(),
+    timeouts: section('How long operations may take.', {
+      read: leaf(timeout(), { doc: 'Reads of keyspaces that do not say otherwise.', standard: '5s' }).optional(),
+      write: leaf(timeout(), { doc: 'Writes of keyspaces that do not say otherwise.', standard: '5s' }).optional(),
+      keepAlive: leaf(timeout(), { doc: 'Silence after which a connection is tested.', standard: '300s' }).optional(),
+    }).optional(),
+    tls: section('Encryption between nodes and with clients.', tlsFiles()).optional(),
+    auth: section('Who may do what.', {
+      tokens: list(
+        'Tokens that callers show.',
+        section('A caller.', {
+          name: leaf(scalar.nodeName, { doc: 'Shown in logs.' }),
+          token: leaf(secret('a token'), { doc: 'What the caller shows.' }),
+          allow: list('What the caller may do.', leaf(scalar.oneOf(['read', 'write', 'admin']), { doc: 'A right.' })),
+        }),
+      ),
+    }).optional(),
+    limits: section('Bounds of every operation.', {
+      maxKeyBytes: leaf(scalar.size(ranges.maxKeyBytes), { doc: 'Longest key.', standard: '4KiB' }).optional(),
+      maxValueBytes: leaf(scalar.size(ranges.maxValueBytes), { doc: 'Largest value.', standard: '16MiB' }).optional(),
+      maxBatch: leaf(scalar.integer(ranges.maxBatch), {
+        doc: 'Keys in one batch.',
+        standard: defaults.maxBatch,
+      }).optional(),
+      maxInflight: leaf(scalar.integer(ranges.maxInflight), {
+        doc: 'Operations under way at once on this node, and to each peer.',
+        standard: defaults.maxInflight,
+      }).optional(),
+    }).optional(),
+    warmup: section('Loading hot keys ahead of need.', {
+      maxHotKeys: leaf(scalar.integer(ranges.maxHotKeys), {
+        doc: 'Keys counted per keyspace.',
+        standard: 100,
+      }).optional(),
+      minHits: leaf(scalar.integer(ranges.minHits), { doc: 'Hits from which a key is hot.', standard: 1 }).optional(),
+      concurrency: leaf(scalar.integer(ranges.warmupConcurrency), { doc: 'Loads at once.', standard: 4 }).optional(),
+      timeout: leaf(timeout(), { doc: 'Time for each load.', standard: '2s' }).optional(),
+      onJoin: leaf(scalar.flag, { doc: 'When a node joins.', standard: true }).optional(),
+      onLeave: leaf(scalar.flag, { doc: 'When a node leaves.', standard: true }).optional(),
+      refreshInterval: leaf(pause(), { doc: 'Time between rounds; 0s for none.', standard: '0s' }).optional(),
+    }).optional(),
+    source: sourceDefaults().optional(),
+    telemetry: section('Metrics and traces.', {
+      metrics: leaf(scalar.oneOf(['prometheus', 'otlp', 'none']), { doc: 'How metrics leave.' }).optional(),
+      otlp: leaf(scalar.url(['http:', 'https:']), {
+        doc: 'OTLP endpoint.',
+        examples: ['http://127.0.0.1:4318'],
+      }).optional(),
+      traces: leaf(scalar.flag, { doc: 'Whether traces are sent.', standard: false }).optional(),
+    }).optional(),
+    keyspaces: z
+      .record(
+        z
+          .string()
+          .refine((name) => scalar.keyspaceName.parse(name) !== undefined, { error: scalar.keyspaceName.expected }),
+        keyspace(totalMemoryBytes),
+      )
+      .meta({ description: 'Keyspaces by name.' })
+      .optional(),
+  });
+
+/** What the schema makes of a file. */
+export type FileConfig = z.output<ReturnType<typeof fileSchema>>;

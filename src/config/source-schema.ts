@@ -1,0 +1,108 @@
+import { z } from 'zod';
+import { leaf, section } from './leaf.js';
+import { ranges } from './ranges.js';
+import { duration, integer, oneOf, rate, text, url } from './scalars.js';
+
+const ofType = <const T extends string>(type: T) => z.literal(type).meta({ description: `A source of type ${type}.` });
+
+const headerValue = text('a header value', { isSecret: true });
+
+/** Where a keyspace loads from. `postgres` and `redis` are checked here and refused by the table of not-yet. */
+export const sourceDefinition = () =>
+  z
+    .discriminatedUnion('type', [
+      section('Rows of a SQLite database.', {
+        type: ofType('sqlite'),
+        file: leaf(text('a path'), {
+          doc: "Database file, relative to the config file's folder.",
+          examples: ['cities.db'],
+        }),
+        query: leaf(text('a query'), {
+          doc: 'One SELECT whose only parameter, :key, is the key. No row means not found.',
+          examples: ['select json from city where id = :key'],
+        }),
+      }),
+      section('Documents of an HTTP server. 404 and 410 mean not found.', {
+        type: ofType('http'),
+        url: leaf(url(['http:', 'https:'], { mustHave: '{key}' }), {
+          doc: 'Address with {key} where the key goes, escaped.',
+          examples: ['https://example.org/pages/{key}'],
+        }),
+        headers: z
+          .record(z.string(), leaf(headerValue, { doc: 'Value of this header.' }))
+          .meta({ description: 'Sent with every request.' })
+          .optional(),
+      }),
+      section('Files of a folder; the key is the path below it.', {
+        type: ofType('directory'),
+        path: leaf(text('a path'), { doc: "Folder, relative to the config file's.", examples: ['./data'] }),
+      }),
+      section('A module of yours: `export default { fetch(key, { signal }) }`, or a function.', {
+        type: ofType('module'),
+        path: leaf(text('a path'), {
+          doc: "Module, relative to the config file's folder.",
+          examples: ['./source.mjs'],
+        }),
+      }),
+      section('Nothing to load from: the keyspace holds only what was put.', { type: ofType('none') }),
+      section('Rows of a PostgreSQL database. Comes in a later release.', {
+        type: ofType('postgres'),
+        url: leaf(url(['postgres:', 'postgresql:']), {
+          doc: 'Connection URL.',
+          examples: ['postgres://user@db.example/app'],
+        }),
+        query: leaf(text('a query'), {
+          doc: 'One SELECT whose only parameter, $1, is the key.',
+          examples: ['select doc from users where id = $1'],
+        }),
+      }),
+      section('Values of a Redis server. Comes in a later release.', {
+        type: ofType('redis'),
+        url: leaf(url(['redis:', 'rediss:']), { doc: 'Connection URL.', examples: ['redis://127.0.0.1:6379'] }),
+        prefix: leaf(text('a prefix'), { doc: 'Put before each key.', examples: ['session:'] }).optional(),
+      }),
+    ])
+    .meta({ description: 'Where values come from on a miss.' });
+
+const wait = () => leaf(duration(ranges.pauseMs), { doc: 'How long a load waits for its turn.', standard: '0s' });
+const burst = () => leaf(integer(ranges.burst), { doc: 'Loads that may start at once after a quiet time.' });
+
+const breaker = () =>
+  section('Stops asking a source that keeps failing.', {
+    failures: leaf(integer(ranges.failures), { doc: 'Failures in a row that open the circuit.', examples: [5] }),
+    reset: leaf(duration(ranges.timeoutMs), {
+      doc: 'How long it stays open before one load tries again.',
+      examples: ['10s'],
+    }),
+  });
+
+/** The section `source`: protection of every keyspace's source. */
+export const sourceDefaults = () =>
+  section('How sources are protected, for every keyspace that does not say otherwise.', {
+    maxConcurrent: leaf(integer(ranges.maxConcurrent), {
+      doc: 'Loads in flight at once per keyspace and node.',
+      standard: 64,
+    }).optional(),
+    maxQueued: leaf(integer(ranges.maxQueued), {
+      doc: 'Loads that may wait beyond these; more are refused as Overloaded.',
+      standard: 10_000,
+    }).optional(),
+    rateLimit: leaf(rate(ranges.ratePerSecond), { doc: 'Loads per time.', examples: ['500/s'] }).optional(),
+    burst: burst().optional(),
+    wait: wait().optional(),
+    breaker: breaker().optional(),
+  });
+
+/** The keys `rateLimit` and `breaker` of a keyspace. */
+export const ownProtection = () => ({
+  rateLimit: section('Loads per time.', {
+    rate: leaf(rate(ranges.ratePerSecond), { doc: 'Loads per time.', examples: ['100/s'] }),
+    burst: burst().optional(),
+    wait: wait().optional(),
+  }).optional(),
+  breaker: breaker().optional(),
+});
+
+/** Here because only words of sources use it. */
+export const eviction = (policies: readonly string[]) =>
+  leaf(oneOf(policies), { doc: 'Which entries go first when the budget is used up.', standard: policies[0] });

@@ -1,0 +1,67 @@
+/** The file that `config init` writes: runs as it is, and shows what else there is. */
+export const starterFile = `# yaml-language-server: $schema=./distcache.schema.json
+#
+# One distcache node. Start it:    distcache node start --config distcache.yaml
+# Check it after each change:      distcache config validate distcache.yaml
+# Help while typing, in editors:   distcache config schema > distcache.schema.json
+#
+# Durations are written 250ms, 30s, 5m, 1h; sizes 512KiB, 64MiB, 1GB; shares 10%.
+# \${VAR} and \${VAR:-default} are taken from the environment; inside { } and [ ] put them in quotes.
+# Whatever is left out has the value shown in the comment.
+
+# name: cache-1            # unique in the cluster, the same after a restart; left out: hostname-bindPort
+# label: prod              # nodes with another label never join
+
+bind:
+  addr: 127.0.0.1          # 0.0.0.0 listens on every address
+  port: 3320               # 0 takes a free one
+  # interface: eth0        # instead of addr
+
+admin: false
+
+discovery:
+  provider: standalone     # or static, with the addresses of the other nodes:
+  # provider: static
+  # peers: [10.0.0.2:3320, 10.0.0.3:3320]
+
+# cluster:
+#   minimumPeers: 1        # nodes, this one included, without which it does not serve
+#   virtualNodes: 512      # the same on all nodes
+#   joinRetryInterval: 1s
+#   maxJoinAttempts: 10
+#   bootstrapTimeout: 30s
+#   shutdownTimeout: 30s
+
+# timeouts: { read: 5s, write: 5s }
+# limits: { maxKeyBytes: 4KiB, maxValueBytes: 16MiB, maxBatch: 10000, maxInflight: 100000 }
+# source: { maxConcurrent: 64, maxQueued: 10000 }    # loads at once of each keyspace, and how many more may wait
+
+keyspaces:
+  # Nothing to load from: holds what is put into it.
+  scratch:
+    maxBytes: 64MiB        # per node: keys, values and their overhead
+    source: { type: none }
+
+  # cities:
+  #   maxBytes: 64MiB
+  #   eviction: lru
+  #   defaultTtl: 5m       # left out: entries do not expire
+  #   ttlJitter: 10%       # lifetimes are shortened by up to this part, so that they do not end together
+  #   negativeTtl: 10s     # "the source has no such key" is remembered this long
+  #   hotShare: 12.5%      # part of maxBytes for copies of other nodes' entries
+  #   readTimeout: 2s
+  #   writeTimeout: 2s
+  #   source: { type: sqlite, file: cities.db, query: "select json from city where id = :key" }
+
+  # pages:
+  #   maxBytes: 128MiB
+  #   source: { type: http, url: "https://example.org/pages/{key}", headers: { authorization: "Bearer \${API}" } }
+
+  # files:
+  #   maxBytes: 64MiB
+  #   source: { type: directory, path: ./data }
+
+  # custom:
+  #   maxBytes: 64MiB
+  #   source: { type: module, path: ./source.mjs }    # export default { fetch(key, { signal }) } or a function
+`;
