@@ -1,3 +1,4 @@
+import type { Address } from '../base/addresses.js';
 import type { NodeConfig } from './node-config.js';
 import { isInForce, notYetInFlag } from './not-yet.js';
 import type { FlagProblem } from './problems.js';
@@ -37,11 +38,11 @@ const stands: Partial<Record<keyof NodeFlags, string>> = {
 };
 
 const anyPort: Range = ranges.port;
-const adminAddress: Scalar<scalars.HostPort | false> = {
+const adminAddress: Scalar<Address | false> = {
   expected: 'host:port, such as 127.0.0.1:3321, or off',
   parse: (value) => {
     if (value === 'off') return false;
-    return typeof value === 'string' ? scalars.splitHostPort(value, anyPort) : undefined;
+    return typeof value === 'string' ? scalars.parseAddress(value, anyPort) : undefined;
   },
   json: {},
 };
@@ -111,9 +112,6 @@ export function applyFlags(config: NodeConfig, flags: NodeFlags): Flagged {
     // Named is a flag that was given: the other port may be the file's or the default.
     const given = flags[flagOf[clash.of]] === undefined ? flagOf[clash.with] : flagOf[clash.of];
     problem(given, clash.message);
-  }
-  if (flagged.discovery.provider === 'static' && flagged.discovery.peers.length === 0 && provider === 'static') {
-    warnings.push({ flag: '--discovery', message: 'static without --peers: this node waits to be found by others' });
   }
   return problems.length > 0 ? { ok: false, problems } : { ok: true, config: flagged, warnings };
 }

@@ -21,7 +21,7 @@ export const ranges = {
 
   textCharsMax: 4096,
   nameBytesMax: 128,
-  labelBytesMax: 255,
+  labelBytesMax: 128,
   listLengthMax: 1000,
 
   port: { min: 0, max: 65_535 },

@@ -126,11 +126,8 @@ export function contradictions(file: FileConfig): readonly Relation[] {
 /** What may be meant, and most likely is not. */
 export function doubts(config: NodeConfig, totalMemoryBytes: number): readonly Relation[] {
   const found: Relation[] = [];
-  const { provider, peers } = config.discovery;
+  const { peers } = config.discovery;
   const { minimumPeers } = config.cluster;
-  if (provider === 'static' && peers.length === 0) {
-    found.push({ path: ['discovery', 'peers'], message: 'names no node, so this one waits to be found by others' });
-  }
   if (minimumPeers > peers.length + 1) {
     found.push({
       path: ['cluster', 'minimumPeers'],

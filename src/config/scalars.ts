@@ -1,3 +1,4 @@
+import type { Address } from '../base/addresses.js';
 import { formatDuration, formatSize, parseDuration, parseRate, parseShare, parseSize } from '../base/units.js';
 import { show, suggestion } from './problems.js';
 import { type Range, ranges } from './ranges.js';
@@ -175,14 +176,9 @@ export const host: Scalar<string> = {
   json: { type: 'string', minLength: 1 },
 };
 
-export interface HostPort {
-  readonly host: string;
-  readonly port: number;
-}
-
-/** `host:port`; IPv6 hosts in brackets. */
-export function splitHostPort(value: string, ports: Range): HostPort | undefined {
-  const match = /^(?:\[([^\]]*)\]|([^:[\]]*)):(\d{1,5})$/.exec(value.trim());
+/** `host:port` as `isAddress` has it, but with a range of ports of the caller's, and held to what hosts may look like. */
+export function parseAddress(text: string, ports: Range): Address | undefined {
+  const match = /^(?:\[([^\]]*)\]|([^:[\]]*)):(\d{1,5})$/.exec(text.trim());
   if (match === null) return undefined;
   const [, bracketed, plain, portText] = match;
   const isKnown = bracketed === undefined ? isHost(plain!) : ipv6.test(bracketed);
@@ -193,7 +189,7 @@ export function splitHostPort(value: string, ports: Range): HostPort | undefined
 export const peerAddress: Scalar<string> = {
   expected: 'host:port, such as 10.0.0.2:3320 or [::1]:3320',
   parse: (value) =>
-    typeof value === 'string' && splitHostPort(value, { min: 1, max: ranges.port.max }) ? value.trim() : undefined,
+    typeof value === 'string' && parseAddress(value, { min: 1, max: ranges.port.max }) ? value.trim() : undefined,
   json: { type: 'string', pattern: textOrVariable(String.raw`.+:\d{1,5}`) },
 };
 

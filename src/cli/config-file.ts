@@ -1,0 +1,90 @@
+import { open } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { messageOf } from '../base/errors.js';
+import type { NodeFlags } from '../config/flags.js';
+import type { NodeConfig } from '../config/node-config.js';
+import { usageError } from './failure.js';
+
+/** More is no config file; the reader refuses it by size, so one byte beyond is enough to see. */
+const textBytesMax = 1024 ** 2 + 1;
+
+const reasons: Readonly<Record<string, string>> = {
+  ENOENT: 'does not exist; distcache config init --output FILE writes one to start from',
+  EISDIR: 'is a folder; name the file in it',
+  EACCES: 'may not be read by this user',
+};
+
+/** The text of a config file, or of a pipe. Rejects as bad usage where it cannot be read, or is no UTF-8. */
+export async function readConfigText(file: string): Promise<string> {
+  try {
+    return decoded(file, await readAtMost(file, textBytesMax));
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? '';
+    if ((error as NodeJS.ErrnoException).syscall === undefined) throw error;
+    throw usageError(`config file ${file} ${reasons[code] ?? `cannot be read: ${messageOf(error)}`}`, error);
+  }
+}
+
+async function readAtMost(file: string, bytesMax: number): Promise<Uint8Array> {
+  const handle = await open(file);
+  try {
+    const held = new Uint8Array(bytesMax);
+    let length = 0;
+    while (length < bytesMax) {
+      const { bytesRead } = await handle.read(held, length, bytesMax - length, null);
+      if (bytesRead === 0) break;
+      length += bytesRead;
+    }
+    return held.subarray(0, length);
+  } finally {
+    await handle.close();
+  }
+}
+
+function decoded(file: string, bytes: Uint8Array): string {
+  try {
+    // What was cut off at the limit may have ended within a character, and is refused for its size.
+    return new TextDecoder('utf-8', { fatal: bytes.byteLength < textBytesMax }).decode(bytes);
+  } catch (error) {
+    throw usageError(`config file ${file} is not UTF-8 text`, error);
+  }
+}
+
+/** What `node start` needs of its config. */
+export interface StartConfig {
+  readonly config: NodeConfig;
+  /** Absolute folder that relative paths of sources start from: the file's, else the working directory. */
+  readonly baseDir: string;
+  /** Lines for stderr. */
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Flags over the file over defaults. Rejects as bad usage, in one line that names the first problem and counts the
+ * others. Loads the schema library only when called.
+ */
+export async function startConfig(
+  file: string | undefined,
+  flags: NodeFlags,
+  machine: { readonly env: NodeJS.ProcessEnv; readonly totalMemoryBytes: number },
+): Promise<StartConfig> {
+  const { load, defaultConfig } = await import('../config/load.js');
+  const { applyFlags } = await import('../config/flags.js');
+  const { formatFlagProblem, formatProblem } = await import('../config/problems.js');
+  const loaded =
+    file === undefined
+      ? { ok: true as const, config: defaultConfig(), warnings: [] }
+      : load(await readConfigText(file), { file, ...machine });
+  if (!loaded.ok) throw refused(loaded.problems.map(formatProblem), `distcache config validate ${file} lists all`);
+  const flagged = applyFlags(loaded.config, flags);
+  if (!flagged.ok) throw refused(flagged.problems.map(formatFlagProblem), 'see distcache node start --help');
+  return {
+    config: flagged.config,
+    baseDir: file === undefined ? process.cwd() : dirname(resolve(file)),
+    warnings: [...loaded.warnings.map(formatProblem), ...flagged.warnings.map(formatFlagProblem)],
+  };
+}
+
+function refused([first, ...others]: readonly string[], where: string): Error {
+  return usageError(others.length === 0 ? `${first}` : `${first} (and ${others.length} more; ${where})`);
+}
