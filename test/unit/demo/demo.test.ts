@@ -142,9 +142,6 @@ describe('the cluster of the demo', () => {
 });
 
 describe('the demo around its nodes', () => {
-  const demoFolders = async (): Promise<readonly string[]> =>
-    (await readdir(tmpdir())).filter((name) => /^distcache-demo-[A-Za-z0-9]{6}$/.test(name));
-
   interface Course {
     readonly stop: AbortController;
     readonly force: AbortController;
@@ -173,13 +170,19 @@ describe('the demo around its nodes', () => {
     );
     return { stop, force, lines, printed: printed.promise, ended };
   };
-  let before: readonly string[] = [];
+  const usualTmpdir = process.env.TMPDIR;
+  let folder = '';
 
   beforeEach(async () => {
-    before = await demoFolders();
+    folder = await mkdtemp(join(tmpdir(), 'distcache-demo-test-'));
+    process.env.TMPDIR = folder;
   });
   afterEach(async () => {
-    expect(await demoFolders()).to.deep.equal(before);
+    if (usualTmpdir === undefined) delete process.env.TMPDIR;
+    else process.env.TMPDIR = usualTmpdir;
+    const left = await readdir(folder);
+    await rm(folder, { recursive: true, force: true });
+    expect(left).to.deep.equal([]);
   });
 
   it('prints one line of JSON, and ends when it is asked to', async () => {
