@@ -1,0 +1,322 @@
+/**
+ * The entries of one keyspace on one node, bounded in bytes. Knows no network and no clock: the time is handed in.
+ *
+ * Idea. One budget, two parts: entries that this node owns, and hot copies of what others own, which may take
+ * `hotShare` of it, so that copies of a few popular keys never push out what the cluster relies on this node for. Each
+ * part has its own eviction index. A lookup asks the owned part first: a hit there, the common kind, costs one map lookup;
+ * a hot copy and a miss cost a second one (6 ns and up), beside the call to a peer that the first saves and the second
+ * pays anyway. A key is in one part at a time.
+ *
+ * Bounds. After every call each part's accounted bytes are within its limit. What does not fit alone is refused and
+ * changes nothing. Expired entries are no longer than a second or two over their time in the way: `expire`.
+ *
+ * Versions. A stored version is never overwritten by a lower one. An equal version is the same write: it takes the
+ * place of the stored one only if it lives longer or has changed hands.
+ */
+import { assert } from '../base/assert.js';
+import { copyBytes, entryBytes } from './bytes.js';
+import {
+  type Entry,
+  type EvictionIndex,
+  type EvictionIndexFactory,
+  type NewEntry,
+  type RemovalReason,
+  removalReasons,
+  StoredEntry,
+} from './entry.js';
+import { ExpiryWheel } from './expiry-wheel.js';
+
+export interface StoreOptions {
+  /** Of all entries together: keys, values and overhead. A whole number above zero. */
+  readonly maxBytes: number;
+  /** Part of `maxBytes` that hot copies may take and owned entries may not; in [0, 0.5]. 0: none are kept. */
+  readonly hotShare: number;
+  readonly index: EvictionIndexFactory;
+  /** Told of every removal once it is accounted. Must neither throw nor call the store. */
+  readonly onRemoved?: (key: string, reason: RemovalReason, entry: Entry) => void;
+}
+
+/**
+ * `too-large`: more than its part of the budget. `older`: what is stored is at least as new. Either changed nothing, so
+ * whoever must not serve the stored one any more deletes it.
+ */
+export type PutOutcome = 'stored' | 'too-large' | 'older';
+
+/** Law: stored = ownedEntries + hotEntries + the sum of `removed`. Refused puts are `tooLarge` and `older`. */
+export interface StoreCounts {
+  readonly stored: number;
+  readonly tooLarge: number;
+  readonly older: number;
+  readonly ownedEntries: number;
+  readonly hotEntries: number;
+  readonly ownedBytes: number;
+  readonly hotBytes: number;
+  readonly removed: Readonly<Record<RemovalReason, number>>;
+}
+
+interface Part {
+  readonly index: EvictionIndex<StoredEntry>;
+  bytes: number;
+  limitBytes: number;
+}
+
+export class Store {
+  readonly #owned: Part;
+  readonly #hot: Part;
+  readonly #wheel = new ExpiryWheel<StoredEntry>();
+  readonly #onRemoved: StoreOptions['onRemoved'];
+  #maxBytes = 0;
+  #hotShare = 0;
+  #stored = 0;
+  #tooLarge = 0;
+  #older = 0;
+  readonly #removed = Object.fromEntries(removalReasons.map((reason) => [reason, 0])) as Record<RemovalReason, number>;
+
+  constructor(options: StoreOptions) {
+    this.#owned = { index: options.index(), bytes: 0, limitBytes: 0 };
+    this.#hot = { index: options.index(), bytes: 0, limitBytes: 0 };
+    this.#onRemoved = options.onRemoved;
+    this.resize(options.maxBytes, options.hotShare);
+  }
+
+  get maxBytes(): number {
+    return this.#maxBytes;
+  }
+
+  /** Accounted bytes of all entries. */
+  get bytes(): number {
+    return this.#owned.bytes + this.#hot.bytes;
+  }
+
+  get size(): number {
+    return this.#owned.index.size + this.#hot.index.size;
+  }
+
+  /** The entry of this key, fresh or not: compare `expiresAtMs` with the time. Counts as a use. */
+  get(key: string): Entry | undefined {
+    return this.#owned.index.get(key) ?? this.#hot.index.get(key);
+  }
+
+  /** As `get`, but does not count as a use. */
+  peek(key: string): Entry | undefined {
+    return this.#peek(key);
+  }
+
+  /** Whether `put` would take a value of this length, as an owned entry or as a copy from `owner`. */
+  fits(key: string, valueBytes: number, owner = ''): boolean {
+    return entryBytes(key, valueBytes) <= this.#partOf(owner).limitBytes;
+  }
+
+  /** Keeps a copy of the value, giving up others where it needs room. */
+  put(given: NewEntry): PutOutcome {
+    const { key, value, version, expiresAtMs, keepUntilMs = expiresAtMs, wasPut, owner } = given;
+    assert(keepUntilMs >= expiresAtMs, 'keepUntilMs lies before expiresAtMs, or one of them is NaN');
+    assert(!Number.isNaN(version), 'version is NaN');
+    const part = this.#partOf(owner);
+    const bytes = entryBytes(key, value === null ? 0 : value.byteLength);
+    if (bytes > part.limitBytes) {
+      this.#tooLarge++;
+      return 'too-large';
+    }
+    const old = this.#peek(key);
+    if (old !== undefined && !supersedes(given, old)) {
+      this.#older++;
+      return 'older';
+    }
+    const kept = value === null ? null : copyBytes(value);
+    const entry = new StoredEntry(key, kept, version, expiresAtMs, keepUntilMs, wasPut, owner, bytes);
+    const oldPart = old === undefined ? undefined : this.#partOf(old.owner);
+    if (old !== undefined && oldPart !== part) oldPart!.index.delete(key);
+    part.index.set(key, entry);
+    part.bytes += bytes;
+    this.#wheel.add(entry);
+    this.#stored++;
+    if (old !== undefined) this.#account(oldPart!, old, 'replaced');
+    this.#shrinkTo(part, 'evicted');
+    return 'stored';
+  }
+
+  /** False when there was none. */
+  delete(key: string, reason: RemovalReason): boolean {
+    const entry = this.#peek(key);
+    if (entry === undefined) return false;
+    this.#drop(entry, reason);
+    return true;
+  }
+
+  clear(reason: RemovalReason = 'cleared'): void {
+    for (const part of [this.#owned, this.#hot]) {
+      const entries = listOf(part.index);
+      part.index.clear();
+      for (const entry of entries) this.#account(part, entry, reason);
+    }
+  }
+
+  /**
+   * Drops what may be kept no longer. Call it about once a second.
+   * @param nowMs monotonic
+   * @param budget entries to look at, at most
+   * @returns how many were looked at; as many as the budget when there may be more
+   */
+  expire(nowMs: number, budget: number): number {
+    return this.#wheel.advance(nowMs, budget, (entry) => this.#drop(entry, 'expired'));
+  }
+
+  /** Takes effect at once. `hotShare` stays as it is when left out. */
+  resize(maxBytes: number, hotShare = this.#hotShare): void {
+    assert(Number.isSafeInteger(maxBytes) && maxBytes > 0, `maxBytes is ${maxBytes}, must be a whole number above 0`);
+    assert(hotShare >= 0 && hotShare <= 0.5, `hotShare is ${hotShare}, must lie in [0, 0.5]`);
+    this.#maxBytes = maxBytes;
+    this.#hotShare = hotShare;
+    this.#hot.limitBytes = Math.floor(maxBytes * hotShare);
+    this.#owned.limitBytes = maxBytes - this.#hot.limitBytes;
+    this.#shrinkTo(this.#hot, 'shrunk');
+    this.#shrinkTo(this.#owned, 'shrunk');
+  }
+
+  /**
+   * After a change of the ring. Entries that this node no longer owns become hot copies of their new owners, the ones
+   * most worth keeping first, as long as there is room without pushing out other copies; the rest goes, and so do hot
+   * copies that this node now owns or whose owner changed.
+   * @param ownerOf the id of a key's owner, '' for this node
+   */
+  demote(ownerOf: (key: string) => string): { readonly moved: number; readonly dropped: number } {
+    const leaving: { readonly entry: StoredEntry; readonly owner: string }[] = [];
+    const outdated: StoredEntry[] = [];
+    this.#owned.index.forEach((entry) => {
+      const owner = ownerOf(entry.key);
+      if (owner !== '') leaving.push({ entry, owner });
+    });
+    this.#hot.index.forEach((entry) => {
+      if (ownerOf(entry.key) !== entry.owner) outdated.push(entry);
+    });
+
+    for (const entry of outdated) this.#drop(entry, 'demoted');
+    const moving: StoredEntry[] = [];
+    for (const { entry, owner } of leaving) {
+      if (this.#hot.bytes + entry.bytes > this.#hot.limitBytes) {
+        this.#drop(entry, 'demoted');
+        continue;
+      }
+      this.#owned.index.delete(entry.key);
+      this.#owned.bytes -= entry.bytes;
+      entry.owner = owner;
+      this.#hot.bytes += entry.bytes;
+      moving.push(entry);
+    }
+    // Backwards, so that the ones most worth keeping are the last set.
+    for (const entry of moving.reverse()) this.#hot.index.set(entry.key, entry);
+    return { moved: moving.length, dropped: outdated.length + leaving.length - moving.length };
+  }
+
+  /** Drops all copies from an owner whose link was lost, since its invalidations no longer arrive. Returns how many. */
+  dropOwnedBy(ownerId: string): number {
+    const copies: StoredEntry[] = [];
+    this.#hot.index.forEach((entry) => {
+      if (entry.owner === ownerId) copies.push(entry);
+    });
+    for (const entry of copies) this.#drop(entry, 'demoted');
+    return copies.length;
+  }
+
+  /** Visits all entries, the owned first, and of each part the ones most worth keeping first. The visitor changes nothing. */
+  forEach(visit: (entry: Entry) => void): void {
+    this.#owned.index.forEach(visit);
+    this.#hot.index.forEach(visit);
+  }
+
+  counts(): StoreCounts {
+    return Object.freeze({
+      stored: this.#stored,
+      tooLarge: this.#tooLarge,
+      older: this.#older,
+      ownedEntries: this.#owned.index.size,
+      hotEntries: this.#hot.index.size,
+      ownedBytes: this.#owned.bytes,
+      hotBytes: this.#hot.bytes,
+      removed: Object.freeze({ ...this.#removed }),
+    });
+  }
+
+  /** Recounts everything the slow way and throws where it differs from the totals. For tests. */
+  check(): void {
+    const keys = new Set<string>();
+    let expiring = 0;
+    for (const [part, isHot] of [
+      [this.#owned, false],
+      [this.#hot, true],
+    ] as const) {
+      let bytes = 0;
+      const entries = listOf(part.index);
+      for (const entry of entries) {
+        bytes += entryBytes(entry.key, entry.value?.byteLength ?? 0);
+        if (entry.slot !== -1) expiring++;
+        assert(!keys.has(entry.key), `${JSON.stringify(entry.key)} is stored twice`);
+        keys.add(entry.key);
+        assert(part.index.peek(entry.key) === entry, `${JSON.stringify(entry.key)} is not found`);
+        assert((entry.owner !== '') === isHot, `${JSON.stringify(entry.key)} is in the wrong part`);
+        assert((entry.slot === -1) === (entry.keepUntilMs === Number.POSITIVE_INFINITY), 'an entry would never expire');
+      }
+      assert(
+        entries.length === part.index.size,
+        `the index counts ${part.index.size} entries, found ${entries.length}`,
+      );
+      assert(bytes === part.bytes, `accounted ${part.bytes} bytes, found ${bytes}`);
+      assert(bytes <= part.limitBytes, `${bytes} bytes exceed the limit of ${part.limitBytes}`);
+    }
+    assert(this.#owned.limitBytes + this.#hot.limitBytes === this.#maxBytes, 'the parts are not the whole');
+    assert(expiring === this.#wheel.size, `the wheel holds ${this.#wheel.size} entries, ${expiring} hang in it`);
+    this.#wheel.check();
+    const removed = Object.values(this.#removed).reduce((sum, count) => sum + count, 0);
+    assert(
+      this.#stored === keys.size + removed,
+      `${this.#stored} stored, but ${keys.size} here and ${removed} removed`,
+    );
+  }
+
+  #peek(key: string): StoredEntry | undefined {
+    return this.#owned.index.peek(key) ?? this.#hot.index.peek(key);
+  }
+
+  #partOf(owner: string): Part {
+    return owner === '' ? this.#owned : this.#hot;
+  }
+
+  #shrinkTo(part: Part, reason: RemovalReason): void {
+    while (part.bytes > part.limitBytes) {
+      const victim = part.index.evict();
+      assert(
+        victim !== undefined,
+        `the policy gives up nothing, with ${part.bytes} of ${part.limitBytes} bytes stored`,
+      );
+      this.#account(part, victim, reason);
+    }
+  }
+
+  #drop(entry: StoredEntry, reason: RemovalReason): void {
+    const part = this.#partOf(entry.owner);
+    part.index.delete(entry.key);
+    this.#account(part, entry, reason);
+  }
+
+  /** Of an entry that has left its index. */
+  #account(part: Part, entry: StoredEntry, reason: RemovalReason): void {
+    part.bytes -= entry.bytes;
+    this.#wheel.remove(entry);
+    this.#removed[reason]++;
+    this.#onRemoved?.(entry.key, reason, entry);
+  }
+}
+
+function supersedes(given: NewEntry, stored: Entry): boolean {
+  if (given.version !== stored.version) return given.version > stored.version;
+  return given.expiresAtMs > stored.expiresAtMs || given.owner !== stored.owner;
+}
+
+function listOf(index: EvictionIndex<StoredEntry>): StoredEntry[] {
+  const entries: StoredEntry[] = [];
+  index.forEach((entry) => {
+    entries.push(entry);
+  });
+  return entries;
+}
