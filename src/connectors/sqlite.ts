@@ -101,8 +101,8 @@ function parametersOf(query: string, keyspace: string): Parameters {
   const foreign = found.find((name) => !/^[:@$]key$|^\?1?$/.test(name));
   if (foreign !== undefined)
     throw badDefinition(keyspace, 'query', `has the parameter ${foreign}, but only :key is known; ${hint}`);
-  const named = found.filter((name) => !name.startsWith('?'));
-  if (named.length === 0) return { is: 'counted', times: found.includes('?1') ? ['?1'] : found };
+  const named = found.filter((name) => name !== '?');
+  if (named.length === 0) return { is: 'counted', times: found };
   if (named.length < found.length) throw badDefinition(keyspace, 'query', `mixes ${named[0]} with ?; use one of them`);
   return { is: 'named', names: [...new Set(named)] };
 }
