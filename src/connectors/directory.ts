@@ -97,7 +97,8 @@ async function readWhole(
       held = larger;
     }
     const { bytesRead } = await file.read(held, length, Math.min(chunkBytes, held.byteLength - length), null);
-    if (bytesRead === 0) return held.slice(0, length);
+    // One byte of room is there to notice the end; more than that is not kept.
+    if (bytesRead === 0) return held.byteLength - length > 1 ? held.slice(0, length) : held.subarray(0, length);
     length += bytesRead;
     if (length > context.maxValueBytes) throw tooLarge(context, length);
   }
