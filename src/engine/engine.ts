@@ -1,14 +1,4 @@
-import { splitAddress } from '../base/addresses.js';
-import {
-  ArgumentTypeError,
-  aborted,
-  codeOf,
-  DistcacheError,
-  type KeyFailure,
-  messageOf,
-  notStarted,
-  PartialFailure,
-} from '../base/errors.js';
+import { ArgumentTypeError, aborted, DistcacheError, messageOf, notStarted } from '../base/errors.js';
 import type { HybridClock } from '../coherence/hybrid-clock.js';
 import type {
   CacheService,
@@ -31,16 +21,19 @@ import type { Log } from '../ports/log.js';
 import type { MemberChange, Membership, NodeInfo } from '../ports/membership.js';
 import type { LinkEvent, PeerNetwork } from '../ports/peers.js';
 import type { Random } from '../ports/random.js';
-import { copyOut } from '../store/bytes.js';
 import type { EvictionIndexFactory } from '../store/entry.js';
 import { checkBatch, checkKey, checkTimeout, lifeOf, ownValue } from './arguments.js';
+import { allRead, allWritten, asDistcacheError, namesOf } from './batches.js';
 import { type EngineEvent, EventHub } from './events.js';
-import { type Answer, Keyspace } from './keyspace.js';
+import { Inflight } from './inflight.js';
+import { Keyspace } from './keyspace.js';
 import type { ResolvedOptions } from './options.js';
 import { PeerRequests } from './peer-requests.js';
 import { answerOf, Reads } from './reads.js';
+import { Shape } from './shape.js';
 import { Topology } from './topology.js';
 import { Upkeep } from './upkeep.js';
+import { nodeStatus, peerStatus } from './views.js';
 import { type Change, Writes } from './writes.js';
 
 export interface EngineDeps {
@@ -73,14 +66,14 @@ export class CacheEngine implements CacheService {
   readonly #writes: Writes;
   readonly #events = new EventHub();
   readonly #upkeep: Upkeep;
+  readonly #shape: Shape;
+  /** Operations under way that are more than a look into memory. */
+  readonly #inflight: Inflight;
   #state: State = 'starting';
   #startedAtMs = 0;
-  #starting: Promise<void> | undefined;
-  #stopping: Promise<void> | undefined;
+  #opening: Promise<void> | undefined;
+  #closing: Promise<void> | undefined;
   #cancels: Cancel[] = [];
-  /** Operations under way that are more than a look into memory. */
-  #inflight = 0;
-  #idle: (() => void) | undefined;
 
   constructor(deps: EngineDeps, options: ResolvedOptions) {
     this.#deps = deps;
@@ -99,6 +92,8 @@ export class CacheEngine implements CacheService {
     };
     this.#reads = new Reads(path);
     this.#writes = new Writes(path);
+    this.#shape = new Shape(deps.clock);
+    this.#inflight = new Inflight(deps.clock, options.limits.maxInflight);
     this.#upkeep = new Upkeep(deps.clock, deps.log, () => this.#spaces.values());
     const requests = new PeerRequests({
       clock: deps.clock,
@@ -117,16 +112,16 @@ export class CacheEngine implements CacheService {
    * Opens the data sources, meets the other nodes, then serves. A source that is down is logged and does not keep the
    * node down. Rejects with CLUSTER_QUORUM, or with what opening a misconfigured source threw.
    */
-  start(wait: Wait): Promise<void> {
-    if (this.#stopping !== undefined) return Promise.reject(notStarted('start'));
-    this.#starting ??= this.#start(wait);
-    return this.#starting;
+  open(wait: Wait): Promise<void> {
+    if (this.#closing !== undefined) return Promise.reject(notStarted('start'));
+    this.#opening ??= this.#open(wait);
+    return this.#opening;
   }
 
   /** Refuses new operations, waits for those under way, leaves the cluster and frees everything. Idempotent. */
-  stop(wait: Wait): Promise<void> {
-    this.#stopping ??= this.#stop(wait);
-    return this.#stopping;
+  close(wait: Wait): Promise<void> {
+    this.#closing ??= this.#close(wait);
+    return this.#closing;
   }
 
   /** Rejects with NOT_FOUND when the data source has no such key. */
@@ -140,7 +135,7 @@ export class CacheEngine implements CacheService {
       const entry = space.fresh(key);
       if (entry !== undefined && entry.value !== null) {
         space.countHit(entry);
-        return this.#found(key, entry.value, answerOf(entry, this.#deps.self().name), options);
+        return this.#shape.found(key, entry.value, answerOf(entry, this.#deps.self().name), options);
       }
     }
     const lookup = await this.lookup(keyspace, key, options);
@@ -157,15 +152,7 @@ export class CacheEngine implements CacheService {
   }
 
   async getMany(keyspace: string, keys: readonly string[], options?: GetOptions): Promise<readonly Lookup[]> {
-    const lookups = await this.lookupMany(keyspace, keys, options);
-    const failed = lookups.filter((lookup): lookup is FailedLookup => 'error' in lookup);
-    if (failed.length === 0) return lookups as readonly Lookup[];
-    throw partialFailure(
-      'read',
-      keys.length,
-      failed.map(({ key, error }) => failureOf(key, error)),
-      failed[0]!.error,
-    );
+    return allRead(await this.lookupMany(keyspace, keys, options));
   }
 
   async lookupMany(
@@ -218,7 +205,7 @@ export class CacheEngine implements CacheService {
     const wait = this.#writeWait(space, `deleteKeyspace '${name}'`, options);
     this.#drop(name);
     const request = { do: 'drop-keyspace', keyspace: name, version: this.#deps.hybrid.next() } as const;
-    return { unreached: await this.#tracked(() => this.#writes.confirmed(request, wait)) };
+    return { unreached: await this.#inflight.run(() => this.#writes.confirmed(request, wait)) };
   }
 
   /** All of them are checked before the first is removed. */
@@ -237,7 +224,7 @@ export class CacheEngine implements CacheService {
     const space = this.#space(keyspace, 'peek');
     checkKey(key, this.#options.limits);
     const entry = space.fresh(key);
-    return entry && this.#shape(key, answerOf(entry, this.#deps.self().name), options);
+    return entry && this.#shape.lookup(key, answerOf(entry, this.#deps.self().name), options);
   }
 
   /** Names, in the order they were given. */
@@ -272,46 +259,21 @@ export class CacheEngine implements CacheService {
 
   status(): NodeStatus {
     const self = this.#deps.self();
-    const serving = this.#state === 'serving';
-    return {
-      node: self.name,
-      version: self.version,
-      healthy: this.#state !== 'stopped',
-      ready: serving,
+    return nodeStatus(self, {
+      state: this.#state,
       uptimeMs: this.#state === 'starting' ? 0 : this.#deps.clock.nowMs() - this.#startedAtMs,
       ringShare: this.#topology.shares().get(self.name) ?? 0,
       peers: this.#topology.serving,
-      grpc: self.address === '' ? 'off' : self.address,
-      admin: self.admin === '' ? 'off' : self.admin,
-      gossip: self.gossip === '' ? 'none' : self.gossip,
-      state: this.#state,
       label: this.#deps.label,
-    };
-  }
-
-  peers(): readonly PeerStatus[] {
-    const self = this.#deps.self();
-    const shares = this.#topology.shares();
-    return this.#topology.members().map((member) => {
-      const bind = splitAddress(member.address);
-      const owns = member.state === 'alive' || member.state === 'suspect';
-      return {
-        id: member.id,
-        name: member.name,
-        state: member.state,
-        isSelf: member.id === self.id,
-        bindAddr: bind.host,
-        bindPort: bind.port,
-        discoveryPort: splitAddress(member.gossip).port,
-        admin: member.admin === '' ? 'off' : member.admin,
-        ringShare: owns ? (shares.get(member.name) ?? 0) : 0,
-        incarnation: member.incarnation,
-        version: member.version,
-      };
     });
   }
 
-  async #start(wait: Wait): Promise<void> {
+  peers(): readonly PeerStatus[] {
+    const shares = this.#topology.shares();
+    return this.#topology.members().map((member) => peerStatus(member, this.#deps.self().id, shares));
+  }
+
+  async #open(wait: Wait): Promise<void> {
     const { clock, membership, peers } = this.#deps;
     try {
       for (const space of this.#spaces.values()) await space.source.open();
@@ -322,20 +284,20 @@ export class CacheEngine implements CacheService {
       await membership.start(wait);
       this.#topology.refresh();
     } catch (error) {
-      await this.stop({ deadlineMs: clock.nowMs() });
+      await this.close({ deadlineMs: clock.nowMs() });
       throw error;
     }
-    if (this.#stopping !== undefined) throw notStarted('start');
+    if (this.#closing !== undefined) throw notStarted('start');
     this.#startedAtMs = clock.nowMs();
     this.#state = 'serving';
     this.#upkeep.start();
   }
 
-  async #stop(wait: Wait): Promise<void> {
+  async #close(wait: Wait): Promise<void> {
     const { membership, peers, log } = this.#deps;
     this.#state = 'draining';
     this.#upkeep.stop();
-    await this.#quiet(wait);
+    await this.#inflight.quiet(wait);
     const end = notStarted('the engine has stopped');
     for (const space of this.#spaces.values()) {
       space.loads.abortAll(end);
@@ -355,18 +317,6 @@ export class CacheEngine implements CacheService {
     for (const space of this.#spaces.values()) space.store.clear('cleared');
     this.#events.close();
     this.#state = 'stopped';
-  }
-
-  /** Until nothing is under way, at most until the deadline. */
-  #quiet(wait: Wait): Promise<void> {
-    if (this.#inflight === 0) return Promise.resolve();
-    return new Promise((resolve) => {
-      const cancel = this.#deps.clock.after(wait.deadlineMs - this.#deps.clock.nowMs(), resolve);
-      this.#idle = () => {
-        cancel();
-        resolve();
-      };
-    });
   }
 
   #onMember(change: MemberChange): void {
@@ -398,43 +348,14 @@ export class CacheEngine implements CacheService {
     const entry = space.fresh(key);
     if (entry !== undefined) {
       space.countHit(entry);
-      return this.#shape(key, answerOf(entry, this.#deps.self().name), options);
+      return this.#shape.lookup(key, answerOf(entry, this.#deps.self().name), options);
     }
     const wait: Wait = {
       deadlineMs: this.#deps.clock.nowMs() + (options?.timeoutMs ?? space.options.readTimeoutMs),
       signal: options?.signal,
     };
-    const answer = await this.#tracked(() => this.#reads.read(space, key, wait, this.#deps.context.current()));
-    return this.#shape(key, answer, options);
-  }
-
-  #shape(key: string, answer: Answer, options: { readonly shared?: boolean | undefined } | undefined): Lookup {
-    if (answer.value !== null) return this.#found(key, answer.value, answer, options);
-    const { version, outcome, node } = answer;
-    return { found: false, key, outcome, node, version, expiresAt: this.#date(answer.expiresAtMs) };
-  }
-
-  #found(
-    key: string,
-    value: Uint8Array,
-    answer: Answer,
-    options: { readonly shared?: boolean | undefined } | undefined,
-  ): Found {
-    return {
-      found: true,
-      key,
-      value: options?.shared === true ? value : copyOut(value),
-      outcome: answer.outcome,
-      node: answer.node,
-      version: answer.version,
-      expiresAt: this.#date(answer.expiresAtMs),
-    };
-  }
-
-  #date(expiresAtMs: number): Date | undefined {
-    if (expiresAtMs === Number.POSITIVE_INFINITY) return undefined;
-    const { clock } = this.#deps;
-    return new Date(clock.wallMs() + expiresAtMs - clock.nowMs());
+    const answer = await this.#inflight.run(() => this.#reads.read(space, key, wait, this.#deps.context.current()));
+    return this.#shape.lookup(key, answer, options);
   }
 
   #checkedPut(entry: PutEntry): Change {
@@ -454,7 +375,7 @@ export class CacheEngine implements CacheService {
   }
 
   #write(space: Keyspace, key: string, change: Change, wait: Wait): Promise<WriteResult> {
-    return this.#tracked(() => this.#writes.write(space, key, change, wait));
+    return this.#inflight.run(() => this.#writes.write(space, key, change, wait));
   }
 
   async #writeMany(
@@ -463,36 +384,10 @@ export class CacheEngine implements CacheService {
     wait: Wait,
   ): Promise<WriteManyResult> {
     const outcomes = await Promise.allSettled(changes.map(({ key, change }) => this.#write(space, key, change, wait)));
-    const failures: KeyFailure[] = [];
-    const unreached: (readonly string[])[] = [];
-    let first: DistcacheError | undefined;
-    for (const [index, outcome] of outcomes.entries()) {
-      if (outcome.status === 'fulfilled') unreached.push(outcome.value.unreached);
-      else {
-        const error = asDistcacheError(outcome.reason);
-        first ??= error;
-        failures.push(failureOf(changes[index]!.key, error));
-      }
-    }
-    if (first !== undefined) throw partialFailure('written', changes.length, failures, first);
-    return { written: changes.length, unreached: namesOf(unreached) };
-  }
-
-  /** Counts an operation while it is under way, so that stop can wait for it. */
-  async #tracked<T>(body: () => Promise<T>): Promise<T> {
-    if (this.#inflight >= this.#options.limits.maxInflight) {
-      throw new DistcacheError(
-        'OVERLOADED',
-        `${this.#inflight} operations are under way; limits.maxInflight allows no more; try again in a moment`,
-      );
-    }
-    this.#inflight++;
-    try {
-      return await body();
-    } finally {
-      this.#inflight--;
-      if (this.#inflight === 0) this.#idle?.();
-    }
+    return allWritten(
+      changes.map(({ key }) => key),
+      outcomes,
+    );
   }
 
   #space(name: string, what: string): Keyspace {
@@ -525,32 +420,3 @@ export class CacheEngine implements CacheService {
     this.#events.publish({ type: 'keyspace-deleted', keyspace: name });
   }
 }
-
-const asDistcacheError = (error: unknown): DistcacheError =>
-  error instanceof DistcacheError
-    ? error
-    : new DistcacheError(codeOf(error) ?? 'DATA_SOURCE_FAILED', messageOf(error), { cause: error });
-
-const failureOf = (key: string, error: DistcacheError): KeyFailure => ({
-  key,
-  code: error.code,
-  message: error.message,
-  node: error.node ?? '',
-});
-
-/** A batch that failed whole for one reason is that reason; otherwise the keys that failed are listed. */
-const partialFailure = (
-  what: string,
-  total: number,
-  failures: readonly KeyFailure[],
-  first: DistcacheError,
-): DistcacheError => {
-  const alike = failures.length === total && failures.every((failure) => failure.code === first.code);
-  if (alike) return first;
-  return new PartialFailure(
-    `${failures.length} of ${total} keys were not ${what}; the first: '${failures[0]!.key}': ${failures[0]!.message}`,
-    failures,
-  );
-};
-
-const namesOf = (lists: readonly (readonly string[])[]): readonly string[] => [...new Set(lists.flat())].sort();

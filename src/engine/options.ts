@@ -193,8 +193,10 @@ class Checker {
   }
 
   keyspaceName(path: Path, name: unknown): void {
-    if (typeof name !== 'string' || name === '')
-      return this.problem(path, 'is not a name; give a text of 1 to 128 bytes');
+    if (typeof name !== 'string' || name === '') {
+      this.problem(path, 'is not a name; give a text of 1 to 128 bytes');
+      return;
+    }
     const bytes = encoder.encode(name).byteLength;
     if (bytes > 128) this.problem(path, `is ${bytes} bytes long, may be at most 128`);
     // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused here

@@ -1,0 +1,53 @@
+import { Flags } from '@oclif/core';
+import { BaseCommand } from '../../src/cli/base-command.js';
+
+/** Their values are checked together with the config file's, so that both are refused in the same words. */
+const text = (description: string, helpValue: string, env?: string) =>
+  Flags.string({ description, helpValue, ...(env === undefined ? {} : { env }) });
+
+export default class NodeStart extends BaseCommand {
+  static override summary = 'Run a node in the foreground.';
+
+  static override description = `When the node serves, exactly one line appears on stdout; logs go to stderr.
+SIGTERM or SIGINT drains and leaves the cluster; a second signal ends at once.`;
+
+  static override examples = [
+    '<%= config.bin %> config init --output distcache.yaml && <%= config.bin %> node start --config distcache.yaml',
+    '<%= config.bin %> node start --bind-port 0 --json',
+    '<%= config.bin %> node start --config distcache.yaml --name cache-2 --bind-port 3330 --peers 127.0.0.1:3320',
+  ];
+
+  static override readonly ownsSignals = true;
+
+  static override flags = {
+    config: Flags.string({ description: 'Config file, YAML or JSON.', helpValue: 'FILE', env: 'DISTCACHE_CONFIG' }),
+    name: text('Unique in the cluster and kept over restarts. [default: hostname-port]', 'NAME'),
+    'bind-addr': text('Address to listen on. [default: 127.0.0.1]', 'HOST'),
+    'bind-port': text('Port for clients and peers; 0 takes a free one. [default: 3320]', 'PORT'),
+    'discovery-port': text('Port for gossip. [default: 3322]', 'PORT'),
+    'admin-addr': text('Address of the admin endpoints.', 'HOST:PORT|off'),
+    label: text('Nodes with another label never join.', 'TEXT'),
+    discovery: text('How nodes find each other.', 'standalone|static|dns|nats|kubernetes'),
+    peers: text('Other nodes, for static discovery.', 'HOST:PORT[,HOST:PORT...]'),
+    workers: text('Processes that share the work. [default: 1]', 'N'),
+    'log-level': text('Least level that is logged. [default: info]', 'debug|info|warn|error'),
+    'log-format': text('[default: pretty on a terminal, json elsewhere]', 'pretty|json'),
+    insecure: Flags.boolean({ description: 'Listen in the clear on addresses that others can reach.' }),
+  };
+
+  protected async execute(): Promise<void> {
+    const { flags } = await this.parse(NodeStart);
+    const { config: file, json, ...nodeFlags } = flags;
+    const { runNode } = await import('../../src/cli/run-node.js');
+    await runNode({
+      file,
+      flags: nodeFlags,
+      stderrIsTerminal: this.terminal.stderr.isTerminal,
+      onReady: ({ node, grpc, admin, gossip }) =>
+        this.print(
+          { ready: true, node, grpc, admin, gossip, pid: process.pid },
+          () => `ready node=${node} grpc=${grpc} admin=${admin} gossip=${gossip}`,
+        ),
+    });
+  }
+}

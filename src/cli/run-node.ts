@@ -1,0 +1,107 @@
+import { readFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { messageOf } from '../base/errors.js';
+import { applyFlags, type NodeFlags } from '../config/flags.js';
+import { defaultConfig, load } from '../config/load.js';
+import type { NodeConfig } from '../config/node-config.js';
+import { formatFlagProblem, formatProblem } from '../config/problems.js';
+import type { Engine } from '../node/engine.js';
+import { engineOf } from '../node/from-config.js';
+import { createLog } from '../platform/log.js';
+import { totalMemoryBytes } from '../platform/machine.js';
+import type { NodeStatus } from '../ports/cache.js';
+import type { Log } from '../ports/log.js';
+import { exitCodes } from './exit-codes.js';
+import { usageError } from './failure.js';
+
+export interface NodeRun {
+  /** Path of the config file; undefined: defaults and flags alone. */
+  readonly file: string | undefined;
+  readonly flags: NodeFlags;
+  /** Told once, when the node serves. */
+  readonly onReady: (status: NodeStatus) => Promise<void>;
+  readonly stderrIsTerminal: boolean;
+}
+
+/** Runs a node until SIGTERM or SIGINT, then drains and returns. A second signal ends the process at once. */
+export async function runNode(run: NodeRun): Promise<void> {
+  const { config, baseDir, warnings } = await configOf(run);
+  const log = await createLog({
+    level: config.log.level,
+    format: config.log.format ?? (run.stderrIsTerminal ? 'pretty' : 'json'),
+  });
+  for (const warning of warnings) log.write('warn', warning);
+  if (config.keyspaces.length === 0) {
+    log.write('warn', 'no keyspace is configured, so there is nothing to get or put; see distcache config init');
+  }
+  const engine = await engineOf(config, baseDir, log);
+  const stopped = stopOnSignal(engine, log);
+  try {
+    await engine.start();
+  } catch (error) {
+    if (stopped.asked()) return stopped.done;
+    throw error;
+  }
+  follow(engine, log);
+  await run.onReady(engine.status());
+  await stopped.done;
+}
+
+async function configOf({ file, flags }: NodeRun): Promise<{
+  readonly config: NodeConfig;
+  readonly baseDir: string;
+  readonly warnings: readonly string[];
+}> {
+  let config = defaultConfig();
+  const warnings: string[] = [];
+  if (file !== undefined) {
+    const text = await readFile(file, 'utf8').catch((error) => {
+      throw usageError(`cannot read the config file ${file}: ${messageOf(error)}`, error);
+    });
+    const loaded = load(text, { file, env: process.env, totalMemoryBytes: totalMemoryBytes() });
+    if (!loaded.ok) throw usageError(listed(loaded.problems.map(formatProblem)));
+    config = loaded.config;
+    warnings.push(...loaded.warnings.map(formatProblem));
+  }
+  const flagged = applyFlags(config, flags);
+  if (!flagged.ok) throw usageError(listed(flagged.problems.map(formatFlagProblem)));
+  warnings.push(...flagged.warnings.map(formatFlagProblem));
+  return { config: flagged.config, baseDir: file === undefined ? process.cwd() : dirname(resolve(file)), warnings };
+}
+
+/** Errors are one line: the first problem, and where to see the others. */
+const listed = (problems: readonly string[]): string =>
+  problems.length === 1
+    ? problems[0]!
+    : `${problems[0]} (and ${problems.length - 1} more; distcache config validate lists them all)`;
+
+function stopOnSignal(engine: Engine, log: Log): { readonly done: Promise<void>; asked(): boolean } {
+  const { promise: done, resolve: finish, reject: fail } = Promise.withResolvers<void>();
+  let asked = false;
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (asked) process.exit(exitCodes.interrupted);
+    asked = true;
+    log.write('info', `${signal}: draining; a second signal ends at once`);
+    engine.stop().then(finish, fail);
+  };
+  process.on('SIGTERM', onSignal);
+  process.on('SIGINT', onSignal);
+  return { done, asked: () => asked };
+}
+
+/** Logs what happens in the cluster, until the engine stops. */
+async function tell(engine: Engine, log: Log): Promise<void> {
+  for await (const event of engine.events()) {
+    if (event.type === 'gap') log.write('warn', `${event.missed} events were missed`);
+    else if (event.type === 'keyspace-deleted') log.write('info', `keyspace '${event.keyspace}' was deleted`);
+    else {
+      const failed = event.type === 'peer-failed';
+      const { name, address, id } = event.peer;
+      log.write(failed ? 'warn' : 'info', `${event.type.replace('-', ' ')}: ${name}`, { peer: name, address, id });
+    }
+  }
+}
+
+function follow(engine: Engine, log: Log): void {
+  tell(engine, log).catch((error) => log.write('error', 'following the events failed', { error: messageOf(error) }));
+}

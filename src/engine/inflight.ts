@@ -1,0 +1,48 @@
+import { DistcacheError } from '../base/errors.js';
+import { type Clock, remainingMs, type Wait } from '../ports/clock.js';
+
+/** Counts operations while they are under way: refuses those beyond a limit, and tells when all have ended. */
+export class Inflight {
+  readonly #clock: Clock;
+  readonly #max: number;
+  #count = 0;
+  #idle: (() => void) | undefined;
+
+  constructor(clock: Clock, max: number) {
+    this.#clock = clock;
+    this.#max = max;
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Rejects with OVERLOADED, before anything is begun, when too many are under way. */
+  async run<T>(body: () => Promise<T>): Promise<T> {
+    if (this.#count >= this.#max) {
+      throw new DistcacheError(
+        'OVERLOADED',
+        `${this.#count} operations are under way; limits.maxInflight allows no more; try again in a moment`,
+      );
+    }
+    this.#count++;
+    try {
+      return await body();
+    } finally {
+      this.#count--;
+      if (this.#count === 0) this.#idle?.();
+    }
+  }
+
+  /** Resolves when nothing is under way, at the latest at the deadline. */
+  quiet(wait: Wait): Promise<void> {
+    if (this.#count === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      const cancel = this.#clock.after(remainingMs(wait, this.#clock), resolve);
+      this.#idle = () => {
+        cancel();
+        resolve();
+      };
+    });
+  }
+}

@@ -1,0 +1,35 @@
+/** The library's public door: everything an application embeds. A running cluster is reached through `distcache/client`. */
+
+export {
+  ArgumentTypeError,
+  DistcacheError,
+  type ErrorCode,
+  errorCodes,
+  type KeyFailure,
+  PartialFailure,
+} from './base/errors.js';
+export type { Duration, Size } from './base/units.js';
+export type { EngineEvent } from './engine/events.js';
+export type { KeyspaceOptions } from './engine/options.js';
+export { Engine } from './node/engine.js';
+export { type Discovery, type EngineOptions, standalone, staticDiscovery } from './node/options.js';
+export type {
+  Cache,
+  CallOptions,
+  Found,
+  GetOptions,
+  KeyspaceStatus,
+  Lookup,
+  Missing,
+  NodeStatus,
+  PeerStatus,
+  PutEntry,
+  WriteManyResult,
+  WriteResult,
+} from './ports/cache.js';
+export type { DataSource, FetchOptions, FetchResult, Loaded } from './ports/data-source.js';
+export type { Hasher } from './ports/hasher.js';
+export type { Log, LogLevel } from './ports/log.js';
+export type { Member, MemberState } from './ports/membership.js';
+export type { Outcome } from './ports/peers.js';
+export type { Entry, EvictionIndex, EvictionIndexFactory } from './store/entry.js';

@@ -1,0 +1,190 @@
+import { joinAddress } from '../base/addresses.js';
+import { notStarted } from '../base/errors.js';
+import { HybridClock } from '../coherence/hybrid-clock.js';
+import { CacheEngine } from '../engine/engine.js';
+import { resolveOptions } from '../engine/options.js';
+import { FixedMembership } from '../membership/fixed.js';
+import { systemClock } from '../platform/clock.js';
+import { xxh3Hasher } from '../platform/hasher.js';
+import { asyncLoadContext } from '../platform/load-context.js';
+import { advertisedAddress, bindAddress, shortHostname, totalMemoryBytes } from '../platform/machine.js';
+import { packageFacts } from '../platform/package.js';
+import { systemRandom } from '../platform/random.js';
+import type { CallOptions } from '../ports/cache.js';
+import type { Wait } from '../ports/clock.js';
+import { type Log, silent } from '../ports/log.js';
+import type { NodeInfo } from '../ports/membership.js';
+import { lruIndex } from '../store/lru-index.js';
+import type { GrpcServer } from '../transport/grpc-server.js';
+import { createPeerLinks, type PeerLinks } from '../transport/peer-links.js';
+import { DialLog } from './dial-log.js';
+import { LazyDialer } from './lazy-dialer.js';
+import { noPeers } from './no-peers.js';
+import { type EngineOptions, type ResolvedNode, resolveNode } from './options.js';
+
+/** How long start waits for listed nodes that neither answer nor refuse. */
+const firstContactMs = 2000;
+/** What a message has beside key and value. */
+const messageOverheadBytes = 64 * 1024;
+
+interface Listener {
+  readonly at: NonNullable<ResolvedNode['bind']>;
+  readonly links: PeerLinks;
+  readonly dialer: LazyDialer;
+  readonly maxMessageBytes: number;
+  readonly maxInflight: number;
+}
+
+/**
+ * A distributed read-through cache. Without `discovery` and `bind` it stands alone inside this process; with them it is a
+ * node that others reach over gRPC.
+ *
+ * @example
+ * const engine = new Engine({
+ *   keyspaces: [{ name: 'users', maxBytes: '64MiB', defaultTtl: '5m', dataSource: { fetch: (key) => db.load(key) } }],
+ * });
+ * await engine.start();
+ * const { value } = await engine.get('users', '42');
+ * await engine.stop();
+ */
+export class Engine extends CacheEngine {
+  readonly #node: ResolvedNode;
+  readonly #log: Log;
+  readonly #listener: Listener | undefined;
+  readonly #identity: { self: NodeInfo };
+  #server: GrpcServer | undefined;
+  #starting: Promise<void> | undefined;
+  #stopping: Promise<void> | undefined;
+
+  /** Throws INVALID_ARGUMENT naming every option that cannot be used. */
+  constructor(options: EngineOptions) {
+    const policies = new Map([['lru', lruIndex], ...Object.entries(options?.evictionPolicies ?? {})]);
+    const resolved = resolveOptions(options, {
+      totalMemoryBytes: totalMemoryBytes(),
+      evictionPolicies: [...policies.keys()],
+    });
+    const node = resolveNode(options);
+    const log = options.logger ?? silent;
+    const hybrid = new HybridClock(systemClock);
+    const hasher = options.hasher ?? xxh3Hasher;
+    const identity = { self: nodeInfo(node.name ?? shortHostname(), '') };
+    const self = (): NodeInfo => identity.self;
+    let listener: Listener | undefined;
+    if (node.bind !== undefined) {
+      const { maxValueBytes, maxKeyBytes, maxInflight } = resolved.limits;
+      const maxMessageBytes = maxValueBytes + maxKeyBytes + messageOverheadBytes;
+      const dialer = new LazyDialer();
+      const links = createPeerLinks({
+        clock: systemClock,
+        random: systemRandom,
+        log,
+        stamp: hybrid,
+        self,
+        label: node.label,
+        hasher: hasher.name,
+        dialer,
+        limits: { maxInflight, maxFrameBytes: maxMessageBytes },
+      });
+      const dialLog = new DialLog(systemClock, log);
+      links.onDialProblem((problem) => dialLog.report(problem));
+      listener = { at: node.bind, links, dialer, maxMessageBytes, maxInflight };
+    }
+    const peers = listener?.links ?? noPeers;
+    const addresses = node.discovery.provider === 'static' ? node.discovery.peers : [];
+    const membership = new FixedMembership(
+      { clock: systemClock, peers, self },
+      { addresses, minimumPeers: node.minimumPeers, firstContactMs },
+    );
+    super(
+      {
+        clock: systemClock,
+        random: systemRandom,
+        log,
+        hasher,
+        context: asyncLoadContext(),
+        membership,
+        peers,
+        hybrid,
+        self,
+        label: node.label,
+        evictionPolicies: policies,
+      },
+      resolved,
+    );
+    this.#node = node;
+    this.#log = log;
+    this.#listener = listener;
+    this.#identity = identity;
+  }
+
+  /**
+   * Listens, opens the data sources, meets the other nodes, and serves. Rejects with CLUSTER_QUORUM, with a ListenError
+   * when the port is taken, or with what a data source said that cannot work; nothing is left running then.
+   */
+  start(options?: CallOptions): Promise<void> {
+    if (this.#stopping !== undefined) return Promise.reject(notStarted('start'));
+    this.#starting ??= this.#start(this.#wait(options, this.#node.bootstrapTimeoutMs));
+    return this.#starting;
+  }
+
+  /** Waits for operations under way, leaves the cluster, frees everything. Idempotent; may be called during start. */
+  stop(options?: CallOptions): Promise<void> {
+    this.#stopping ??= this.#stop(this.#wait(options, this.#node.shutdownTimeoutMs));
+    return this.#stopping;
+  }
+
+  async #start(wait: Wait): Promise<void> {
+    try {
+      if (this.#listener !== undefined) await this.#listen(this.#listener);
+      await this.open(wait);
+    } catch (error) {
+      const now: Wait = { deadlineMs: systemClock.nowMs() };
+      await this.close(now);
+      await this.#server?.stop(now);
+      throw error;
+    }
+  }
+
+  async #stop(wait: Wait): Promise<void> {
+    await this.close(wait);
+    // The server goes last: it carries the links over which the others are told.
+    await this.#server?.stop(wait);
+  }
+
+  async #listen({ at, links, dialer, maxMessageBytes, maxInflight }: Listener): Promise<void> {
+    const addr = bindAddress(at);
+    const [{ createGrpcServer }, { createGrpcDialer }] = await Promise.all([
+      import('../transport/grpc-server.js'),
+      import('../transport/grpc-dialer.js'),
+    ]);
+    dialer.use(createGrpcDialer({ clock: systemClock, maxMessageBytes }));
+    this.#server = await createGrpcServer({
+      addr,
+      port: at.port,
+      service: this,
+      links,
+      limits: { maxMessageBytes, maxInflight },
+      protoDir: packageFacts().protoDir,
+      log: this.#log,
+      clock: systemClock,
+    });
+    const name = this.#node.name ?? `${shortHostname()}-${this.#server.port}`;
+    this.#identity.self = nodeInfo(name, joinAddress(advertisedAddress(addr), this.#server.port));
+  }
+
+  #wait(options: CallOptions | undefined, defaultMs: number): Wait {
+    return { deadlineMs: systemClock.nowMs() + (options?.timeoutMs ?? defaultMs), signal: options?.signal };
+  }
+}
+
+/** A new run of a node: its id is fresh, its incarnation the time of start in seconds, above that of any earlier run. */
+const nodeInfo = (name: string, address: string): NodeInfo => ({
+  id: systemRandom.id(),
+  name,
+  address,
+  admin: '',
+  gossip: '',
+  version: packageFacts().version,
+  weight: 1,
+  incarnation: Math.floor(systemClock.wallMs() / 1000),
+});

@@ -1,0 +1,51 @@
+import type { NodeConfig } from '../config/node-config.js';
+import { createDataSource } from '../connectors/registry.js';
+import type { KeyspaceOptions } from '../engine/options.js';
+import { systemClock } from '../platform/clock.js';
+import type { Log } from '../ports/log.js';
+import { Engine } from './engine.js';
+import { standalone, staticDiscovery } from './options.js';
+
+/** Makes the engine that a config describes. Rejects with INVALID_ARGUMENT where a data source cannot work as described. */
+export async function engineOf(config: NodeConfig, baseDir: string, logger: Log): Promise<Engine> {
+  const { cluster, timeouts, limits } = config;
+  const keyspaces: KeyspaceOptions[] = [];
+  for (const keyspace of config.keyspaces) {
+    const dataSource = await createDataSource(keyspace.source, {
+      keyspace: keyspace.name,
+      baseDir,
+      maxValueBytes: limits.maxValueBytes,
+      honourCacheHeaders: keyspace.defaultTtlMs === undefined,
+      clock: systemClock,
+    });
+    keyspaces.push({
+      name: keyspace.name,
+      maxBytes: keyspace.maxBytes,
+      dataSource,
+      defaultTtl: keyspace.defaultTtlMs,
+      ttlJitter: keyspace.ttlJitter,
+      negativeTtl: keyspace.negativeTtlMs,
+      hotShare: keyspace.hotShare,
+      readTimeout: keyspace.readTimeoutMs,
+      writeTimeout: keyspace.writeTimeoutMs,
+      eviction: keyspace.eviction,
+    });
+  }
+  return new Engine({
+    name: config.name,
+    label: config.label,
+    bind: config.bind,
+    discovery: config.discovery.provider === 'static' ? staticDiscovery(config.discovery) : standalone(),
+    cluster: {
+      minimumPeers: cluster.minimumPeers,
+      bootstrapTimeout: cluster.bootstrapTimeoutMs,
+      shutdownTimeout: cluster.shutdownTimeoutMs,
+    },
+    virtualNodes: cluster.virtualNodes,
+    timeouts: { read: timeouts.readMs, write: timeouts.writeMs },
+    limits,
+    source: config.source,
+    keyspaces,
+    logger,
+  });
+}
