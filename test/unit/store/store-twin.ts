@@ -1,0 +1,128 @@
+import { entryBytes } from '../../../src/store/bytes.js';
+import type { NewEntry, RemovalReason } from '../../../src/store/entry.js';
+import type { PutOutcome } from '../../../src/store/store.js';
+
+export interface TwinEntry extends NewEntry {
+  readonly keepUntilMs: number;
+  readonly bytes: number;
+  /** The second in which it hangs, never one that was walked already. */
+  readonly hangsIn: number;
+}
+
+interface Part {
+  /** Least recently used first. */
+  entries: TwinEntry[];
+  limitBytes: number;
+}
+
+const bytesOf = (entries: readonly TwinEntry[]): number => entries.reduce((sum, entry) => sum + entry.bytes, 0);
+
+/** The dumbest store: two lists in the order of use, searched from end to end, nothing counted that can be recounted. */
+export class StoreTwin {
+  #owned: Part = { entries: [], limitBytes: 0 };
+  #hot: Part = { entries: [], limitBytes: 0 };
+  #walkedUntil = 0;
+  readonly removed: [string, RemovalReason][] = [];
+
+  get(key: string): TwinEntry | undefined {
+    const entry = this.peek(key);
+    if (entry !== undefined) {
+      const part = this.#partOf(entry.owner);
+      part.entries = [...part.entries.filter((other) => other !== entry), entry];
+    }
+    return entry;
+  }
+
+  peek(key: string): TwinEntry | undefined {
+    return [...this.#owned.entries, ...this.#hot.entries].find((entry) => entry.key === key);
+  }
+
+  put(given: NewEntry): PutOutcome {
+    const keepUntilMs = given.keepUntilMs ?? given.expiresAtMs;
+    const hangsIn = Math.max(this.#walkedUntil, Math.floor(keepUntilMs / 1000));
+    const entry = { ...given, keepUntilMs, bytes: entryBytes(given.key, given.value?.length ?? 0), hangsIn };
+    const part = this.#partOf(given.owner);
+    if (entry.bytes > part.limitBytes) return 'too-large';
+    const old = this.peek(given.key);
+    if (old !== undefined) {
+      const sameWriteForLonger = given.expiresAtMs > old.expiresAtMs || given.owner !== old.owner;
+      if (given.version < old.version || (given.version === old.version && !sameWriteForLonger)) return 'older';
+      this.#drop(old, 'replaced');
+    }
+    part.entries.push(entry);
+    this.#shrink(part, 'evicted');
+    return 'stored';
+  }
+
+  delete(key: string, reason: RemovalReason): boolean {
+    const entry = this.peek(key);
+    if (entry !== undefined) this.#drop(entry, reason);
+    return entry !== undefined;
+  }
+
+  clear(): void {
+    for (const entry of [...this.#owned.entries, ...this.#hot.entries]) this.#drop(entry, 'cleared');
+  }
+
+  expire(nowMs: number): void {
+    this.#walkedUntil = Math.floor(nowMs / 1000);
+    for (const entry of [...this.#owned.entries, ...this.#hot.entries]) {
+      if (entry.hangsIn < this.#walkedUntil) this.#drop(entry, 'expired');
+    }
+  }
+
+  resize(maxBytes: number, hotShare: number): void {
+    this.#hot.limitBytes = Math.floor(maxBytes * hotShare);
+    this.#owned.limitBytes = maxBytes - this.#hot.limitBytes;
+    this.#shrink(this.#owned, 'shrunk');
+    this.#shrink(this.#hot, 'shrunk');
+  }
+
+  demote(ownerOf: (key: string) => string): void {
+    for (const entry of [...this.#hot.entries]) {
+      if (ownerOf(entry.key) !== entry.owner) this.#drop(entry, 'demoted');
+    }
+    const leaving = this.#owned.entries.filter((entry) => ownerOf(entry.key) !== '').reverse();
+    const moved: TwinEntry[] = [];
+    for (const entry of leaving) {
+      if (bytesOf(this.#hot.entries) + bytesOf(moved) + entry.bytes > this.#hot.limitBytes) {
+        this.#drop(entry, 'demoted');
+      } else {
+        this.#owned.entries = this.#owned.entries.filter((other) => other !== entry);
+        moved.unshift({ ...entry, owner: ownerOf(entry.key) });
+      }
+    }
+    this.#hot.entries.push(...moved);
+  }
+
+  dropOwnedBy(owner: string): void {
+    for (const entry of this.#hot.entries.filter((copy) => copy.owner === owner)) this.#drop(entry, 'demoted');
+  }
+
+  /** As `Store.forEach` visits. */
+  entries(): TwinEntry[] {
+    return [...this.#owned.entries.toReversed(), ...this.#hot.entries.toReversed()];
+  }
+
+  ownedBytes(): number {
+    return bytesOf(this.#owned.entries);
+  }
+
+  hotBytes(): number {
+    return bytesOf(this.#hot.entries);
+  }
+
+  #partOf(owner: string): Part {
+    return owner === '' ? this.#owned : this.#hot;
+  }
+
+  #shrink(part: Part, reason: RemovalReason): void {
+    while (bytesOf(part.entries) > part.limitBytes) this.#drop(part.entries[0]!, reason);
+  }
+
+  #drop(entry: TwinEntry, reason: RemovalReason): void {
+    const part = this.#partOf(entry.owner);
+    part.entries = part.entries.filter((other) => other !== entry);
+    this.removed.push([entry.key, reason]);
+  }
+}
