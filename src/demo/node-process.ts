@@ -38,6 +38,9 @@ process.stdin.on('error', () => {}).on('end', () => {
 }).resume().unref();
 `;
 
+/** Joining and leaving is the demo's own doing; what is left to tell are faults. */
+const logFlags = ['--log-level', 'warn', '--log-format', 'json'];
+
 /** One `distcache node start` as a child process. */
 export class NodeProcess {
   /** Resolves when the process is gone, with how it went, for people; never rejects. */
@@ -58,9 +61,9 @@ export class NodeProcess {
     onLog: (line: string) => void,
   ) {
     const preload = `data:text/javascript,${encodeURIComponent(tether)}`;
-    const args = ['--import', preload, launcher.script, 'node', 'start', '--config', config, '--json'];
+    const args = ['--import', preload, launcher.script, 'node', 'start', '--config', config, '--json', ...logFlags];
     this.#child = spawn(launcher.execPath, args, {
-      env: { ...launcher.env, DISTCACHE_DEMO_FOLDER: folder },
+      env: { ...withoutOwn(launcher.env), DISTCACHE_DEMO_FOLDER: folder },
       stdio: ['pipe', 'pipe', 'pipe'],
       // Ctrl-C goes to every process of the terminal's group; nodes are stopped by the demo, in its order.
       detached: true,
@@ -68,7 +71,8 @@ export class NodeProcess {
     });
     this.#child.stdin.on('error', () => {});
     eachLine(this.#child.stdout, lineMax, (line) => this.#onOutput(line));
-    eachLine(this.#child.stderr, lineMax, (line) => {
+    eachLine(this.#child.stderr, lineMax, (raw) => {
+      const line = sentenceOf(raw);
       if (this.#tail.push(line) > tailMax) this.#tail.shift();
       onLog(line);
     });
@@ -149,5 +153,19 @@ export class NodeProcess {
   #failedStart(how: string): Error {
     const why = this.#tail.findLast((line) => line.trim() !== '');
     return new Error(`${this.name} ${how} before it served${why === undefined ? '' : `: ${why}`}`);
+  }
+}
+
+/** What the user has set for other nodes and clients must not reach those of the demo. */
+const withoutOwn = (env: Launcher['env']): Launcher['env'] =>
+  Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('DISTCACHE_')));
+
+/** The message of a log line, or the line itself where it is none. */
+function sentenceOf(line: string): string {
+  try {
+    const { msg } = JSON.parse(line);
+    return typeof msg === 'string' ? msg : line;
+  } catch {
+    return line;
   }
 }
