@@ -51,40 +51,46 @@ const varintTag = (number: number): number => (number << 3) | wireType.varint;
 
 const textBound = (text: string): number => 3 * text.length;
 
-const textsBound = (texts: readonly string[]): number => {
-  let sum = 0;
-  for (const text of texts) sum += textBound(text) + 8;
-  return sum;
-};
+/**
+ * An upper bound of an operation's encoded size in bytes, from lengths alone: text counts three bytes a character, or
+ * what `bytesOfText` says.
+ */
+export function operationBound(operation: Operation, bytesOfText = textBound): number {
+  if (operation.is === 'request') return requestBound(operation.request, bytesOfText);
+  return operation.is === 'reply' ? replyBound(operation.reply, bytesOfText) : overheadBytes;
+}
 
-/** An upper bound of an operation's encoded size in bytes, from lengths alone: text counts three bytes a character. */
-export function operationBound(operation: Operation): number {
-  switch (operation.is) {
-    case 'request': {
-      const { request } = operation;
-      let bound = overheadBytes + textBound(request.keyspace);
-      if (request.do === 'drop-keyspace') return bound;
-      bound += textBound(request.key);
-      if (request.do === 'put') bound += request.value.byteLength;
-      else if (request.do === 'get' && request.loading.length > 0) bound += textsBound(request.loading);
+function requestBound(request: PeerRequest, bytesOfText: (text: string) => number): number {
+  const bound = overheadBytes + bytesOfText(request.keyspace);
+  switch (request.do) {
+    case 'drop-keyspace':
       return bound;
-    }
-    case 'reply': {
-      const { reply } = operation;
-      switch (reply.is) {
-        case 'value':
-          return overheadBytes + reply.value.byteLength;
-        case 'written':
-          return overheadBytes + (reply.unreached.length > 0 ? textsBound(reply.unreached) : 0);
-        case 'refused':
-          return overheadBytes + 3 * messageCharsMax + textBound(reply.code) + textBound(reply.node);
-        default:
-          return overheadBytes;
-      }
-    }
+    case 'put':
+      return bound + bytesOfText(request.key) + request.value.byteLength;
+    case 'get':
+      return bound + bytesOfText(request.key) + listBound(request.loading, bytesOfText);
+    default:
+      return bound + bytesOfText(request.key);
+  }
+}
+
+function replyBound(reply: PeerReply, bytesOfText: (text: string) => number): number {
+  switch (reply.is) {
+    case 'value':
+      return overheadBytes + reply.value.byteLength;
+    case 'written':
+      return overheadBytes + listBound(reply.unreached, bytesOfText);
+    case 'refused':
+      return overheadBytes + 3 * messageCharsMax + bytesOfText(reply.code) + bytesOfText(reply.node);
     default:
       return overheadBytes;
   }
+}
+
+function listBound(texts: readonly string[], bytesOfText: (text: string) => number): number {
+  let sum = 0;
+  for (let i = 0; i < texts.length; i++) sum += bytesOfText(texts[i]!) + 8;
+  return sum;
 }
 
 /** The operation as a nested message of its frame, written in reverse. */

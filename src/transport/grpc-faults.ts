@@ -1,0 +1,42 @@
+import { status } from '@grpc/grpc-js';
+
+const reasons: readonly (readonly [RegExp, string])[] = [
+  [/ECONNREFUSED/, 'connection refused; is a node listening there?'],
+  [/ENOTFOUND|EAI_AGAIN|Name resolution failed/, 'its name does not resolve'],
+  [/EHOSTUNREACH|ENETUNREACH/, 'no route to it'],
+  [/ETIMEDOUT|Deadline exceeded/i, 'no answer to the connection attempt'],
+  [/ECONNRESET|EPIPE|Connection dropped|GOAWAY|socket hang up/i, 'the connection broke'],
+  [/Protocol error|ERR_HTTP2|Parse Error|wrong version number/i, 'what answers there does not speak gRPC'],
+];
+
+/** One line for people out of what grpc-js tells of a call that failed. */
+export function whyUnavailable(code: number | undefined, details: string): string {
+  for (const [pattern, reason] of reasons) if (pattern.test(details)) return reason;
+  if (code === status.UNIMPLEMENTED) return 'what answers there is no distcache node';
+  if (code === status.CANCELLED) return 'broken off';
+  return details.split('\n', 1)[0] ?? 'the connection failed';
+}
+
+/** This node cannot take calls where it is to listen. */
+export class ListenError extends Error {
+  override readonly name = 'ListenError';
+  constructor(
+    readonly address: string,
+    why: string,
+    cause: unknown,
+  ) {
+    super(`cannot listen on ${address}: ${why}`, { cause });
+  }
+}
+
+const listenReasons: readonly (readonly [RegExp, string])[] = [
+  [/EADDRINUSE/, 'address already in use; choose another --bind-port or stop the other process'],
+  [/EACCES|EPERM/, 'permission denied; ports below 1024 need rights that this process does not have'],
+  [/EADDRNOTAVAIL/, 'this machine has no such address; choose another --bind-addr'],
+  [/ENOTFOUND|EAI_AGAIN|Name resolution failed/, 'the name does not resolve; choose another --bind-addr'],
+];
+
+export function listenError(address: string, cause: Error): ListenError {
+  const known = listenReasons.find(([pattern]) => pattern.test(cause.message));
+  return new ListenError(address, known?.[1] ?? cause.message, cause);
+}

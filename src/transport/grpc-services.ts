@@ -1,0 +1,233 @@
+import type { MethodDefinition, UntypedServiceImplementation } from '@grpc/grpc-js';
+import {
+  Metadata,
+  type ServerDuplexStream,
+  type ServerUnaryCall,
+  type ServerWritableStream,
+  type ServiceDefinition,
+  type sendUnaryData,
+} from '@grpc/grpc-js';
+import { DistcacheError, invalidArgument, messageOf, PartialFailure } from '../base/errors.js';
+import type { CacheService, CallOptions } from '../ports/cache.js';
+import type { Clock } from '../ports/clock.js';
+import type { Log } from '../ports/log.js';
+import { decodeRequest, encodeGetMany, encodeReply } from '../wire/public.js';
+import { MalformedError } from '../wire/reader.js';
+import { codeMetadata, failureOf, nodeMetadata } from '../wire/status.js';
+import { identity, ServerFrameStream } from './grpc-stream.js';
+import type { PeerLinks } from './peer-links.js';
+
+/** Answers of a batch are cut into messages of about this size. */
+const chunkBytes = 1024 * 1024;
+/** gRPC carries a status' text in a header, so it must stay small. */
+const detailsCharsMax = 2_048;
+
+export interface ServicesDeps {
+  readonly service: CacheService;
+  readonly links: Pick<PeerLinks, 'accept'>;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Calls of clients that may be under way; one more is refused at once. */
+  readonly maxInflight: number;
+}
+
+export interface ClientCounts {
+  readonly calls: number;
+  readonly inflight: number;
+  readonly overloaded: number;
+  /** Calls that ended in an error, those refused for overload included. */
+  readonly failed: number;
+}
+
+type Method = MethodDefinition<Uint8Array, Buffer>;
+type Call = ServerUnaryCall<Buffer, Buffer> | ServerWritableStream<Buffer, Buffer>;
+
+const method = (path: string, requestStream: boolean, responseStream: boolean): Method => ({
+  path: `/distcache.v1.${path}`,
+  requestStream,
+  responseStream,
+  requestSerialize: identity,
+  requestDeserialize: identity,
+  responseSerialize: identity,
+  responseDeserialize: identity,
+});
+
+const unaryMethod = (path: string): Method => method(path, false, false);
+
+export const cacheDefinition: ServiceDefinition = {
+  get: unaryMethod('Cache/Get'),
+  getMany: method('Cache/GetMany', false, true),
+  put: unaryMethod('Cache/Put'),
+  putMany: unaryMethod('Cache/PutMany'),
+  delete: unaryMethod('Cache/Delete'),
+  deleteMany: unaryMethod('Cache/DeleteMany'),
+};
+
+export const clusterDefinition: ServiceDefinition = {
+  status: unaryMethod('Cluster/Status'),
+  listPeers: unaryMethod('Cluster/ListPeers'),
+  listKeyspaces: unaryMethod('Cluster/ListKeyspaces'),
+  getKeyspace: unaryMethod('Cluster/GetKeyspace'),
+};
+
+export const peerDefinition: ServiceDefinition = { link: method('Peer/Link', true, true) };
+
+/** The three services of proto/distcache/v1 over what a node can do. */
+export class GrpcServices {
+  readonly #deps: ServicesDeps;
+  #calls = 0;
+  #inflight = 0;
+  #overloaded = 0;
+  #failed = 0;
+
+  constructor(deps: ServicesDeps) {
+    this.#deps = deps;
+  }
+
+  counts(): ClientCounts {
+    return { calls: this.#calls, inflight: this.#inflight, overloaded: this.#overloaded, failed: this.#failed };
+  }
+
+  cache(): UntypedServiceImplementation {
+    const { service, clock } = this.#deps;
+    return {
+      get: this.#unary(async (bytes, options) => {
+        const { keyspace, key } = decodeRequest.get(bytes);
+        return encodeReply.get(await service.lookup(keyspace, key, { ...options, shared: true }), clock.wallMs());
+      }),
+      getMany: (call: ServerWritableStream<Buffer, Buffer>) => void this.#getMany(call),
+      put: this.#unary(async (bytes, options) => {
+        const { keyspace, entry } = decodeRequest.put(bytes);
+        return encodeReply.write(await service.put(keyspace, entry, options));
+      }),
+      putMany: this.#unary((bytes, options) => {
+        const { keyspace, entries } = decodeRequest.putMany(bytes);
+        return partial(entries.length, async () =>
+          encodeReply.writeMany(await service.putMany(keyspace, entries, options)),
+        );
+      }),
+      delete: this.#unary(async (bytes, options) => {
+        const { keyspace, key } = decodeRequest.delete(bytes);
+        return encodeReply.write(await service.delete(keyspace, key, options));
+      }),
+      deleteMany: this.#unary((bytes, options) => {
+        const { keyspace, keys } = decodeRequest.deleteMany(bytes);
+        return partial(keys.length, async () =>
+          encodeReply.writeMany(await service.deleteMany(keyspace, keys, options)),
+        );
+      }),
+    };
+  }
+
+  cluster(): UntypedServiceImplementation {
+    const { service } = this.#deps;
+    return {
+      status: this.#unary(() => encodeReply.status(service.status())),
+      listPeers: this.#unary(() => encodeReply.peers(service.peers())),
+      listKeyspaces: this.#unary(() => encodeReply.keyspaces(service.describeKeyspaces())),
+      getKeyspace: this.#unary((bytes) =>
+        encodeReply.keyspace(service.describeKeyspace(decodeRequest.getKeyspace(bytes).name)),
+      ),
+    };
+  }
+
+  peer(): UntypedServiceImplementation {
+    return {
+      link: (call: ServerDuplexStream<Uint8Array, Buffer>) => this.#deps.links.accept(new ServerFrameStream(call)),
+    };
+  }
+
+  #unary(run: (bytes: Buffer, options: CallOptions) => Buffer | Promise<Buffer>) {
+    return (call: ServerUnaryCall<Buffer, Buffer>, callback: sendUnaryData<Buffer>): void => {
+      const answer = async (): Promise<void> => {
+        let reply: Buffer;
+        try {
+          this.#begin();
+          reply = await run(call.request, this.#optionsOf(call));
+        } catch (error) {
+          callback(this.#statusOf(error));
+          return;
+        } finally {
+          this.#inflight--;
+        }
+        callback(null, reply);
+      };
+      void answer();
+    };
+  }
+
+  async #getMany(call: ServerWritableStream<Buffer, Buffer>): Promise<void> {
+    try {
+      this.#begin();
+      const options = this.#optionsOf(call);
+      const { keyspace, keys } = decodeRequest.getMany(call.request);
+      const lookups = await this.#deps.service.lookupMany(keyspace, keys, { ...options, shared: true });
+      for (const message of encodeGetMany(lookups, this.#deps.clock.wallMs(), chunkBytes)) {
+        if (!call.write(message)) await drained(call, options.signal!);
+        if (options.signal!.aborted) return;
+      }
+      call.end();
+    } catch (error) {
+      call.emit('error', this.#statusOf(error));
+    } finally {
+      this.#inflight--;
+    }
+  }
+
+  #begin(): void {
+    this.#calls++;
+    if (++this.#inflight > this.#deps.maxInflight) {
+      this.#overloaded++;
+      const { maxInflight } = this.#deps;
+      throw new DistcacheError(
+        'OVERLOADED',
+        `${maxInflight} calls of clients are under way, which is the limit; try again later`,
+      );
+    }
+  }
+
+  /** The client's deadline and cancel, as our own. */
+  #optionsOf(call: Call): CallOptions & { readonly signal: AbortSignal } {
+    const controller = new AbortController();
+    call.on('cancelled', () => controller.abort(new Error('the client went away')));
+    const deadlineMs = Number(call.getDeadline());
+    if (!Number.isFinite(deadlineMs)) return { signal: controller.signal };
+    return { signal: controller.signal, timeoutMs: Math.max(1, deadlineMs - this.#deps.clock.wallMs()) };
+  }
+
+  #statusOf(thrown: unknown): { code: number; details: string; metadata: Metadata } {
+    this.#failed++;
+    const error = thrown instanceof MalformedError ? invalidArgument(thrown.message) : thrown;
+    const { status: code, message, code: ownCode, node } = failureOf(error);
+    const metadata = new Metadata();
+    if (ownCode !== undefined) metadata.set(codeMetadata, ownCode);
+    else this.#deps.log.write('error', `a client's call failed by a fault of ours: ${messageOf(error)}`, { error });
+    // Header values are printable ASCII; a name in other letters stays in the message.
+    if (node !== '' && /^[\x20-\x7e]+$/.test(node)) metadata.set(nodeMetadata, node);
+    return { code, details: message.slice(0, detailsCharsMax).toWellFormed(), metadata };
+  }
+}
+
+/** A batch that went through in part is an answer that lists the rest. */
+async function partial(total: number, write: () => Promise<Buffer>): Promise<Buffer> {
+  try {
+    return await write();
+  } catch (error) {
+    if (error instanceof PartialFailure) return encodeReply.partialWrite(error, total);
+    throw error;
+  }
+}
+
+/** Resolves when there is room again, or nobody reads any more: grpc-js then never says `drain`. */
+function drained(call: ServerWritableStream<Buffer, Buffer>, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      call.off('drain', done);
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    call.once('drain', done);
+    signal.addEventListener('abort', done, { once: true });
+    if (signal.aborted) done();
+  });
+}

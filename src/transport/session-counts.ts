@@ -1,0 +1,52 @@
+/** A reading of one link since it came up. */
+export interface SessionCounts {
+  readonly framesOut: number;
+  readonly framesIn: number;
+  readonly bytesOut: number;
+  readonly bytesIn: number;
+  readonly operationsOut: number;
+  readonly operationsIn: number;
+  /** Calls of ours without an answer. */
+  readonly inflight: number;
+  /** Requests of the peer that are being answered, or whose answer has not left. */
+  readonly serving: number;
+  /** Waiting to leave, an upper bound. */
+  readonly queuedBytes: number;
+  /** Answers that nobody waited for any more. */
+  readonly lateAnswers: number;
+  /** Requests of the peer that this side answered with 'refused'. */
+  readonly refused: number;
+  /** Operations of a newer release. */
+  readonly notUnderstood: number;
+  /** Frames whose clock was not believed. */
+  readonly skewed: number;
+}
+
+/** The same of all links of a node together, those that went down included. */
+export interface LinkCounts extends SessionCounts {
+  readonly links: number;
+  readonly linksOpened: number;
+  readonly dialsFailed: number;
+}
+
+export const noCounts: SessionCounts = Object.freeze({
+  framesOut: 0,
+  framesIn: 0,
+  bytesOut: 0,
+  bytesIn: 0,
+  operationsOut: 0,
+  operationsIn: 0,
+  inflight: 0,
+  serving: 0,
+  queuedBytes: 0,
+  lateAnswers: 0,
+  refused: 0,
+  notUnderstood: 0,
+  skewed: 0,
+});
+
+export function addCounts(a: SessionCounts, b: SessionCounts): SessionCounts {
+  const sum = { ...a };
+  for (const name of Object.keys(noCounts) as (keyof SessionCounts)[]) sum[name] += b[name];
+  return sum;
+}
