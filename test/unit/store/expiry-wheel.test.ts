@@ -86,6 +86,14 @@ describe('ExpiryWheel', () => {
     expect(wheel.size).to.equal(25);
   });
 
+  it('does not leave for a whole round what comes in, overdue, while its slot is being walked', () => {
+    const { wheel } = wheelOf(1500, 1501, 1502);
+    wheel.advance(2000, 1, () => {});
+    wheel.add(new Node(1503));
+    expect([...expiredBy(wheel, 2000), ...expiredBy(wheel, 3000)]).to.have.length(3);
+    expect(wheel.size).to.equal(0);
+  });
+
   it('loses nothing when nodes come and go in the slot that is being walked', () => {
     const { wheel, nodes } = wheelOf(1500, 1501, 1502, 1503);
     wheel.advance(5000, 1, () => {});
