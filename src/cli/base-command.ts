@@ -30,6 +30,7 @@ export abstract class BaseCommand extends Command {
 
   protected readonly terminal: Terminal = processTerminal();
   readonly #interrupt = new AbortController();
+  readonly #cleanUps: (() => void)[] = [];
 
   protected abstract execute(): Promise<void>;
 
@@ -55,6 +56,7 @@ export abstract class BaseCommand extends Command {
     const { promise: ended, reject } = Promise.withResolvers<never>();
     const onSignal = (): void => {
       this.#interrupt.abort(interrupted());
+      for (const cleanUp of this.#cleanUps) cleanUp();
       reject(interrupted());
     };
     const signals = ['SIGINT', 'SIGTERM'] as const;
@@ -76,6 +78,11 @@ export abstract class BaseCommand extends Command {
     return this.#interrupt.signal;
   }
 
+  /** `cleanUp` runs when the user interrupts: the process ends without waiting for `execute` to unwind. */
+  protected onInterrupt(cleanUp: () => void): void {
+    this.#cleanUps.push(cleanUp);
+  }
+
   protected get wantsJson(): boolean {
     return wantsJson(this.argv);
   }
@@ -88,6 +95,25 @@ export abstract class BaseCommand extends Command {
   /** A line for people beside the data: progress, hints, warnings. */
   protected async note(line: string): Promise<void> {
     await this.terminal.stderr.write(ensureNewline(line));
+  }
+
+  /** A line on stderr that is written anew at each step, on a terminal only. Call `end` whatever happened. */
+  protected progress(text: (count: number) => string): {
+    readonly show: (count: number) => Promise<void>;
+    readonly end: () => Promise<void>;
+  } {
+    const { stderr } = this.terminal;
+    let shown = false;
+    return {
+      show: async (count) => {
+        if (!stderr.isTerminal) return;
+        shown = true;
+        await stderr.write(`\r${text(count)}`);
+      },
+      end: async () => {
+        if (shown) await stderr.write('\n');
+      },
+    };
   }
 
   /** Connects, calls `use`, and closes whatever happened. `call` carries the time-out and the interrupt to each request. */

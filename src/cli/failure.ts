@@ -10,6 +10,8 @@ export interface Failure {
   readonly message: string;
   /** Fields of the JSON document beside `error`. */
   readonly data: Readonly<Record<string, unknown>>;
+  /** The JSON document was begun on stdout; see FailureWithData. */
+  readonly begun: boolean;
 }
 
 /** Bad usage: exits 2. */
@@ -24,9 +26,11 @@ export const interrupted = (): DistcacheError => new DistcacheError('ABORTED', '
  * `--json` the command has printed its text before it throws this.
  */
 export class FailureWithData extends Error {
+  /** `begun`: the document stands on stdout already and lacks only `,"error":…}`. */
   constructor(
     readonly error: unknown,
     readonly data: Readonly<Record<string, unknown>>,
+    readonly begun = false,
   ) {
     super(messageOf(error), { cause: error });
     this.name = 'FailureWithData';
@@ -49,10 +53,12 @@ export const oneLine = (text: string): string =>
     .replace(controls, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
 
 export function describeFailure(thrown: unknown): Failure {
-  if (thrown instanceof FailureWithData) return { ...describeFailure(thrown.error), data: thrown.data };
+  if (thrown instanceof FailureWithData) {
+    return { ...describeFailure(thrown.error), data: thrown.data, begun: thrown.begun };
+  }
   const usage = usageMessage(thrown);
   if (usage !== undefined) {
-    return { exit: exitCodes.usage, code: 'INVALID_ARGUMENT', message: oneLine(usage), data: {} };
+    return { exit: exitCodes.usage, code: 'INVALID_ARGUMENT', message: oneLine(usage), data: {}, begun: false };
   }
   const code = codeOf(thrown);
   const exit =
@@ -61,7 +67,13 @@ export function describeFailure(thrown: unknown): Failure {
       : code === undefined
         ? exitCodes.unexpected
         : exitCodeOf(code);
-  return { exit, code: code ?? 'INTERNAL', message: oneLine(messageOf(thrown)) || 'unknown failure', data: {} };
+  return {
+    exit,
+    code: code ?? 'INTERNAL',
+    message: oneLine(messageOf(thrown)) || 'unknown failure',
+    data: {},
+    begun: false,
+  };
 }
 
 interface ParserFault {
@@ -85,7 +97,7 @@ function usageMessage(thrown: unknown): string | undefined {
   return parserText(fault.message);
 }
 
-/** `Parsing --ttl ↵ message ↵ See more help with --help` to `message`. */
+/** `Parsing --ttl ↵ message ↵ See more help with --help`, as the parser wraps errors of flags, ours too, to `message`. */
 export const parserText = (message: string): string =>
   message
     // biome-ignore lint/suspicious/noControlCharactersInRegex: colour codes of the parser

@@ -22,14 +22,15 @@ export interface Line {
 const newline = 0x0a;
 
 /**
- * Lines as UTF-8, without their `\n`; a `\r` before it stays, as it may be part of a key. The last line needs no `\n`.
- * Refuses bytes that are no UTF-8 and lines above `lineBytesMax`, naming the line.
+ * Lines as UTF-8 without their `\n`, as many at a time as came together, so that nothing waits for a line that may never
+ * come. A `\r` before the `\n` stays, as it may be part of a key. The last line needs no `\n`.
+ * Refuses bytes that are no UTF-8, and lines above `lineBytesMax`, naming the line.
  */
 export async function* readLines(
   stream: AsyncIterable<Uint8Array>,
   what: string,
   lineBytesMax: number,
-): AsyncGenerator<Line> {
+): AsyncGenerator<readonly Line[]> {
   const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
   let pending: Uint8Array[] = [];
   let pendingBytes = 0;
@@ -48,40 +49,25 @@ export async function* readLines(
     try {
       return { number, text: decoder.decode(bytes) };
     } catch (error) {
-      throw usageError(`${what}, line ${number}: not UTF-8; keys are UTF-8 text`, error);
+      throw usageError(`${what}, line ${number}: not UTF-8, must be UTF-8 text`, error);
     }
   };
 
   for await (const chunk of stream) {
+    const lines: Line[] = [];
     let start = 0;
     for (let end = chunk.indexOf(newline); end !== -1; end = chunk.indexOf(newline, start)) {
       add(chunk.subarray(start, end));
-      yield take();
+      lines.push(take());
       start = end + 1;
     }
     add(chunk.subarray(start));
+    if (lines.length > 0) yield lines;
   }
-  if (pendingBytes > 0) yield take();
+  if (pendingBytes > 0) yield [take()];
 }
 
-/** Groups of at most `maxItems` items and, one item aside, at most `maxWeight` in sum, in order. */
-export async function* batches<T>(
-  items: AsyncIterable<T>,
-  maxItems: number,
-  maxWeight: number,
-  weigh: (item: T) => number,
-): AsyncGenerator<readonly T[]> {
-  let batch: T[] = [];
-  let weight = 0;
-  for await (const item of items) {
-    const itemWeight = weigh(item);
-    if (batch.length > 0 && (batch.length >= maxItems || weight + itemWeight > maxWeight)) {
-      yield batch;
-      batch = [];
-      weight = 0;
-    }
-    batch.push(item);
-    weight += itemWeight;
-  }
-  if (batch.length > 0) yield batch;
+/** Consecutive groups of at most `size` items. */
+export function* groupsOf<T>(items: readonly T[], size: number): Generator<readonly T[]> {
+  for (let start = 0; start < items.length; start += size) yield items.slice(start, start + size);
 }

@@ -81,11 +81,14 @@ async function report(error: unknown, argv: readonly string[], terminal: Termina
   if (ended !== undefined && (error as { code?: unknown }).code === 'EEXIT') return ended;
 
   const failure = describeFailure(error);
-  const { code, message, data } = failure;
+  const { code, message, data, begun } = failure;
   const stack = process.env.DEBUG === '*' && error instanceof Error ? `${error.stack}\n` : '';
   try {
     await terminal.stderr.write(`Error: ${message}\n${stack}`);
-    if (wantsJson(argv)) await terminal.stdout.write(`${JSON.stringify({ ...data, error: { code, message } })}\n`);
+    if (wantsJson(argv)) {
+      const json = JSON.stringify({ ...data, error: { code, message } });
+      await terminal.stdout.write(`${begun ? `,${json.slice(1)}` : json}\n`);
+    }
   } catch {
     // Nobody reads us any more; the exit code still tells.
   }

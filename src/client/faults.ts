@@ -2,6 +2,8 @@ import { type ServiceError, status } from '@grpc/grpc-js';
 import { codeOf, DistcacheError, isErrorCode } from '../base/errors.js';
 import { formatDuration, formatSize } from '../base/units.js';
 
+import { codeMetadata, nodeMetadata } from '../wire/status.js';
+
 /** What a call was about, for messages: `get "paris" of cities`. */
 export interface CallContext {
   readonly what: string;
@@ -30,8 +32,8 @@ const isServiceError = (error: unknown): error is ServiceError =>
 export function faultOf(error: unknown, context: CallContext): Error {
   if (codeOf(error) !== undefined) return error as Error;
   if (!isServiceError(error)) return error instanceof Error ? error : new Error(String(error));
-  const code = error.metadata?.get('distcache-code')[0];
-  const node = error.metadata?.get('distcache-node')[0];
+  const code = error.metadata?.get(codeMetadata)[0];
+  const node = error.metadata?.get(nodeMetadata)[0];
   if (isErrorCode(code)) {
     return new DistcacheError(code, error.details, {
       cause: error,
