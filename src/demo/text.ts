@@ -71,9 +71,9 @@ export function commands(keyspace: string, nodes: readonly RunningNode[]): reado
   return [
     `npx distcache get ${keyspace} paris ${addr(0)}`,
     `npx distcache get ${keyspace} tokyo --meta ${addr(1)}`,
-    `npx distcache put ${keyspace} atlantis '{"name":"Atlantis"}' --ttl 1m ${addr(2)}`,
-    `npx distcache get ${keyspace} atlantis ${addr(0)}`,
-    `npx distcache delete ${keyspace} atlantis ${addr(1)}`,
+    `npx distcache put ${keyspace} xanadu '{"name":"Xanadu"}' --ttl 1m ${addr(2)}`,
+    `npx distcache get ${keyspace} xanadu ${addr(0)}`,
+    `npx distcache delete ${keyspace} xanadu ${addr(1)}`,
     `npx distcache peers ${addr(0)}`,
     `npx distcache keyspace show ${keyspace} ${addr(0)}`,
   ];

@@ -18,7 +18,7 @@ export interface TourStep {
 const reads: readonly (readonly [key: string, asked: readonly number[]])[] = [
   ['paris', [0, 1, 2, 0]],
   ['sao-paulo', [1, 2]],
-  ['atlantis', [2, 0]],
+  ['xanadu', [2, 0]],
 ];
 
 /** Reads a few keys through different nodes, one after the other, so that each sees what those before it left behind. */
