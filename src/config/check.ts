@@ -60,7 +60,7 @@ function findingsOf(issue: Issue, document: ConfigDocument): readonly Finding[] 
   switch (issue.code) {
     case 'unrecognized_keys': {
       const known = issue.message.split('\n');
-      return issue.keys.slice(0, ranges.problemsMax).map((key) => {
+      return issue.keys.slice(0, 10 * ranges.problemsMax).map((key) => {
         const near =
           suggestion(key, known) || `; known here are ${known.filter((name) => !name.startsWith('$')).join(', ')}`;
         return { path: [...path, key], message: `unknown key${near}`, isOfKey: true };

@@ -13,6 +13,7 @@ import {
   type YAMLError,
   type YAMLWarning,
 } from 'yaml';
+import { formatSize } from '../base/units.js';
 import { type Environment, Expander, type Expansion } from './environment.js';
 import type { Path } from './problems.js';
 import { ranges } from './ranges.js';
@@ -57,7 +58,7 @@ export function readDocument(
   const bytes = new TextEncoder().encode(text).byteLength;
   const whole = (message: string) => ({ ok: false as const, problems: [{ line: 1, column: 1, path: [], message }] });
   if (bytes > ranges.fileBytesMax) {
-    return whole(`the file has ${bytes} bytes, may have at most ${ranges.fileBytesMax}; it is no config file`);
+    return whole(`the file is larger than ${formatSize(ranges.fileBytesMax)}; it is no config file`);
   }
   const shape = shapeProblem(text);
   if (shape !== undefined) return whole(shape);
@@ -68,7 +69,7 @@ export function readDocument(
     lineCounter: lines,
     uniqueKeys: false,
     prettyErrors: false,
-    logLevel: 'silent',
+    logLevel: 'error',
     version: '1.2',
   } as const;
   let parsed: Document.Parsed;
@@ -231,9 +232,13 @@ class Reader {
         this.#problems.push({ ...keyAt, path: below, message: `given twice, first on line ${first?.line}` });
       } else {
         if (first === undefined) this.#keys.set(keyOf(below), keyAt);
-        // A section whose keys are all commented out counts as left out; further down, emptiness is most likely a slip.
-        if (path.length === 0 && (value === null || isEmpty(value))) continue;
-        map[name] = value === null ? null : this.#value(value, below);
+        if (value === null || isEmpty(value)) {
+          // A section whose keys are all commented out counts as left out; further down, emptiness is most likely a slip.
+          if (path.length > 0) map[name] = null;
+          this.#values.set(keyOf(below), keyAt);
+          continue;
+        }
+        map[name] = this.#value(value, below);
       }
     }
     return map;

@@ -3,7 +3,7 @@ import type { NodeConfig } from './node-config.js';
 import { isInForce, notYetInFlag } from './not-yet.js';
 import type { FlagProblem } from './problems.js';
 import { logFormats, logLevels, providers, type Range, ranges } from './ranges.js';
-import { portClashes } from './resolve.js';
+import { clashMessage, portClashes } from './resolve.js';
 import * as scalars from './scalars.js';
 import { refusal, type Scalar } from './scalars.js';
 
@@ -110,8 +110,9 @@ export function applyFlags(config: NodeConfig, flags: NodeFlags): Flagged {
   const flagOf = { bind: 'bind-port', admin: 'admin-addr', gossip: 'discovery-port' } as const;
   for (const clash of portClashes(flagged)) {
     // Named is a flag that was given: the other port may be the file's or the default.
-    const given = flags[flagOf[clash.of]] === undefined ? flagOf[clash.with] : flagOf[clash.of];
-    problem(given, clash.message);
+    const isLater = flags[flagOf[clash.of]] !== undefined;
+    const [named, other] = isLater ? [clash.of, clash.with] : [clash.with, clash.of];
+    problem(flagOf[named], clashMessage(other, clash.port));
   }
   return problems.length > 0 ? { ok: false, problems } : { ok: true, config: flagged, warnings };
 }

@@ -92,19 +92,18 @@ export function portClashes({
     listeners
       .slice(0, index)
       .filter((earlier) => collide(earlier, later))
-      .map((earlier) => ({
-        of: later.of,
-        with: earlier.of,
-        message: `must differ from the port of ${earlier.of}, both are ${later.port}`,
-      })),
+      .map((earlier) => ({ of: later.of, with: earlier.of, port: later.port })),
   );
 }
 
 export interface PortClash {
   readonly of: 'bind' | 'admin' | 'gossip';
   readonly with: 'bind' | 'admin' | 'gossip';
-  readonly message: string;
+  readonly port: number;
 }
+
+export const clashMessage = (other: string, port: number): string =>
+  `must differ from the port of ${other}, both are ${port}`;
 
 /** What contradicts itself though each value may stand alone. Sections that are not in force count only where written. */
 export function contradictions(file: FileConfig): readonly Relation[] {
@@ -113,7 +112,7 @@ export function contradictions(file: FileConfig): readonly Relation[] {
     bind,
     admin: isInForce('admin') || file.admin ? adminOf(file) : false,
     gossip: isInForce('gossip') || file.gossip?.port !== undefined ? gossipOf(file) : false,
-  }).map((clash) => ({ path: [clash.of, 'port'], message: clash.message }));
+  }).map((clash) => ({ path: [clash.of, 'port'], message: clashMessage(clash.with, clash.port) }));
   if (file.discovery?.provider === 'standalone' && (file.discovery.peers?.length ?? 0) > 0) {
     found.push({
       path: ['discovery', 'peers'],

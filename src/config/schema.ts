@@ -48,6 +48,7 @@ const admin = () =>
             .union([z.boolean(), section('TLS files of the admin endpoints.', tlsFiles())], {
               error: 'true, false, or a map with ca, cert and key',
             })
+            .meta({ description: 'TLS of the admin endpoints.' })
             .optional(),
           token: leaf(secret('a token'), { doc: 'Asked of every caller.' }).optional(),
         }),

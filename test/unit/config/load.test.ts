@@ -1,0 +1,208 @@
+import { expect } from 'chai';
+import { defaultConfig } from '../../../src/config/load.js';
+import { starterFile } from '../../../src/config/starter.js';
+import { loaded, problemsOf } from './support.js';
+
+const full = `# yaml-language-server: $schema=./distcache.schema.json
+name: cache-1
+label: prod
+bind: { addr: 127.0.0.1, port: 3320 }
+admin: { addr: 127.0.0.1, port: 3321 }
+gossip: { port: 3322, profile: lan, transport: udp, delegateVersions: [2,5,4] }
+discovery:
+  provider: static
+  peers: [127.0.0.1:3322, 127.0.0.1:3422]
+  dns:        { name: cache.prod.svc, port: 3322, family: ipv4, interval: 10s }
+  nats:       { servers: [nats://127.0.0.1:4222], subject: distcache.prod, timeout: 1s }
+  kubernetes: { namespace: prod, podLabels: { app: cache }, portName: gossip }
+cluster: { minimumPeers: 1, replicas: 1, virtualNodes: 512, joinRetryInterval: 1s, maxJoinAttempts: 10, bootstrapTimeout: 30s, shutdownTimeout: 30s }
+timeouts: { read: 5s, write: 5s, keepAlive: 300s }
+limits: { maxKeyBytes: 4KiB, maxValueBytes: 16MiB, maxBatch: 10000, maxInflight: 100000 }
+warmup: { maxHotKeys: 100, minHits: 1, concurrency: 4, timeout: 2s, onJoin: true, onLeave: true, refreshInterval: 0s }
+source: { rateLimit: 500/s, burst: 100, wait: 0s, breaker: { failures: 5, reset: 10s }, maxConcurrent: 8, maxQueued: 0 }
+telemetry: { metrics: prometheus, otlp: "http://127.0.0.1:4318", traces: false }
+keyspaces:
+  cities:
+    maxBytes: 64MiB
+    eviction: lru
+    defaultTtl: 5m
+    ttlJitter: 10%
+    negativeTtl: 10s
+    staleWhileRevalidate: 30s
+    staleIfError: 10m
+    hotShare: 12.5%
+    readTimeout: 2s
+    writeTimeout: 3s
+    warmKeys: [paris]
+    rateLimit: { rate: 100/s, burst: 20, wait: 100ms }
+    breaker: { failures: 3, reset: 5s }
+    source: { type: sqlite, file: cities.db, query: "select json from city where id = :key" }
+  pages:    { maxBytes: 128MiB, source: { type: http, url: "https://example.org/pages/{key}", headers: { authorization: "Bearer \${API}" } } }
+  files:    { maxBytes: 64MiB,  source: { type: directory, path: ./data } }
+  custom:   { maxBytes: 64MiB,  source: { type: module, path: ./source.mjs } }
+  scratch:  { maxBytes: 16MiB,  source: { type: none } }
+`;
+
+const idle = 'not in force in this release and has no effect';
+const later = 'comes in a later release, so it is refused rather than ignored';
+
+describe('config: a whole file', () => {
+  it('turns every text into a number with its unit', () => {
+    const { config } = loaded(full, { API: 'secret' });
+    expect({ ...config, keyspaces: config.keyspaces.length }).to.deep.equal({
+      name: 'cache-1',
+      label: 'prod',
+      bind: { addr: '127.0.0.1', interface: undefined, port: 3320 },
+      admin: false,
+      gossip: false,
+      discovery: { provider: 'static', peers: ['127.0.0.1:3322', '127.0.0.1:3422'] },
+      cluster: {
+        minimumPeers: 1,
+        replicas: 1,
+        virtualNodes: 512,
+        joinRetryIntervalMs: 1000,
+        maxJoinAttempts: 10,
+        bootstrapTimeoutMs: 30_000,
+        shutdownTimeoutMs: 30_000,
+      },
+      timeouts: { readMs: 5000, writeMs: 5000, keepAliveMs: 300_000 },
+      limits: { maxKeyBytes: 4096, maxValueBytes: 16_777_216, maxBatch: 10_000, maxInflight: 100_000 },
+      source: { maxConcurrent: 8, maxQueued: 0 },
+      log: { level: 'info', format: undefined },
+      keyspaces: 5,
+    });
+    expect(config.keyspaces[0]).to.deep.equal({
+      name: 'cities',
+      maxBytes: 67_108_864,
+      eviction: 'lru',
+      defaultTtlMs: 300_000,
+      ttlJitter: 0.1,
+      negativeTtlMs: 10_000,
+      hotShare: 0.125,
+      readTimeoutMs: 2000,
+      writeTimeoutMs: 3000,
+      source: { type: 'sqlite', file: 'cities.db', query: 'select json from city where id = :key' },
+    });
+    expect(config.keyspaces.map(({ name }) => name)).to.deep.equal(['cities', 'pages', 'files', 'custom', 'scratch']);
+    expect(config.keyspaces[1]?.source).to.deep.equal({
+      type: 'http',
+      url: 'https://example.org/pages/{key}',
+      headers: { authorization: 'Bearer secret' },
+    });
+  });
+
+  it('warns of each key that does nothing yet, in the order of the file', () => {
+    const { warnings } = loaded(full, { API: 'x' });
+    expect(warnings).to.deep.equal([
+      `c.yaml:5:8 admin: ${idle}`,
+      `c.yaml:6:9 gossip: ${idle}`,
+      `c.yaml:10:15 discovery.dns: ${idle}`,
+      `c.yaml:11:15 discovery.nats: ${idle}`,
+      `c.yaml:12:15 discovery.kubernetes: ${idle}`,
+      `c.yaml:14:45 timeouts.keepAlive: ${idle}`,
+      `c.yaml:16:9 warmup: ${idle}`,
+      `c.yaml:17:22 source.rateLimit: ${idle}`,
+      `c.yaml:17:36 source.burst: ${idle}`,
+      `c.yaml:17:47 source.wait: ${idle}`,
+      `c.yaml:17:60 source.breaker: ${idle}`,
+      `c.yaml:18:12 telemetry: ${idle}`,
+      `c.yaml:26:27 keyspaces.cities.staleWhileRevalidate: ${idle}`,
+      `c.yaml:27:19 keyspaces.cities.staleIfError: ${idle}`,
+      `c.yaml:31:15 keyspaces.cities.warmKeys: ${idle}`,
+      `c.yaml:32:16 keyspaces.cities.rateLimit: ${idle}`,
+      `c.yaml:33:14 keyspaces.cities.breaker: ${idle}`,
+    ]);
+  });
+
+  it('refuses what would leave data open or change what answers mean', () => {
+    const text = `gossip: { secrets: [abc] }
+discovery: { provider: nats }
+cluster: { replicas: 2 }
+tls: { ca: ca.pem, cert: node.pem, key: node-key.pem, clientAuth: require }
+auth: { tokens: [ { name: ci, token: "t", allow: [read, write] } ] }
+keyspaces:
+  users: { maxBytes: 1MiB, source: { type: postgres, url: "postgres://h/db", query: "select 1 where id = $1" } }
+  sessions: { maxBytes: 1MiB, source: { type: redis, url: "redis://127.0.0.1:6379", prefix: "session:" } }
+`;
+    const others = 'use one of sqlite, http, directory, module, none, or reach it through a module';
+    expect(problemsOf(text)).to.deep.equal([
+      `1:20 gossip.secrets: ${later}; leave it out`,
+      `2:24 discovery.provider: "nats" ${later}; use static with peers, or standalone`,
+      `3:22 cluster.replicas: ${later}; use 1 or leave it out`,
+      `4:6 tls: ${later}; leave it out`,
+      `5:7 auth: ${later}; leave it out`,
+      `7:44 keyspaces.users.source.type: "postgres" ${later}; ${others}`,
+      `8:47 keyspaces.sessions.source.type: "redis" ${later}; ${others}`,
+    ]);
+  });
+
+  it('takes a file of comments, and one of empty sections, for the defaults', () => {
+    for (const text of ['', '# nothing\n', 'keyspaces:\nbind:\n', '{}']) {
+      expect(loaded(text).config, text).to.deep.equal(defaultConfig());
+    }
+    expect(defaultConfig().bind).to.deep.equal({ addr: '127.0.0.1', interface: undefined, port: 3320 });
+    expect(defaultConfig().discovery).to.deep.equal({ provider: 'standalone', peers: [] });
+  });
+
+  it('reads JSON, indented with tabs too', () => {
+    const json = JSON.stringify(
+      { bind: { port: 0 }, keyspaces: { 'a/é': { maxBytes: 1024, source: { type: 'none' } } } },
+      null,
+      '\t',
+    );
+    expect(loaded(json).config.keyspaces[0]?.name).to.equal('a/é');
+  });
+
+  it('gives keyspaces the time-outs of the section `timeouts`', () => {
+    const text = 'timeouts: { read: 1s, write: 1500ms }\nkeyspaces: { a: { maxBytes: 1KiB, source: { type: none } } }';
+    const [keyspace] = loaded(text).config.keyspaces;
+    expect([keyspace?.readTimeoutMs, keyspace?.writeTimeoutMs]).to.deep.equal([1000, 1500]);
+  });
+
+  it('takes peers for a static cluster, each once, and an interface in place of an address', () => {
+    const { config } = loaded('discovery: { peers: ["a:1", "[::1]:2", "a:1"] }\nbind: { interface: eth0 }');
+    expect(config.discovery).to.deep.equal({ provider: 'static', peers: ['a:1', '[::1]:2'] });
+    expect(config.bind).to.deep.equal({ addr: undefined, interface: 'eth0', port: 3320 });
+  });
+
+  it('follows aliases', () => {
+    const text = 'keyspaces:\n  a: &a { maxBytes: 1KiB, source: { type: none } }\n  b: *a\n';
+    expect(loaded(text).config.keyspaces.map(({ name }) => name)).to.deep.equal(['a', 'b']);
+  });
+
+  it('accepts the starter file without a warning', () => {
+    const { config, warnings } = loaded(starterFile);
+    expect(warnings).to.deep.equal([]);
+    expect(config.keyspaces.map(({ name }) => name)).to.deep.equal(['scratch']);
+    expect(starterFile.split('\n', 1)[0]).to.equal('# yaml-language-server: $schema=./distcache.schema.json');
+  });
+
+  it('accepts each commented key of the starter file', () => {
+    const opened = starterFile
+      .replace(/^( *)# (?= *[a-zA-Z]+:( |$))/gm, '$1')
+      .replace(/^ {2}provider: standalone.*\n/m, '');
+    const { config, warnings } = loaded(opened, { API: 'x' });
+    expect(config.keyspaces.map(({ name }) => name)).to.include.members([
+      'scratch',
+      'cities',
+      'pages',
+      'files',
+      'custom',
+    ]);
+    expect(config.name).to.equal('cache-1');
+    expect(warnings).to.deep.equal([]);
+  });
+
+  it('warns where more peers are wanted than named, and where keyspaces exceed the memory together', () => {
+    const text = `cluster: { minimumPeers: 4 }
+discovery: { peers: ["a:1"] }
+keyspaces:
+  a: { maxBytes: 5GiB, source: { type: none } }
+  b: { maxBytes: 5GiB, source: { type: none } }
+`;
+    expect(loaded(text).warnings).to.deep.equal([
+      'c.yaml:1:26 cluster.minimumPeers: is 4, but only 2 nodes are named, this one included; the node serves once others have found it',
+      "c.yaml:4:3 keyspaces: together may hold more bytes than this machine's memory",
+    ]);
+  });
+});
