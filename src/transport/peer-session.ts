@@ -264,7 +264,8 @@ export class PeerSession {
     if (reply.is === 'refused') this.#count.refused++;
     const operation: Operation = { is: 'reply', id, reply };
     const bound = operationBound(operation);
-    const misfit = this.#outbox.misfit(operation, bound);
+    // A refusal is small, and there would be nothing to send in its stead.
+    const misfit = reply.is === 'refused' ? undefined : this.#outbox.misfit(operation, bound);
     if (misfit === undefined) {
       this.#push(operation, bound);
     } else {

@@ -27,6 +27,7 @@ export class FakeNetwork {
   readonly #listeners = new Map<string, (stream: FrameStream) => void>();
   readonly #cuts = new Set<string>();
   readonly #frozen = new Set<string>();
+  readonly #crashed = new Set<string>();
   readonly #ends = new Set<FakeEnd>();
 
   constructor({ clock, latencyMs = () => 0, windowBytes = 1 << 20 }: Options) {
@@ -39,7 +40,10 @@ export class FakeNetwork {
     return {
       address,
       dialer: { dial: (to) => this.#dial(address, to) },
-      listen: (accept) => void this.#listeners.set(address, accept),
+      listen: (accept) => {
+        this.#crashed.delete(address);
+        this.#listeners.set(address, accept);
+      },
     };
   }
 
@@ -84,12 +88,13 @@ export class FakeNetwork {
   /** The process at this address is gone. `silent`: nobody is told, as when a machine loses power. */
   crash(address: string, { silent = false } = {}): void {
     this.#listeners.delete(address);
+    this.#crashed.add(address);
     for (const end of [...this.#ends]) if (end.local === address) end.die(silent);
   }
 
   /** Streams that are not closed on both ends. */
   openStreams(): number {
-    return this.#ends.size / 2;
+    return [...this.#ends].filter((end) => !end.isClosed).length / 2;
   }
 
   /** For FakeEnd. */
@@ -119,7 +124,7 @@ export class FakeNetwork {
     this.#ends.add(near).add(far);
     // Connecting takes a way there and back; on a cut path it takes for ever.
     near.queue(() => {
-      const accept = this.#listeners.get(to);
+      const accept = this.#crashed.has(from) ? undefined : this.#listeners.get(to);
       if (accept === undefined) near.reset('connection refused');
       else accept(far);
     });
@@ -153,6 +158,10 @@ class FakeEnd implements FrameStream {
     readonly remote: string,
     private readonly windowBytes: number,
   ) {}
+
+  get isClosed(): boolean {
+    return this.#closed;
+  }
 
   open(events: StreamEvents): void {
     this.#events = events;
@@ -216,6 +225,7 @@ class FakeEnd implements FrameStream {
         this.#full = false;
         this.#events?.drain();
       }
+      this.#forgetIfDone();
     }
   }
 
@@ -226,9 +236,14 @@ class FakeEnd implements FrameStream {
   #close(why: string): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.network.forget(this);
+    this.#forgetIfDone();
     const events = this.#events;
     this.#events = undefined;
     events?.closed(why);
+  }
+
+  /** What was on the way when this end closed still arrives, perhaps only when the path heals. */
+  #forgetIfDone(): void {
+    if (this.#closed && this.#parcels.length === 0) this.network.forget(this);
   }
 }

@@ -5,7 +5,7 @@ import type { DialProblem, LinkEvent, PeerHandler, Stamp } from '../../src/ports
 import type { Dialer } from '../../src/transport/frame-stream.js';
 import { createPeerLinks, type PeerLinks } from '../../src/transport/peer-links.js';
 import type { SessionLimits } from '../../src/transport/peer-session.js';
-import { FakeNetwork } from './fake-network.js';
+import type { FakeNetwork } from './fake-network.js';
 import { seeded } from './seeded.js';
 
 /** A logical clock that believes everything up to a limit. */
