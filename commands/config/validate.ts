@@ -2,7 +2,7 @@ import { Args } from '@oclif/core';
 import { messageOf } from '../../src/base/errors.js';
 import { formatDuration, formatSize } from '../../src/base/units.js';
 import { BaseCommand } from '../../src/cli/base-command.js';
-import { readConfigText } from '../../src/cli/config-file.js';
+import { readConfigStream, readConfigText } from '../../src/cli/config-file.js';
 import { FailureWithData, oneLine, usageError } from '../../src/cli/failure.js';
 import { load } from '../../src/config/load.js';
 import type { NodeConfig } from '../../src/config/node-config.js';
@@ -21,25 +21,27 @@ export default class ConfigValidate extends BaseCommand {
     },
   ];
   static override args = {
-    file: Args.string({ description: 'config file, YAML or JSON', required: true, ignoreStdin: true }),
+    file: Args.string({ description: 'config file, YAML or JSON; - for stdin', required: true, ignoreStdin: true }),
   };
 
   protected async execute(): Promise<void> {
     const { args } = await this.parse(ConfigValidate);
-    const text = await readConfigText(args.file).catch((error: unknown) => {
-      throw rejected(args.file, [{ file: args.file, line: 1, column: 1, path: '', message: messageOf(error) }], error);
+    const file = args.file === '-' ? 'stdin' : args.file;
+    const read = args.file === '-' ? readConfigStream(file, this.terminal.stdin) : readConfigText(file);
+    const text = await read.catch((error: unknown) => {
+      throw rejected(file, [{ file, line: 1, column: 1, path: '', message: messageOf(error) }], error);
     });
     const machine = { env: process.env, totalMemoryBytes: totalMemoryBytes() };
-    const loaded = load(text, { file: args.file, ...machine });
+    const loaded = load(text, { file, ...machine });
     if (!loaded.ok) {
       for (const problem of loaded.problems) await this.note(oneLine(formatProblem(problem)));
       const count = loaded.problems.length === 1 ? '1 problem' : `${loaded.problems.length} problems`;
-      throw rejected(args.file, loaded.problems, usageError(`${args.file} has ${count}; mend what is listed above`));
+      throw rejected(file, loaded.problems, usageError(`${file} has ${count}; mend what is listed above`));
     }
     const { config, warnings } = loaded;
     for (const warning of warnings) await this.note(`Warning: ${oneLine(formatProblem(warning))}`);
     const keyspaces = config.keyspaces.map(({ name }) => name);
-    await this.print({ valid: true, file: args.file, keyspaces, warnings }, () => summary(args.file, config));
+    await this.print({ valid: true, file, keyspaces, warnings }, () => summary(file, config));
   }
 }
 

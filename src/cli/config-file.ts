@@ -25,6 +25,18 @@ export async function readConfigText(file: string): Promise<string> {
   }
 }
 
+/** The same of a stream, such as stdin. */
+export async function readConfigStream(name: string, stream: AsyncIterable<Uint8Array>): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of stream) {
+    chunks.push(chunk);
+    length += chunk.byteLength;
+    if (length >= textBytesMax) break;
+  }
+  return decoded(name, Buffer.concat(chunks).subarray(0, textBytesMax));
+}
+
 async function readAtMost(file: string, bytesMax: number): Promise<Uint8Array> {
   const handle = await open(file);
   try {
