@@ -1,18 +1,13 @@
-import { readFile } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
 import { messageOf } from '../base/errors.js';
-import { applyFlags, type NodeFlags } from '../config/flags.js';
-import { defaultConfig, load } from '../config/load.js';
-import type { NodeConfig } from '../config/node-config.js';
-import { formatFlagProblem, formatProblem } from '../config/problems.js';
+import type { NodeFlags } from '../config/flags.js';
 import type { Engine } from '../node/engine.js';
 import { engineOf } from '../node/from-config.js';
 import { createLog } from '../platform/log.js';
 import { totalMemoryBytes } from '../platform/machine.js';
 import type { NodeStatus } from '../ports/cache.js';
 import type { Log } from '../ports/log.js';
+import { startConfig } from './config-file.js';
 import { exitCodes } from './exit-codes.js';
-import { usageError } from './failure.js';
 
 export interface NodeRun {
   /** Path of the config file; undefined: defaults and flags alone. */
@@ -25,7 +20,8 @@ export interface NodeRun {
 
 /** Runs a node until SIGTERM or SIGINT, then drains and returns. A second signal ends the process at once. */
 export async function runNode(run: NodeRun): Promise<void> {
-  const { config, baseDir, warnings } = await configOf(run);
+  const machine = { env: process.env, totalMemoryBytes: totalMemoryBytes() };
+  const { config, baseDir, warnings } = await startConfig(run.file, run.flags, machine);
   const log = await createLog({
     level: config.log.level,
     format: config.log.format ?? (run.stderrIsTerminal ? 'pretty' : 'json'),
@@ -46,34 +42,6 @@ export async function runNode(run: NodeRun): Promise<void> {
   await run.onReady(engine.status());
   await stopped.done;
 }
-
-async function configOf({ file, flags }: NodeRun): Promise<{
-  readonly config: NodeConfig;
-  readonly baseDir: string;
-  readonly warnings: readonly string[];
-}> {
-  let config = defaultConfig();
-  const warnings: string[] = [];
-  if (file !== undefined) {
-    const text = await readFile(file, 'utf8').catch((error) => {
-      throw usageError(`cannot read the config file ${file}: ${messageOf(error)}`, error);
-    });
-    const loaded = load(text, { file, env: process.env, totalMemoryBytes: totalMemoryBytes() });
-    if (!loaded.ok) throw usageError(listed(loaded.problems.map(formatProblem)));
-    config = loaded.config;
-    warnings.push(...loaded.warnings.map(formatProblem));
-  }
-  const flagged = applyFlags(config, flags);
-  if (!flagged.ok) throw usageError(listed(flagged.problems.map(formatFlagProblem)));
-  warnings.push(...flagged.warnings.map(formatFlagProblem));
-  return { config: flagged.config, baseDir: file === undefined ? process.cwd() : dirname(resolve(file)), warnings };
-}
-
-/** Errors are one line: the first problem, and where to see the others. */
-const listed = (problems: readonly string[]): string =>
-  problems.length === 1
-    ? problems[0]!
-    : `${problems[0]} (and ${problems.length - 1} more; distcache config validate lists them all)`;
 
 function stopOnSignal(engine: Engine, log: Log): { readonly done: Promise<void>; asked(): boolean } {
   const { promise: done, resolve: finish, reject: fail } = Promise.withResolvers<void>();

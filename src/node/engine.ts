@@ -15,7 +15,7 @@ import type { Wait } from '../ports/clock.js';
 import { type Log, silent } from '../ports/log.js';
 import type { NodeInfo } from '../ports/membership.js';
 import { lruIndex } from '../store/lru-index.js';
-import type { GrpcServer } from '../transport/grpc-server.js';
+import type { GrpcServer, GrpcServerLimits } from '../transport/grpc-server.js';
 import { createPeerLinks, type PeerLinks } from '../transport/peer-links.js';
 import { DialLog } from './dial-log.js';
 import { LazyDialer } from './lazy-dialer.js';
@@ -31,8 +31,7 @@ interface Listener {
   readonly at: NonNullable<ResolvedNode['bind']>;
   readonly links: PeerLinks;
   readonly dialer: LazyDialer;
-  readonly maxMessageBytes: number;
-  readonly maxInflight: number;
+  readonly limits: GrpcServerLimits;
 }
 
 /**
@@ -72,7 +71,7 @@ export class Engine extends CacheEngine {
     let listener: Listener | undefined;
     if (node.bind !== undefined) {
       const { maxValueBytes, maxKeyBytes, maxInflight } = resolved.limits;
-      const maxMessageBytes = maxValueBytes + maxKeyBytes + messageOverheadBytes;
+      const maxFrameBytes = maxValueBytes + maxKeyBytes + messageOverheadBytes;
       const dialer = new LazyDialer();
       const links = createPeerLinks({
         clock: systemClock,
@@ -83,11 +82,11 @@ export class Engine extends CacheEngine {
         label: node.label,
         hasher: hasher.name,
         dialer,
-        limits: { maxInflight, maxFrameBytes: maxMessageBytes },
+        limits: { maxInflight, maxFrameBytes },
       });
       const dialLog = new DialLog(systemClock, log);
       links.onDialProblem((problem) => dialLog.report(problem));
-      listener = { at: node.bind, links, dialer, maxMessageBytes, maxInflight };
+      listener = { at: node.bind, links, dialer, limits: { maxInflight, maxKeyBytes, maxValueBytes, maxFrameBytes } };
     }
     const peers = listener?.links ?? noPeers;
     const addresses = node.discovery.provider === 'static' ? node.discovery.peers : [];
@@ -151,19 +150,19 @@ export class Engine extends CacheEngine {
     await this.#server?.stop(wait);
   }
 
-  async #listen({ at, links, dialer, maxMessageBytes, maxInflight }: Listener): Promise<void> {
+  async #listen({ at, links, dialer, limits }: Listener): Promise<void> {
     const addr = bindAddress(at);
     const [{ createGrpcServer }, { createGrpcDialer }] = await Promise.all([
       import('../transport/grpc-server.js'),
       import('../transport/grpc-dialer.js'),
     ]);
-    dialer.use(createGrpcDialer({ clock: systemClock, maxMessageBytes }));
+    dialer.use(createGrpcDialer(limits));
     this.#server = await createGrpcServer({
       addr,
       port: at.port,
       service: this,
       links,
-      limits: { maxMessageBytes, maxInflight },
+      limits,
       protoDir: packageFacts().protoDir,
       log: this.#log,
       clock: systemClock,
