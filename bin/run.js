@@ -21,7 +21,7 @@
   var entry = path.join(root, 'dist', 'cli', 'main.js');
   if (!fs.existsSync(entry)) {
     process.stderr.write(
-      'Error: ' + entry + ' is missing, since this checkout has not been built; run npm run build in ' + root + '\n',
+      `Error: ${entry} is missing, since this checkout has not been built; run npm run build in ${root}\n`,
     );
     process.exit(1);
   }
@@ -30,7 +30,7 @@
   load(process.getBuiltinModule('node:url').pathToFileURL(entry).href)
     .then((cli) => cli.main(process.argv.slice(2), root))
     .catch((error) => {
-      process.stderr.write('Error: ' + error.message + '; the build may be broken, run npm run build in ' + root + '\n');
+      process.stderr.write(`Error: ${error.message}; the build may be broken, run npm run build in ${root}\n`);
       process.exit(1);
     });
 })();

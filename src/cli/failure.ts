@@ -70,7 +70,7 @@ export function describeFailure(thrown: unknown): Failure {
   return {
     exit,
     code: code ?? 'INTERNAL',
-    message: oneLine(messageOf(thrown)) || 'unknown failure',
+    message: oneLine(parserText(messageOf(thrown))) || 'unknown failure',
     data: {},
     begun: false,
   };

@@ -89,10 +89,10 @@ const fileJson = (out: GetOutput) => (out.file === undefined ? {} : { output: ou
 function missing(keyspace: string, keys: readonly string[], count: number, asked: number): DistcacheError {
   const names = keys.map((key) => JSON.stringify(key)).join(', ');
   const rest = count > keys.length ? ` and ${count - keys.length} more` : '';
-  const of = asked === 1 ? '' : `${count} of ${asked} keys: `;
+  const of = asked === 1 ? '' : ` (${count} of ${asked} keys)`;
   return new DistcacheError(
     'NOT_FOUND',
-    `${of}${names}${rest} not found in ${keyspace}; its data source has no such key`,
+    `${names}${rest}${of} not found in ${keyspace}; its data source has no such key`,
   );
 }
 

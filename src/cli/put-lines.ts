@@ -7,7 +7,7 @@ import { readLines } from './input.js';
 
 /** Of one request; a line alone may be larger. */
 const entriesPerRequest = 1_000;
-const bytesPerRequest = 4 * 1024 * 1024;
+const bytesPerRequest = 1024 * 1024;
 /** A value of 64 MiB as JSON, escaped as most texts are. */
 const lineBytesMax = 128 * 1024 * 1024;
 /** Failures kept of one command, for the message and the JSON; the count goes on. */

@@ -32,13 +32,12 @@ export function table<Row>(
   }
   const drawn = new Table({
     head: columns.map((column) => column.heading.toUpperCase()),
-    // One more than the text: cli-table3 counts the right padding as part of the width.
-    colWidths: widths.map((width, index) => (index === columns.length - 1 ? width : width + gapWidth)),
+    colWidths: widths,
     colAligns: columns.map((_, index) =>
       cells.length > 0 && cells.every((row) => typeof row[index] === 'number') ? 'right' : 'left',
     ),
     style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0, compact: true },
-    chars: Object.fromEntries(borderNames.map((name) => [name, ''])),
+    chars: { ...Object.fromEntries(borders.map((name) => [name, ''])), middle: ' '.repeat(gapWidth) },
   });
   drawn.push(...cells.map((row) => [...row]));
   return drawn
@@ -48,23 +47,10 @@ export function table<Row>(
     .join('\n');
 }
 
-const borderNames = [
-  'top',
-  'top-mid',
-  'top-left',
-  'top-right',
-  'bottom',
-  'bottom-mid',
-  'bottom-left',
-  'bottom-right',
-  'left',
-  'left-mid',
-  'mid',
-  'mid-mid',
-  'right',
-  'right-mid',
-  'middle',
-] as const;
+const borders = [
+  ...['top', 'top-mid', 'top-left', 'top-right', 'bottom', 'bottom-mid', 'bottom-left', 'bottom-right'],
+  ...['left', 'left-mid', 'mid', 'mid-mid', 'right', 'right-mid'],
+];
 
 /** Two columns, names and values: for one thing with many properties. */
 export const properties = (pairs: readonly (readonly [name: string, value: string | number])[]): string => {

@@ -64,8 +64,8 @@ export interface Client extends Cache {
 
 const defaultTimeoutMs = 5_000;
 const defaultMaxMessageBytes = 64 * 1024 * 1024;
-/** Per request of a batch; nodes refuse batches above their own limits.maxBatch (10,000 unless configured). */
-const batchLimits = { items: 1_000, bytes: 4 * 1024 * 1024 };
+/** Per request of a batch. Nodes refuse longer batches (limits.maxBatch, 10,000 unless configured) and messages beyond their largest value. */
+const batchLimits = { items: 1_000, bytes: 1024 * 1024 };
 
 /**
  * Opens a client. Connections are made when they are first needed, so this neither waits nor fails for want of a node.
@@ -144,9 +144,14 @@ class GrpcClient implements Client {
   }
 
   #lookupBatch(keyspace: string, keys: readonly string[], call: Call): Promise<(Lookup | FailedLookup)[]> {
-    return this.#links.use(call.what, call.wait, true, async (link) => {
+    return this.#links.use(call.what, call.wait, true, async (link, wait) => {
       const entries: (Lookup | FailedLookup)[] = [];
-      for await (const message of serverStream(link, methods.getMany, { keyspace, keys: [...keys] }, call)) {
+      for await (const message of serverStream(
+        link,
+        methods.getMany,
+        { keyspace, keys: [...keys] },
+        { ...call, wait },
+      )) {
         for (const { reply, failure } of message.entries ?? []) {
           const key = keys[entries.length];
           if (key === undefined) throw malformed(call, link.address, 'more answers than keys');
@@ -231,7 +236,9 @@ class GrpcClient implements Client {
     call: Call,
     repeatable: boolean,
   ): Promise<Reply> {
-    return this.#links.use(call.what, call.wait, repeatable, (link) => unary(link, method, request, call));
+    return this.#links.use(call.what, call.wait, repeatable, (link, wait) =>
+      unary(link, method, request, { ...call, wait }),
+    );
   }
 
   #call(what: string, options: CallOptions = {}): Call {

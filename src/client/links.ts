@@ -21,7 +21,7 @@ export interface Link {
 export class Links {
   readonly #links: (GrpcClient | undefined)[];
   #preferred = 0;
-  #closed = false;
+  readonly #ending = new AbortController();
 
   constructor(
     private readonly addresses: readonly string[],
@@ -35,7 +35,14 @@ export class Links {
    * search. After `mayHaveRun` losses only calls that are `repeatable` go on to the next address.
    * The time left is shared out among the addresses not yet tried, so that a silent one cannot use it all up.
    */
-  async use<T>(what: string, wait: Wait, repeatable: boolean, attempt: (link: Link) => Promise<T>): Promise<T> {
+  async use<T>(
+    what: string,
+    given: Wait,
+    repeatable: boolean,
+    attempt: (link: Link, wait: Wait) => Promise<T>,
+  ): Promise<T> {
+    const { signal } = this.#ending;
+    const wait = { ...given, signal: given.signal === undefined ? signal : AbortSignal.any([given.signal, signal]) };
     const tried: LinkLost[] = [];
     const startMs = this.options.clock.nowMs();
     const first = this.#preferred;
@@ -43,17 +50,17 @@ export class Links {
       const index = (first + turn) % this.addresses.length;
       try {
         const link = await this.#ready(index, wait, this.addresses.length - turn, what);
-        const result = await attempt(link);
+        const result = await attempt(link, wait);
         this.#preferred = index;
         return result;
       } catch (error) {
+        if (signal.aborted) throw closedError(what);
         if (!(error instanceof LinkLost)) throw error;
         tried.push(error);
         if (error.mayHaveRun && !repeatable) break;
         if (remainingMs(wait, this.options.clock) === 0) break;
       }
     }
-    if (this.#closed) throw closedError(what);
     if (tried.length === 0) throw timedOut(what, wait.deadlineMs - startMs);
     throw unreachable(what, tried);
   }
@@ -67,7 +74,6 @@ export class Links {
     const untilWallMs = clock.wallMs() + limitMs;
     for (;;) {
       if (wait.signal?.aborted) throw aborted(what, wait.signal.reason);
-      if (this.#closed) throw closedError(what);
       const state = channel.getConnectivityState(true);
       // A failed channel fails the call at once and unsent, and tells why; that beats asking it for a state.
       if (state === connectivityState.READY || state === connectivityState.TRANSIENT_FAILURE) return { address, grpc };
@@ -94,7 +100,7 @@ export class Links {
   }
 
   #open(index: number, what: string): GrpcClient {
-    if (this.#closed) throw closedError(what);
+    if (this.#ending.signal.aborted) throw closedError(what);
     this.#links[index] ??= new GrpcClient(this.addresses[index]!, credentials.createInsecure(), {
       'grpc.max_receive_message_length': this.options.maxMessageBytes,
       'grpc.max_send_message_length': -1,
@@ -113,7 +119,7 @@ export class Links {
   }
 
   close(): void {
-    this.#closed = true;
+    this.#ending.abort();
     for (const link of this.#links) link?.close();
     this.#links.fill(undefined);
   }

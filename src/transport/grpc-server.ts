@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import type { CacheService } from '../ports/cache.js';
@@ -64,16 +66,17 @@ export async function createGrpcServer(options: GrpcServerOptions): Promise<Grpc
   const server = new Server({
     'grpc.max_receive_message_length': messageBytes,
     'grpc.max_send_message_length': -1,
-    'grpc.enable_channelz': 0,
+    // Channelz stays on: without it grpc-js forgets its sessions, and forceShutdown breaks off nothing.
     ...keepalive,
   });
   const services = new GrpcServices({ service, links, clock, log, maxInflight: limits.maxInflight });
   server.addService(cacheDefinition, services.cache());
   server.addService(clusterDefinition, services.cluster());
   server.addService(peerDefinition, services.peer());
-  const health = await addDescriptions(server, options.protoDir, () => service.status().ready, clock);
-
   const host = addr.includes(':') && !addr.startsWith('[') ? `[${addr}]` : addr;
+  await checkFree(host, addr, port);
+  const health = await addDescriptions(server, protoDir, () => service.status().ready, clock);
+
   const bound = await new Promise<number>((resolve, reject) => {
     server.bindAsync(`${host}:${port}`, options.credentials ?? ServerCredentials.createInsecure(), (error, taken) => {
       if (error === null) resolve(taken);
@@ -114,6 +117,24 @@ export async function createGrpcServer(options: GrpcServerOptions): Promise<Grpc
       return stopping;
     },
   };
+}
+
+/**
+ * Listens once with a plain socket, since grpc-js would write its own words about a port that is taken to the console.
+ * Should the port be taken between this and the real attempt, it does.
+ */
+async function checkFree(host: string, addr: string, port: number): Promise<void> {
+  const probe = createServer();
+  try {
+    const listening = once(probe, 'listening');
+    probe.listen({ host: addr.replace(/^\[|\]$/g, ''), port, exclusive: true });
+    await listening;
+  } catch (error) {
+    throw listenError(`${host}:${port}`, error as Error);
+  }
+  const closed = once(probe, 'close');
+  probe.close();
+  await closed;
 }
 
 /** Health and reflection. Their packages read protobuf files with a parser of some size, so they are loaded here, late. */
