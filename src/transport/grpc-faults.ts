@@ -4,6 +4,7 @@ const reasons: readonly (readonly [RegExp, string])[] = [
   [/ECONNREFUSED/, 'connection refused; is a node listening there?'],
   [/ENOTFOUND|EAI_AGAIN|Name resolution failed/, 'its name does not resolve'],
   [/EHOSTUNREACH|ENETUNREACH/, 'no route to it'],
+  [/Last error: Failed to connect/, 'it took the connection and dropped it; does it speak gRPC?'],
   [/ETIMEDOUT|Deadline exceeded/i, 'no answer to the connection attempt'],
   [/ECONNRESET|EPIPE|Connection dropped|GOAWAY|socket hang up/i, 'the connection broke'],
   [/Protocol error|ERR_HTTP2|Parse Error|wrong version number/i, 'what answers there does not speak gRPC'],
