@@ -1,49 +1,7 @@
 import { expect } from 'chai';
-import type { DistcacheError } from '../../../src/base/errors.js';
-import type { FrameStream } from '../../../src/transport/frame-stream.js';
-import { decodeFrame, encodeFrame, type Goodbye, type Hello } from '../../../src/wire/frames.js';
-import { FakeClock } from '../../support/fake-clock.js';
-import { FakeNetwork } from '../../support/fake-network.js';
-import { countingStamp, fakeNode, nodeInfo, type PeerNode, type PeerNodeOptions } from '../../support/peer-nodes.js';
-
-const addressOf = (id: string): string => `${id}:3320`;
-
-class Cluster {
-  readonly clock = new FakeClock();
-  readonly network: FakeNetwork;
-  readonly nodes: PeerNode[] = [];
-
-  constructor(latencyMs = 1) {
-    this.network = new FakeNetwork({ clock: this.clock, latencyMs: () => latencyMs });
-  }
-
-  add(id: string, more: Partial<PeerNodeOptions> & { address?: string } = {}): PeerNode {
-    const node = fakeNode(this.network, this.clock, id, more.address ?? addressOf(id), more);
-    this.nodes.push(node);
-    return node;
-  }
-
-  async get(from: PeerNode, peerId: string, key = 'x'): Promise<string> {
-    const call = from.links.call(
-      peerId,
-      { do: 'get', keyspace: 'k', key, loading: [] },
-      { deadlineMs: this.clock.nowMs() + 1_000 },
-    );
-    const text = call.then(
-      (reply) => (reply.is === 'value' ? Buffer.from(reply.value).toString() : reply.is),
-      (error: DistcacheError) => error.code,
-    );
-    return this.clock.until(text);
-  }
-
-  /** Stops everything and proves that nothing is left. */
-  async stop(): Promise<void> {
-    await this.clock.until(Promise.all(this.nodes.map(({ links }) => links.close())));
-    await this.clock.advance(1_000);
-    expect(this.clock.pending(), 'timers').to.equal(0);
-    expect(this.network.openStreams(), 'streams').to.equal(0);
-  }
-}
+import type { FakeNetwork } from '../../support/fake-network.js';
+import { addressOf, LinkCluster } from '../../support/link-cluster.js';
+import { countingStamp, nodeInfo, type PeerNode, type PeerNodeOptions } from '../../support/peer-nodes.js';
 
 const names = (node: PeerNode): string[] => node.links.linked().map(({ name }) => name);
 
@@ -53,7 +11,7 @@ describe('PeerLinks: who dials', () => {
     ['the node with the larger id dials and is dialled back', 'b', 'a'],
   ] as const) {
     it(`${name}: one link, seen by both`, async () => {
-      const cluster = new Cluster();
+      const cluster = new LinkCluster();
       const [from, to] = [cluster.add(dialer), cluster.add(dialled)];
       from.links.dial(to.info.address);
       await cluster.clock.advance(1_000);
@@ -67,7 +25,7 @@ describe('PeerLinks: who dials', () => {
   }
 
   it('many nodes that all dial each other at once end with one link a pair', async () => {
-    const cluster = new Cluster();
+    const cluster = new LinkCluster();
     const nodes = ['a', 'b', 'c', 'd', 'e'].map((id) => cluster.add(id));
     for (const { links } of nodes) for (const { info } of nodes) links.dial(info.address);
     await cluster.clock.advance(10_000);
@@ -83,7 +41,7 @@ describe('PeerLinks: who dials', () => {
   });
 
   it('does not dial an address again whose node has linked itself', async () => {
-    const cluster = new Cluster();
+    const cluster = new LinkCluster();
     const [a, b] = [cluster.add('a'), cluster.add('b')];
     a.links.dial(b.info.address);
     await cluster.clock.advance(100);
@@ -94,7 +52,7 @@ describe('PeerLinks: who dials', () => {
   });
 
   it('links once where two addresses lead to one node', async () => {
-    const cluster = new Cluster();
+    const cluster = new LinkCluster();
     const [a, b] = [cluster.add('a'), cluster.add('b')];
     cluster.network.host('alias:3320').listen((stream) => b.links.accept(stream));
     a.links.dial('alias:3320');
@@ -108,7 +66,7 @@ describe('PeerLinks: who dials', () => {
   });
 
   it('says after a while that a node which is to dial back does not', async () => {
-    const cluster = new Cluster();
+    const cluster = new LinkCluster();
     const b = cluster.add('b', { self: () => nodeInfo('b', 'nowhere:1') });
     const a = cluster.add('a');
     b.links.dial(a.info.address);
@@ -137,7 +95,7 @@ describe('PeerLinks: who is refused', () => {
   for (const [name, { more, message, passing }] of Object.entries(rows)) {
     for (const dialer of ['a', 'b']) {
       it(`${name}, when ${dialer} dials`, async () => {
-        const cluster = new Cluster();
+        const cluster = new LinkCluster();
         const a = cluster.add('a', { hasher: 'xxh3', stamp: countingStamp(1_000) });
         const b = cluster.add('b', { hasher: 'xxh3', ...more });
         const [from, to] = dialer === 'a' ? [a, b] : [b, a];
@@ -153,7 +111,7 @@ describe('PeerLinks: who is refused', () => {
   }
 
   it('itself, by another address, and dials that no more', async () => {
-    const cluster = new Cluster();
+    const cluster = new LinkCluster();
     const a = cluster.add('a');
     cluster.network.host('alias:3320').listen((stream) => a.links.accept(stream));
     a.links.dial('alias:3320');
@@ -166,7 +124,7 @@ describe('PeerLinks: who is refused', () => {
   });
 
   it('a second node of a name while the first one is linked; the restarted one takes the place when it is gone', async () => {
-    const cluster = new Cluster();
+    const cluster = new LinkCluster();
     const a = cluster.add('a');
     const old = cluster.add('b');
     a.links.dial(addressOf('b'));
@@ -186,7 +144,7 @@ describe('PeerLinks: who is refused', () => {
 
 describe('PeerLinks: what breaks', () => {
   it('dials again, whichever side dialled first, when a link breaks', async () => {
-    const cluster = new Cluster();
+    const cluster = new LinkCluster();
     const [a, b] = [cluster.add('a'), cluster.add('b')];
     b.links.dial(a.info.address);
     await cluster.clock.advance(1_000);
@@ -202,7 +160,7 @@ describe('PeerLinks: what breaks', () => {
   });
 
   it('fails the calls under way when the link breaks', async () => {
-    const cluster = new Cluster(50);
+    const cluster = new LinkCluster(50);
     const [a, b] = [cluster.add('a'), cluster.add('b')];
     a.links.dial(b.info.address);
     await cluster.clock.advance(1_000);
@@ -214,7 +172,7 @@ describe('PeerLinks: what breaks', () => {
   });
 
   it('finds a node that comes back with a new id at its old address', async () => {
-    const cluster = new Cluster();
+    const cluster = new LinkCluster();
     const a = cluster.add('m');
     const old = cluster.add('p', { address: 'b:3320' });
     a.links.dial('b:3320');
@@ -239,7 +197,7 @@ describe('PeerLinks: what breaks', () => {
     ['one way', (n: FakeNetwork) => n.cutOneWay('a:3320', 'b:3320')],
   ] as const) {
     it(`declares a peer down after 3 to 4 s when the path is cut ${name}, and links again when it heals`, async () => {
-      const cluster = new Cluster();
+      const cluster = new LinkCluster();
       const [a, b] = [cluster.add('a'), cluster.add('b')];
       a.links.dial(b.info.address);
       await cluster.clock.advance(10_000);
@@ -259,7 +217,7 @@ describe('PeerLinks: what breaks', () => {
   }
 
   it('keeps a quiet link up for as long as both live', async () => {
-    const cluster = new Cluster();
+    const cluster = new LinkCluster();
     const [a, b] = [cluster.add('a'), cluster.add('b')];
     a.links.dial(b.info.address);
     await cluster.clock.advance(600_000);
@@ -269,7 +227,7 @@ describe('PeerLinks: what breaks', () => {
   });
 
   it('blames nobody after its own event loop was blocked', async () => {
-    const cluster = new Cluster();
+    const cluster = new LinkCluster();
     const [a, b] = [cluster.add('a'), cluster.add('b')];
     a.links.dial(b.info.address);
     await cluster.clock.advance(10_000);
@@ -280,7 +238,7 @@ describe('PeerLinks: what breaks', () => {
   });
 
   it('redials with back-off, for ever, and tells the same problem once a minute', async () => {
-    const cluster = new Cluster();
+    const cluster = new LinkCluster();
     const a = cluster.add('a');
     a.links.dial('b:3320');
     await cluster.clock.advance(10 * 60_000);
@@ -295,7 +253,7 @@ describe('PeerLinks: what breaks', () => {
   });
 
   it('gives a peer that stops time to do so before it dials again, and tells that it left', async () => {
-    const cluster = new Cluster();
+    const cluster = new LinkCluster();
     const [a, b] = [cluster.add('a'), cluster.add('b')];
     const left: unknown[] = [];
     a.links.onLink((event) => left.push(event.is === 'down' && event.left));
@@ -309,7 +267,7 @@ describe('PeerLinks: what breaks', () => {
   });
 
   it('closes within its time though the peer is frozen, and takes no stream after that', async () => {
-    const cluster = new Cluster();
+    const cluster = new LinkCluster();
     const [a, b] = [cluster.add('a'), cluster.add('b')];
     a.links.dial(b.info.address);
     await cluster.clock.advance(1_000);
@@ -328,7 +286,7 @@ describe('PeerLinks: what breaks', () => {
   });
 
   it('goes on though a listener throws', async () => {
-    const cluster = new Cluster();
+    const cluster = new LinkCluster();
     const logged: string[] = [];
     const a = cluster.add('a', { log: { write: (_level, message) => logged.push(message) } });
     const b = cluster.add('b');
@@ -339,73 +297,6 @@ describe('PeerLinks: what breaks', () => {
     await cluster.clock.advance(1_000);
     expect(await cluster.get(a, 'b')).to.equal('node-b:x');
     expect(logged).to.include('a listener of the peer links failed');
-    await cluster.stop();
-  });
-});
-
-describe('PeerLinks: strangers', () => {
-  const hello: Hello = { ...nodeInfo('9', 'x:1'), protocol: 1, label: 'test', hasher: '' };
-
-  /** Opens a stream to node a and gives what came back, decoded. */
-  function stranger(cluster: Cluster): { stream: FrameStream; heard: (Goodbye | string)[]; closed: () => boolean } {
-    const stream = cluster.network.host('stranger').dialer.dial(addressOf('a'));
-    const heard: (Goodbye | string)[] = [];
-    let closed = false;
-    stream.open({
-      frame(bytes) {
-        const frame = decodeFrame(bytes);
-        heard.push(frame.goodbye ?? (frame.hello === undefined ? 'frame' : 'hello'));
-      },
-      drain: () => {},
-      closed: () => {
-        closed = true;
-      },
-    });
-    return { stream, heard, closed: () => closed };
-  }
-
-  const rows: Record<string, { frames: Uint8Array[]; reason: string }> = {
-    noise: { frames: [Uint8Array.from([1, 2, 3])], reason: 'BAD_FRAME' },
-    'a greeting of 100 KiB': { frames: [new Uint8Array(100 * 1024)], reason: 'BAD_FRAME' },
-    'requests before a greeting': {
-      frames: [encodeFrame({ clock: 1, operations: [{ is: 'cancel', id: 1 }] })],
-      reason: 'BAD_FRAME',
-    },
-    'another protocol': {
-      frames: [encodeFrame({ clock: 1, operations: [], hello: { ...hello, protocol: 2 } })],
-      reason: 'WRONG_PROTOCOL',
-    },
-    'a larger id': {
-      frames: [encodeFrame({ clock: 1, operations: [], hello: { ...hello, id: 'z' } })],
-      reason: 'DIAL_YOU',
-    },
-    'noise instead of the confirmation': {
-      frames: [encodeFrame({ clock: 1, operations: [], hello }), Uint8Array.from([0xff])],
-      reason: 'BAD_FRAME',
-    },
-  };
-  for (const [name, { frames, reason }] of Object.entries(rows)) {
-    it(`are sent away with a reason: ${name}`, async () => {
-      const cluster = new Cluster();
-      const a = cluster.add('a', { log: { write: () => {} } });
-      const { stream, heard, closed } = stranger(cluster);
-      for (const frame of frames) stream.send(frame);
-      await cluster.clock.advance(700);
-      expect(heard.at(-1)).to.have.property('reason', reason);
-      expect(closed()).to.equal(true);
-      expect(a.events).to.deep.equal([]);
-      await cluster.stop();
-    });
-  }
-
-  it('are cut off after 5 s without a greeting, and at once when there are too many of them', async () => {
-    const cluster = new Cluster();
-    cluster.add('a', { log: { write: () => {} } });
-    const all = Array.from({ length: 300 }, () => stranger(cluster));
-    await cluster.clock.advance(100);
-    expect(all.filter(({ closed }) => closed())).to.have.length(44);
-    await cluster.clock.advance(5_000);
-    expect(all.filter(({ closed }) => closed())).to.have.length(300);
     await cluster.stop();
   });
 });
