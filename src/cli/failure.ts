@@ -42,6 +42,9 @@ export class OutputClosed extends Error {
   override readonly name = 'OutputClosed';
 }
 
+/** The system's words without the call and the path that Node adds: `ENOENT: no such file or directory`. */
+export const systemReason = (error: unknown): string => messageOf(error).replace(/, \w+ '[^']*'( -> '[^']*')?$/, '');
+
 /** Control characters (of keys, of servers' texts) must neither break the line nor drive the terminal. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
 const controls = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g;

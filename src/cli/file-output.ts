@@ -1,9 +1,8 @@
 import { rmSync } from 'node:fs';
 import { type FileHandle, open, realpath, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { messageOf } from '../base/errors.js';
 import { systemRandom } from '../platform/random.js';
-import { usageError } from './failure.js';
+import { systemReason, usageError } from './failure.js';
 import type { Sink } from './terminal.js';
 
 /**
@@ -22,7 +21,7 @@ export async function writeFileAtomically(
   const isDirect = before !== undefined && !before.isFile();
   const written = isDirect ? target : join(dirname(target), `.${basename(target)}.${systemRandom.id()}.tmp`);
   const handle = await open(written, isDirect ? 'w' : 'wx').catch((error: unknown) => {
-    throw usageError(`--output: cannot write ${file}: ${messageOf(error)}`, error);
+    throw usageError(`--output: cannot write ${file}: ${systemReason(error)}`, error);
   });
   if (!isDirect) onInterrupt(() => rmSync(written, { force: true }));
   try {

@@ -18,6 +18,11 @@ export interface GetOutput {
 
 export type AskClient = Pick<Client, 'lookup' | 'lookupMany'>;
 
+/** Values of one request, as many bytes as the last ones let expect. */
+const bytesAtOnce = 8 * 1024 * 1024;
+const keysAtFirst = 16;
+const keysAtMost = 1_000;
+const growth = 4;
 /** Failures kept of one command, for the message; the count goes on. */
 const failuresKept = 100;
 /** Keys named in one message. */
@@ -51,12 +56,14 @@ export async function getMany(
   out: GetOutput,
 ): Promise<void> {
   const tally = new Tally(keyspace);
+  const pace = new Pace();
   let fault: unknown;
   let separator = `{"keyspace":${JSON.stringify(keyspace)},"entries":[`;
   try {
-    for await (const batch of keys) {
+    for await (const batch of sized(keys, pace)) {
       for (const entry of await client.lookupMany(keyspace, batch, call)) {
         tally.add(entry);
+        pace.add(entry);
         if (!out.json || out.file !== undefined) await writeLine(entry, out.values);
         if (out.json) await out.stdout.write(separator + JSON.stringify(entryJson(entry, out.file === undefined)));
         separator = ',';
@@ -94,6 +101,39 @@ function missing(keyspace: string, keys: readonly string[], count: number, asked
     'NOT_FOUND',
     `${names}${rest}${of} not found in ${keyspace}; its data source has no such key`,
   );
+}
+
+/** Groups of keys cut to what `pace` allows by then. */
+async function* sized(groups: AsyncIterable<readonly string[]>, pace: Pace): AsyncGenerator<readonly string[]> {
+  for await (const group of groups) {
+    for (let start = 0; start < group.length; ) {
+      const batch = group.slice(start, start + pace.next());
+      start += batch.length;
+      yield batch;
+    }
+  }
+}
+
+/** How many keys to ask for at once, so that their values fit into memory here and on the node, whatever their size. */
+class Pace {
+  #keys = keysAtFirst;
+  #bytes = 0;
+  #entries = 0;
+
+  add(entry: Lookup | FailedLookup): void {
+    this.#entries++;
+    if (!('error' in entry)) this.#bytes += entry.value?.byteLength ?? 0;
+  }
+
+  next(): number {
+    if (this.#entries > 0) {
+      const fitting = Math.floor((bytesAtOnce * this.#entries) / Math.max(1, this.#bytes));
+      this.#keys = Math.max(1, Math.min(fitting, this.#keys * growth, keysAtMost));
+    }
+    this.#entries = 0;
+    this.#bytes = 0;
+    return this.#keys;
+  }
 }
 
 /** Counts what did not come, and remembers enough of it for one sentence. */

@@ -1,8 +1,7 @@
 import { createReadStream, type Stats } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
-import { messageOf } from '../base/errors.js';
 import { formatSize } from '../base/units.js';
-import { usageError } from './failure.js';
+import { systemReason, usageError } from './failure.js';
 import { readAll } from './input.js';
 import type { Terminal } from './terminal.js';
 
@@ -46,7 +45,7 @@ export async function openSource(name: string, flag: string, terminal: Terminal)
 
 async function statOf(file: string, flag: string): Promise<Stats> {
   const stats = await stat(file).catch((error: unknown) => {
-    throw usageError(`${flag}: cannot read ${file}: ${messageOf(error)}`, error);
+    throw usageError(`${flag}: cannot read ${file}: ${systemReason(error)}`, error);
   });
   if (stats.isDirectory()) throw usageError(`${flag}: ${file} is a directory; name a file`);
   return stats;

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { connectivityState, credentials, Client as GrpcClient } from '@grpc/grpc-js';
 import { aborted, DistcacheError, timedOut } from '../base/errors.js';
 import { formatDuration } from '../base/units.js';
@@ -27,6 +28,8 @@ export class Links {
     private readonly addresses: readonly string[],
     private readonly options: LinkOptions,
   ) {
+    // One listener for each call under way is meant to be.
+    setMaxListeners(0, this.#ending.signal);
     this.#links = addresses.map(() => undefined);
   }
 

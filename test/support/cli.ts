@@ -52,6 +52,9 @@ export function startCli(
   return spawn(process.execPath, [script, ...args], spawned);
 }
 
+/** In bash: the exit code of the n-th part of the pipe before. */
+export const exitOf = (part: number): string => `"$`.concat(`{PIPESTATUS[${part}]}"`);
+
 /** A line of bash in which `distcache` is the command under test. */
 export const shell = (line: string, options: RunOptions = {}): Promise<Ended> => {
   const preamble = `set -o pipefail; distcache() { "${process.execPath}" "${script}" "$@"; };`;
