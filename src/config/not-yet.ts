@@ -40,6 +40,8 @@ export const notYet: readonly NotYet[] = [
     when: (value) => typeof value === 'number' && value > 1,
     instead: 'use 1 or leave it out',
   },
+  { path: 'cluster.joinRetryInterval', is: 'warn' },
+  { path: 'cluster.maxJoinAttempts', is: 'warn' },
   { path: 'timeouts.keepAlive', is: 'warn' },
   { path: 'tls', is: 'refuse' },
   { path: 'auth', is: 'refuse' },

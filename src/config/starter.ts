@@ -27,8 +27,6 @@ discovery:
 # cluster:
 #   minimumPeers: 1        # nodes, this one included, without which it does not serve
 #   virtualNodes: 512      # the same on all nodes
-#   joinRetryInterval: 1s
-#   maxJoinAttempts: 10
 #   bootstrapTimeout: 30s
 #   shutdownTimeout: 30s
 

@@ -17,7 +17,6 @@ import type { NodeInfo } from '../ports/membership.js';
 import { lruIndex } from '../store/lru-index.js';
 import type { GrpcServer, GrpcServerLimits } from '../transport/grpc-server.js';
 import { createPeerLinks, type PeerLinks } from '../transport/peer-links.js';
-import { DialLog } from './dial-log.js';
 import { LazyDialer } from './lazy-dialer.js';
 import { noPeers } from './no-peers.js';
 import { type EngineOptions, type ResolvedNode, resolveNode } from './options.js';
@@ -84,8 +83,11 @@ export class Engine extends CacheEngine {
         dialer,
         limits: { maxInflight, maxFrameBytes },
       });
-      const dialLog = new DialLog(systemClock, log);
-      links.onDialProblem((problem) => dialLog.report(problem));
+      links.onDialProblem(({ address, message, passing }) => {
+        // One list for all nodes has each node's own address in it, which is as it should be.
+        const level = address === identity.self.address ? 'debug' : passing ? 'warn' : 'error';
+        log.write(level, `no link to ${address}: ${message}`, { address });
+      });
       listener = { at: node.bind, links, dialer, limits: { maxInflight, maxKeyBytes, maxValueBytes, maxFrameBytes } };
     }
     const peers = listener?.links ?? noPeers;

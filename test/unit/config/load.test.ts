@@ -99,6 +99,8 @@ describe('config: a whole file', () => {
       `c.yaml:10:15 discovery.dns: ${idle}`,
       `c.yaml:11:15 discovery.nats: ${idle}`,
       `c.yaml:12:15 discovery.kubernetes: ${idle}`,
+      `c.yaml:13:80 cluster.joinRetryInterval: ${idle}`,
+      `c.yaml:13:101 cluster.maxJoinAttempts: ${idle}`,
       `c.yaml:14:45 timeouts.keepAlive: ${idle}`,
       `c.yaml:16:9 warmup: ${idle}`,
       `c.yaml:17:22 source.rateLimit: ${idle}`,
