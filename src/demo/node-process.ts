@@ -32,9 +32,10 @@ const graceMs = 10_000;
 // the node the signal that the demo would have sent, and takes the folder along that the demo could not remove.
 const tether = `
 import { rmSync } from 'node:fs';
-process.stdin.on('error', () => {}).on('end', () => {
-  rmSync(process.env.DISTCACHE_DEMO_FOLDER, { recursive: true, force: true });
-  process.kill(process.pid, 'SIGTERM');
+import { env, kill, pid, stdin } from 'node:process';
+stdin.on('error', () => {}).on('end', () => {
+  rmSync(env.DISTCACHE_DEMO_FOLDER, { recursive: true, force: true });
+  kill(pid, 'SIGTERM');
 }).resume().unref();
 `;
 
