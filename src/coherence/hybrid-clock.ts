@@ -17,6 +17,8 @@ const epochMs = Date.UTC(2024, 0, 1);
 const logicalPerMs = 4096;
 /** A remote clock further ahead than this is not believed: one broken clock must not carry the whole cluster away. */
 export const skewLimitMs = 500;
+/** The same, as a difference of versions. */
+export const skewLimit = skewLimitMs * logicalPerMs;
 const slewPerMs = 0.001;
 
 export const versionOfWall = (wallMs: number): number => Math.floor(wallMs - epochMs) * logicalPerMs;
@@ -52,7 +54,7 @@ export class HybridClock implements Stamp {
 
   merge(remote: number): boolean {
     if (remote <= this.#last) return true;
-    if (!(remote - versionOfWall(this.#physical()) <= skewLimitMs * logicalPerMs)) {
+    if (!(remote - versionOfWall(this.#physical()) <= skewLimit)) {
       this.refused++;
       return false;
     }

@@ -36,8 +36,34 @@ export class Slots {
     if (version > this.#floors[slot]!) this.#floors[slot] = version;
   }
 
+  /** Takes over what a peer knows of writes. */
+  raise(floors: Float64Array): void {
+    for (let slot = 0; slot < slotCount; slot++) {
+      if (floors[slot]! > this.#floors[slot]!) this.#floors[slot] = floors[slot]!;
+    }
+  }
+
+  /** All floors for a peer, 8 bytes a slot, little-endian doubles; undefined where no write is known. */
+  floors(): Uint8Array | undefined {
+    if (this.#floors.every((floor) => floor === 0)) return undefined;
+    const bytes = new Uint8Array(slotCount * 8);
+    const view = new DataView(bytes.buffer);
+    for (let slot = 0; slot < slotCount; slot++) view.setFloat64(slot * 8, this.#floors[slot]!, true);
+    return bytes;
+  }
+
   /** Nothing that is under way may be stored any more: writes may have been missed, or all entries go. */
   bumpAll(): void {
     for (let slot = 0; slot < slotCount; slot++) this.#tokens[slot]!++;
   }
+}
+
+/** A peer's floors, or undefined where the bytes are none. Floors beyond `highest` are not believed and count as none. */
+export function readFloors(bytes: Uint8Array, highest: number): Float64Array | undefined {
+  if (bytes.byteLength !== slotCount * 8) return undefined;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return Float64Array.from({ length: slotCount }, (_, slot) => {
+    const floor = view.getFloat64(slot * 8, true);
+    return floor > 0 && floor <= highest ? floor : 0;
+  });
 }

@@ -30,6 +30,7 @@ import { Keyspace } from './keyspace.js';
 import type { ResolvedOptions } from './options.js';
 import { PeerRequests } from './peer-requests.js';
 import { answerOf, Reads } from './reads.js';
+import { Repair } from './repair.js';
 import { Shape } from './shape.js';
 import { Topology } from './topology.js';
 import { Upkeep } from './upkeep.js';
@@ -64,6 +65,7 @@ export class CacheEngine implements CacheService {
   readonly #topology: Topology;
   readonly #reads: Reads;
   readonly #writes: Writes;
+  readonly #repair: Repair;
   readonly #events = new EventHub();
   readonly #upkeep: Upkeep;
   readonly #shape: Shape;
@@ -92,6 +94,7 @@ export class CacheEngine implements CacheService {
     };
     this.#reads = new Reads(path);
     this.#writes = new Writes(path);
+    this.#repair = new Repair(path);
     this.#shape = new Shape(deps.clock);
     this.#inflight = new Inflight(deps.clock, options.limits.maxInflight);
     this.#upkeep = new Upkeep(deps.clock, deps.log, () => this.#spaces.values());
@@ -99,6 +102,7 @@ export class CacheEngine implements CacheService {
       clock: deps.clock,
       reads: this.#reads,
       writes: this.#writes,
+      repair: this.#repair,
       limits: options.limits,
       self: deps.self,
       serving: () => this.#state === 'serving',
@@ -337,7 +341,10 @@ export class CacheEngine implements CacheService {
 
   /** Invalidations of a peer that is out of reach don't arrive, so nothing it owns is served or stored any more. */
   #onLink(event: LinkEvent): void {
-    if (event.is === 'up') return;
+    if (event.is === 'up') {
+      this.#repair.tell(event.peer, this.#spaces.values());
+      return;
+    }
     for (const space of this.#spaces.values()) {
       space.slots.bumpAll();
       space.store.dropOwnedBy(event.peer.id);

@@ -7,12 +7,14 @@ import { checkKey, checkValueBytes } from './arguments.js';
 import type { Answer, Keyspace } from './keyspace.js';
 import type { EngineLimits } from './options.js';
 import { answerOf, type Reads } from './reads.js';
+import type { Repair } from './repair.js';
 import type { Writes } from './writes.js';
 
 export interface PeerRequestDeps {
   readonly clock: Clock;
   readonly reads: Reads;
   readonly writes: Writes;
+  readonly repair: Repair;
   readonly limits: EngineLimits;
   readonly self: () => NodeInfo;
   readonly serving: () => boolean;
@@ -38,6 +40,10 @@ export class PeerRequests {
     // What is said of a keyspace that this node doesn't have touches nothing it holds.
     if (request.do === 'invalidate') {
       if (space !== undefined) writes.invalidate(space, request.key, request.version);
+      return applied;
+    }
+    if (request.do === 'floors') {
+      if (space !== undefined) this.#deps.repair.take(space, request.floors);
       return applied;
     }
     if (!this.#deps.serving()) throw new DistcacheError('NOT_STARTED', `node ${this.#deps.self().name} is not serving`);

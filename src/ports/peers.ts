@@ -21,7 +21,9 @@ export type PeerRequest =
     }
   | { readonly do: 'delete'; readonly keyspace: string; readonly key: string }
   | { readonly do: 'invalidate'; readonly keyspace: string; readonly key: string; readonly version: number }
-  | { readonly do: 'drop-keyspace'; readonly keyspace: string; readonly version: number };
+  | { readonly do: 'drop-keyspace'; readonly keyspace: string; readonly version: number }
+  /** What the sender knows of writes, said first when a link comes up; see Slots.floors for the bytes. */
+  | { readonly do: 'floors'; readonly keyspace: string; readonly floors: Uint8Array };
 
 /** Where an answer came from: own memory, a hot copy, the data source, an expired entry, a remembered absence. */
 export type Outcome = 'hit' | 'hot' | 'load' | 'stale' | 'negative';

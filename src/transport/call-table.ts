@@ -134,9 +134,7 @@ export class CallTable {
 }
 
 export const what = (request: PeerRequest): string =>
-  request.do === 'drop-keyspace'
-    ? `drop keyspace ${request.keyspace}`
-    : `${request.do} ${request.keyspace}/${request.key}`;
+  'key' in request ? `${request.do} ${request.keyspace}/${request.key}` : `${request.do} ${request.keyspace}`;
 
 export const unreachable = ({ name, address }: NodeInfo, how: string): DistcacheError =>
   new DistcacheError('PEER_UNREACHABLE', `the link to ${name} (${address}) ${how}`, { node: name });

@@ -29,6 +29,7 @@ const field = {
   invalidate: 5,
   dropKeyspace: 6,
   cancel: 7,
+  floors: 8,
   value: 16,
   absent: 17,
   written: 18,
@@ -65,6 +66,8 @@ function requestBound(request: PeerRequest, bytesOfText: (text: string) => numbe
   switch (request.do) {
     case 'drop-keyspace':
       return bound;
+    case 'floors':
+      return bound + request.floors.byteLength;
     case 'put':
       return bound + bytesOfText(request.key) + request.value.byteLength;
     case 'get':
@@ -134,6 +137,12 @@ function writeRequest(writer: BackwardWriter, request: PeerRequest, remainingMs:
       writer.stringField(delimitedTag(2), request.key);
       writer.stringField(delimitedTag(1), request.keyspace);
       writer.nested(delimitedTag(field.invalidate), mark);
+      return;
+    case 'floors':
+      writer.bytesField(delimitedTag(4), request.floors);
+      writer.uint32Field(varintTag(3), wholeMs);
+      writer.stringField(delimitedTag(1), request.keyspace);
+      writer.nested(delimitedTag(field.floors), mark);
       return;
     case 'drop-keyspace':
       writer.uint32Field(varintTag(3), wholeMs);
@@ -217,6 +226,7 @@ function readBody(reader: Reader, number: number, id: number, names: Names): Ope
     case field.delete:
     case field.invalidate:
     case field.dropKeyspace:
+    case field.floors:
       return readRequest(reader, number, id, names);
     case field.cancel:
       return { is: 'cancel', id };
@@ -249,7 +259,7 @@ const finite = (value: number, what: string): number => {
 
 const noBytes = new Uint8Array(0);
 
-/** The five requests share the places of keyspace and key; what else a number means depends on the kind. */
+/** The requests share the places of keyspace and key; what else a number means depends on the kind. */
 function readRequest(reader: Reader, kind: number, id: number, names: Names): Operation {
   let keyspace = '';
   let key = '';
@@ -265,13 +275,13 @@ function readRequest(reader: Reader, kind: number, id: number, names: Names): Op
     if (tag === delimitedTag(1)) {
       keyspace = reader.stringLike(names.keyspace);
       names.keyspace = keyspace;
-    } else if (tag === delimitedTag(2) && kind !== field.dropKeyspace) {
+    } else if (tag === delimitedTag(2) && kind !== field.dropKeyspace && kind !== field.floors) {
       key = reader.string();
     } else if (tag === remainingTag) {
       remainingMs = reader.uint32();
     } else if (tag === versionTag && (kind === field.invalidate || kind === field.dropKeyspace)) {
       version = finite(reader.double(), 'version');
-    } else if (tag === delimitedTag(4) && kind === field.put) {
+    } else if (tag === delimitedTag(4) && (kind === field.put || kind === field.floors)) {
       value = reader.bytes();
     } else if (tag === doubleTag(5) && kind === field.put) {
       ttlMs = notNegative(reader.double(), 'ttl_ms');
@@ -295,6 +305,8 @@ function readRequest(reader: Reader, kind: number, id: number, names: Names): Op
         return { do: 'delete', keyspace, key };
       case field.invalidate:
         return { do: 'invalidate', keyspace, key, version };
+      case field.floors:
+        return { do: 'floors', keyspace, floors: value };
       default:
         return { do: 'drop-keyspace', keyspace, version };
     }

@@ -78,7 +78,7 @@ export function peerNetworkContract(name: string, pair: () => Promise<LinkedPair
       const { a, b, until } = linked;
       const seen: string[] = [];
       b.links.serve((_from, request) => {
-        seen.push(request.do === 'drop-keyspace' ? '' : request.key);
+        seen.push('key' in request ? request.key : '');
         return { is: 'applied' };
       });
       const calls: Promise<unknown>[] = [];

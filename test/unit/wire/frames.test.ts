@@ -47,6 +47,12 @@ const operations: Record<string, Operation> = {
     remainingMs: 268_435_456,
     request: { do: 'drop-keyspace', keyspace: 'users', version: 0 },
   },
+  floors: {
+    is: 'request',
+    id: 11,
+    remainingMs: 9,
+    request: { do: 'floors', keyspace: 'users', floors: bytes(1, 2, 3) },
+  },
   cancel: { is: 'cancel', id: 7 },
   value: {
     is: 'reply',
@@ -164,7 +170,7 @@ describe('frames', () => {
     const operation = (...body: number[]): number[] => [0x12, body.length, ...body];
     const frame = bytes(
       ...[0x48, 1], // field 9, a varint
-      ...operation(0x08, 5, 0x42, 2, 0x08, 1), // body 8
+      ...operation(0x08, 5, 0x4a, 2, 0x08, 1), // body 9
       ...operation(0x08, 6, 0xb2, 0x01, 0), // body 22
       ...operation(0x08, 7, 0x82, 0x04, 0), // field 64: no body at all
     );
