@@ -13,24 +13,19 @@
     );
     process.exit(1);
   }
-  process.getBuiltinModule('node:module').enableCompileCache();
+  var modules = process.getBuiltinModule('node:module');
   var path = process.getBuiltinModule('node:path');
   var fs = process.getBuiltinModule('node:fs');
+  modules.enableCompileCache();
   // The script's real place: npm links to it from node_modules/.bin.
-  var root = path.dirname(path.dirname(fs.realpathSync(process.argv[1])));
-  var entry = path.join(root, 'dist', 'cli', 'main.js');
+  var script = fs.realpathSync(process.argv[1]);
+  var root = path.dirname(path.dirname(script));
+  var entry = path.join(root, 'dist', 'cli', 'main.cjs');
   if (!fs.existsSync(entry)) {
     process.stderr.write(
-      `Error: ${entry} is missing, since this checkout has not been built; run npm run build in ${root}\n`,
+      `Error: ${entry} is missing, since this checkout was not built; run npm run build in ${root}\n`,
     );
     process.exit(1);
   }
-  // Written so that no parser of before dynamic import meets it.
-  var load = new Function('url', 'return import(url)');
-  load(process.getBuiltinModule('node:url').pathToFileURL(entry).href)
-    .then((cli) => cli.main(process.argv.slice(2), root))
-    .catch((error) => {
-      process.stderr.write(`Error: ${error.message}; the build may be broken, run npm run build in ${root}\n`);
-      process.exit(1);
-    });
+  modules.createRequire(script)(entry).run(process.argv.slice(2), root);
 })();
