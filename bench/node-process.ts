@@ -1,0 +1,49 @@
+/** A node in a process of its own, as an operator starts it. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { cli } from './harness.js';
+
+export interface NodeProcess {
+  readonly name: string;
+  /** `host:port` */
+  readonly address: string;
+  stop(): Promise<void>;
+}
+
+/** `keyspace` holds what is put into it, and keeps no copies of what other nodes own. */
+export async function startNode(name: string, keyspace: string): Promise<NodeProcess> {
+  const folder = await mkdtemp(join(tmpdir(), 'distcache-bench-'));
+  const config = join(folder, 'node.json');
+  await writeFile(
+    config,
+    JSON.stringify({
+      name,
+      discovery: { provider: 'static', peers: [] },
+      keyspaces: { [keyspace]: { maxBytes: '256MiB', hotShare: 0, source: { type: 'none' } } },
+    }),
+  );
+  const args = [cli, 'node', 'start', '--config', config, '--bind-port', '0', '--json', '--log-level', 'warn'];
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const kill = (): void => {
+    child.kill('SIGKILL');
+  };
+  process.once('exit', kill);
+  const ended = once(child, 'close');
+  const line = await Promise.race([once(createInterface(child.stdout), 'line'), ended]);
+  if (typeof line[0] !== 'string') throw new Error('the node ended before it was ready');
+  const { grpc } = JSON.parse(line[0]) as { grpc: string };
+  return {
+    name,
+    address: grpc,
+    async stop() {
+      child.kill('SIGTERM');
+      await ended;
+      process.off('exit', kill);
+      await rm(folder, { recursive: true });
+    },
+  };
+}
