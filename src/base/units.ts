@@ -19,6 +19,15 @@ const bytesPerUnit: Readonly<Record<string, number>> = {
   tib: 1024 ** 4,
 };
 
+/** A decimal number times a whole factor, free of the rounding that comes of turning `1.1` into a double first. */
+function times(decimal: string, factor: number): number {
+  const [whole = '', fraction = ''] = decimal.split('.');
+  const kept = fraction.replace(/0+$/, '');
+  // Beyond what a double tells apart there is nothing to lose.
+  if (whole.length + kept.length > 15) return Number(decimal) * factor;
+  return (Number(whole + kept) * factor) / 10 ** kept.length;
+}
+
 /** Milliseconds, or undefined where the text is no duration. `1h30m` and `0.5s` are; `30` (no unit) is not, `0` is. */
 export function parseDuration(text: string): number | undefined {
   const trimmed = text.trim();
@@ -26,7 +35,7 @@ export function parseDuration(text: string): number | undefined {
   if (!/^(\d+(\.\d+)?(ms|s|m|h|d))+$/.test(trimmed)) return undefined;
   let totalMs = 0;
   for (const [, amount, unit] of trimmed.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d)/g)) {
-    totalMs += Number(amount) * msPerUnit[unit as string]!;
+    totalMs += times(amount!, msPerUnit[unit!]!);
   }
   return Number.isFinite(totalMs) ? totalMs : undefined;
 }
@@ -37,7 +46,7 @@ export function parseSize(text: string): number | undefined {
   if (match === null) return undefined;
   const factor = match[2] === '' ? 1 : bytesPerUnit[match[2]!.toLowerCase()];
   if (factor === undefined) return undefined;
-  const bytes = Number(match[1]) * factor;
+  const bytes = times(match[1]!, factor);
   return Number.isSafeInteger(bytes) ? bytes : undefined;
 }
 
@@ -51,13 +60,14 @@ export function parseRate(text: string): number | undefined {
 export function parseShare(text: string): number | undefined {
   const match = /^(\d+(?:\.\d+)?)(%?)$/.exec(text.trim());
   if (match === null) return undefined;
-  const share = Number(match[1]) / (match[2] === '%' ? 100 : 1);
+  const share = match[2] === '%' ? Number(`${match[1]}e-2`) : Number(match[1]);
   return share <= 1 ? share : undefined;
 }
 
-/** The shortest exact writing in at most two units: 90000 is `1m30s`, 1500 is `1s500ms`, Infinity is `never`. */
+/** In the two largest units at most: 90000 is `1m30s`, 1500 is `1s500ms`, Infinity is `never`. For people to read. */
 export function formatDuration(durationMs: number): string {
   if (durationMs === Number.POSITIVE_INFINITY) return 'never';
+  if (!(durationMs >= 0)) return Number.isNaN(durationMs) ? 'unknown' : `-${formatDuration(-durationMs)}`;
   if (durationMs < 1) return durationMs === 0 ? '0s' : `${Number(durationMs.toPrecision(2))}ms`;
   const parts: string[] = [];
   let restMs = Math.round(durationMs);
@@ -74,7 +84,8 @@ export function formatSize(bytes: number): string {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
   let amount = bytes;
   let unit = 0;
-  while (amount >= 1024 && unit < units.length - 1) {
+  // What would be shown as 1024 of a unit is one of the next.
+  while (Number(amount.toFixed(1)) >= 1024 && unit < units.length - 1) {
     amount /= 1024;
     unit++;
   }
