@@ -44,6 +44,8 @@ export class SingleFlight<T> {
   readonly #limit: number;
   readonly #overloaded: (limit: number) => DistcacheError;
   readonly #flights = new Map<string, Flight<T>>();
+  /** Flights whose place in the map a later one took, for as long as they run. */
+  readonly #displaced = new Set<Flight<T>>();
   #running = 0;
   #started = 0;
   #joined = 0;
@@ -68,6 +70,7 @@ export class SingleFlight<T> {
       return this.#board(flight, wait);
     }
     if (this.#running >= this.#limit) return Promise.reject(this.#overloaded(this.#limit));
+    if (flight !== undefined) this.#displaced.add(flight);
     flight = { key, guard, waiters: new Set(), abort: new AbortController() };
     this.#flights.set(key, flight);
     this.#started++;
@@ -88,7 +91,7 @@ export class SingleFlight<T> {
 
   /** Ends every run and fails every waiter. */
   abortAll(error: DistcacheError): void {
-    for (const flight of [...this.#flights.values()]) {
+    for (const flight of [...this.#flights.values(), ...this.#displaced]) {
       this.#land(flight);
       this.#settle(flight, (waiter) => waiter.reject(error));
       flight.abort.abort(error);
@@ -118,9 +121,10 @@ export class SingleFlight<T> {
     );
   }
 
-  /** Takes a flight out of the map, where it still holds its key's place. */
+  /** Nobody can join it any more. */
   #land(flight: Flight<T>): void {
     if (this.#flights.get(flight.key) === flight) this.#flights.delete(flight.key);
+    else this.#displaced.delete(flight);
   }
 
   #settle(flight: Flight<T>, tell: (waiter: Waiter<T>) => void): void {
