@@ -52,14 +52,23 @@ export class HybridClock implements Stamp {
     return this.#last;
   }
 
+  /** False, and without effect, where `remote` is no reading or too far ahead to be believed. */
   merge(remote: number): boolean {
-    if (remote <= this.#last) return true;
-    if (!(remote - versionOfWall(this.#physical()) <= skewLimit)) {
+    if (remote >= 0 && remote <= this.#last) return true;
+    if (!Number.isSafeInteger(remote) || remote < 0 || remote - this.#horizon() > skewLimit) {
       this.refused++;
       return false;
     }
     this.#last = remote;
     return true;
+  }
+
+  /**
+   * The later of both clocks. A node that started with a wrong wall clock, or slept, is behind all others although its
+   * wall clock may have been set right since; slewing would take weeks, and for that long it would believe nobody.
+   */
+  #horizon(): number {
+    return versionOfWall(Math.max(this.#physical(), this.#clock.wallMs()));
   }
 
   #physical(): number {
