@@ -33,11 +33,12 @@ export async function runNode(run: NodeRun): Promise<void> {
   const engine = await engineOf(config, baseDir, log);
   const stopped = stopOnSignal(engine, log);
   try {
-    await engine.start();
+    // A signal does not wait for a start that takes its time.
+    await Promise.race([engine.start(), stopped.done]);
   } catch (error) {
-    if (stopped.asked()) return stopped.done;
-    throw error;
+    if (!stopped.asked()) throw error;
   }
+  if (stopped.asked()) return stopped.done;
   follow(engine, log);
   await run.onReady(engine.status());
   await stopped.done;

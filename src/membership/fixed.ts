@@ -1,4 +1,4 @@
-import { DistcacheError } from '../base/errors.js';
+import { aborted, DistcacheError } from '../base/errors.js';
 import { type Cancel, type Clock, remainingMs, type Wait } from '../ports/clock.js';
 import type { Member, MemberChange, MemberState, Membership, NodeInfo } from '../ports/membership.js';
 import type { LinkEvent, PeerNetwork } from '../ports/peers.js';
@@ -41,7 +41,8 @@ export class FixedMembership implements Membership {
 
   /**
    * Waits until every listed address has either linked or refused once, at most `firstContactMs`: nodes started together
-   * find each other before they serve, and a node started first doesn't wait for those that come later.
+   * find each other before they serve, and a node started first doesn't wait for those that come later. Rejects with
+   * CLUSTER_QUORUM at the deadline, with ABORTED when the wait's signal fires.
    */
   async start(wait: Wait): Promise<void> {
     const { peers } = this.#deps;
@@ -92,11 +93,12 @@ export class FixedMembership implements Membership {
     const { clock, peers } = this.#deps;
     const waiting = new Set(this.#options.addresses);
     return new Promise((resolve) => {
-      const cancels: Cancel[] = [];
+      const cancels: Cancel[] = [() => wait.signal?.removeEventListener('abort', done)];
       const done = (): void => {
         for (const cancel of cancels.splice(0)) cancel();
         resolve();
       };
+      wait.signal?.addEventListener('abort', done, { once: true });
       const heardOf = (address: string): void => {
         waiting.delete(address);
         if (waiting.size === 0) done();
@@ -108,19 +110,25 @@ export class FixedMembership implements Membership {
       );
       for (const address of this.#options.addresses) peers.dial(address);
       for (const peer of peers.linked()) waiting.delete(peer.address);
-      if (waiting.size === 0) done();
+      if (waiting.size === 0 || wait.signal?.aborted === true) done();
     });
   }
 
   #quorum(wait: Wait): Promise<void> {
     const { clock } = this.#deps;
     const enough = (): boolean => this.#alive.size + 1 >= this.#options.minimumPeers;
+    const endedByCaller = (): Error => aborted('the wait for other nodes', wait.signal?.reason);
+    if (wait.signal?.aborted === true) return Promise.reject(endedByCaller());
     if (enough()) return Promise.resolve();
     return new Promise((resolve, reject) => {
       const end = (): void => {
         unlisten();
         cancelTimer();
-        wait.signal?.removeEventListener('abort', tooFew);
+        wait.signal?.removeEventListener('abort', onAbort);
+      };
+      const onAbort = (): void => {
+        end();
+        reject(endedByCaller());
       };
       const tooFew = (): void => {
         end();
@@ -139,7 +147,7 @@ export class FixedMembership implements Membership {
         resolve();
       });
       const cancelTimer = clock.after(remainingMs(wait, clock), tooFew);
-      wait.signal?.addEventListener('abort', tooFew, { once: true });
+      wait.signal?.addEventListener('abort', onAbort, { once: true });
     });
   }
 }

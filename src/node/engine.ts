@@ -51,6 +51,8 @@ export class Engine extends CacheEngine {
   readonly #listener: Listener | undefined;
   readonly #identity: { self: NodeInfo };
   #server: GrpcServer | undefined;
+  /** Ends what start waits for. */
+  readonly #leaving = new AbortController();
   #starting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
 
@@ -124,12 +126,21 @@ export class Engine extends CacheEngine {
    */
   start(options?: CallOptions): Promise<void> {
     if (this.#stopping !== undefined) return Promise.reject(notStarted('start'));
-    this.#starting ??= this.#start(this.#wait(options, this.#node.bootstrapTimeoutMs));
+    const { deadlineMs, signal } = this.#wait(options, this.#node.bootstrapTimeoutMs);
+    const { signal: leaving } = this.#leaving;
+    this.#starting ??= this.#start({
+      deadlineMs,
+      signal: signal === undefined ? leaving : AbortSignal.any([signal, leaving]),
+    });
     return this.#starting;
   }
 
-  /** Waits for operations under way, leaves the cluster, frees everything. Idempotent; may be called during start. */
+  /**
+   * Waits for operations under way, leaves the cluster, frees everything. Idempotent; may be called during start, which
+   * then rejects with NOT_STARTED.
+   */
   stop(options?: CallOptions): Promise<void> {
+    this.#leaving.abort();
     this.#stopping ??= this.#stop(this.#wait(options, this.#node.shutdownTimeoutMs));
     return this.#stopping;
   }
@@ -142,7 +153,7 @@ export class Engine extends CacheEngine {
       const now: Wait = { deadlineMs: systemClock.nowMs() };
       await this.close(now);
       await this.#server?.stop(now);
-      throw error;
+      throw this.#stopping === undefined ? error : notStarted('start');
     }
   }
 
