@@ -26,7 +26,8 @@ import { checkBatch, checkKey, checkTimeout, lifeOf, ownValue } from './argument
 import { allRead, allWritten, asDistcacheError, namesOf } from './batches.js';
 import { type EngineEvent, EventHub } from './events.js';
 import { Inflight } from './inflight.js';
-import { Keyspace } from './keyspace.js';
+import type { Keyspace } from './keyspace.js';
+import { Keyspaces } from './keyspaces.js';
 import type { ResolvedOptions } from './options.js';
 import { PeerRequests } from './peer-requests.js';
 import { answerOf, Reads } from './reads.js';
@@ -61,7 +62,7 @@ type State = NodeStatus['state'];
 export class CacheEngine implements CacheService {
   readonly #deps: EngineDeps;
   readonly #options: ResolvedOptions;
-  readonly #spaces = new Map<string, Keyspace>();
+  readonly #spaces: Keyspaces;
   readonly #topology: Topology;
   readonly #reads: Reads;
   readonly #writes: Writes;
@@ -80,10 +81,7 @@ export class CacheEngine implements CacheService {
   constructor(deps: EngineDeps, options: ResolvedOptions) {
     this.#deps = deps;
     this.#options = options;
-    for (const keyspace of options.keyspaces) {
-      const evictionIndex = deps.evictionPolicies.get(keyspace.eviction)!;
-      this.#spaces.set(keyspace.name, new Keyspace(keyspace, options.limits, { ...deps, evictionIndex }));
-    }
+    this.#spaces = new Keyspaces(deps, options);
     this.#topology = new Topology(deps.membership, deps.hasher, options.virtualNodes, () => deps.self().id);
     const path = {
       clock: deps.clock,
@@ -233,20 +231,20 @@ export class CacheEngine implements CacheService {
 
   /** Names, in the order they were given. */
   keyspaces(): readonly string[] {
-    return [...this.#spaces.keys()];
+    return this.#spaces.names();
   }
 
   describeKeyspaces(): readonly KeyspaceStatus[] {
-    return [...this.#spaces.values()].map((space) => space.status());
+    return this.#spaces.status();
   }
 
   describeKeyspace(name: string): KeyspaceStatus {
-    return this.#existing(name).status();
+    return this.#spaces.existing(name).status();
   }
 
   /** Counters and gauges of this node, by keyspace. */
   stats(): Readonly<Record<string, Readonly<Record<string, number>>>> {
-    return Object.fromEntries([...this.#spaces].map(([name, space]) => [name, space.stats()]));
+    return this.#spaces.stats();
   }
 
   /** The name of the node that owns a key now. */
@@ -265,7 +263,7 @@ export class CacheEngine implements CacheService {
     const self = this.#deps.self();
     return nodeStatus(self, {
       state: this.#state,
-      uptimeMs: this.#state === 'starting' ? 0 : this.#deps.clock.nowMs() - this.#startedAtMs,
+      uptimeMs: this.#state === 'starting' ? 0 : Math.round(this.#deps.clock.nowMs() - this.#startedAtMs),
       ringShare: this.#topology.shares().get(self.name) ?? 0,
       peers: this.#topology.serving,
       label: this.#deps.label,
@@ -280,7 +278,7 @@ export class CacheEngine implements CacheService {
   async #open(wait: Wait): Promise<void> {
     const { clock, membership, peers } = this.#deps;
     try {
-      for (const space of this.#spaces.values()) await space.source.open();
+      await this.#spaces.openSources();
       this.#cancels.push(
         membership.onChange((change) => this.#onMember(change)),
         peers.onLink((event) => this.#onLink(event)),
@@ -302,11 +300,7 @@ export class CacheEngine implements CacheService {
     this.#state = 'draining';
     this.#upkeep.stop();
     await this.#inflight.quiet(wait);
-    const end = notStarted('the engine has stopped');
-    for (const space of this.#spaces.values()) {
-      space.loads.abortAll(end);
-      space.fetches.abortAll(end);
-    }
+    this.#spaces.abortReads(notStarted('the engine has stopped'));
     const settle = async (what: string, work: Promise<void>): Promise<void> => {
       try {
         await work;
@@ -318,37 +312,20 @@ export class CacheEngine implements CacheService {
     await settle('the peer links', peers.close());
     for (const cancel of this.#cancels.splice(0)) cancel();
     for (const space of this.#spaces.values()) await settle(`the data source of '${space.name}'`, space.source.close());
-    for (const space of this.#spaces.values()) space.store.clear('cleared');
+    this.#spaces.clear();
     this.#events.close();
     this.#state = 'stopped';
   }
 
   #onMember(change: MemberChange): void {
     const types = { joined: 'peer-joined', left: 'peer-left', failed: 'peer-failed', updated: 'peer-updated' } as const;
-    if (this.#topology.refresh()) this.#reassign();
+    if (this.#topology.refresh()) this.#spaces.reassign(this.#topology);
     this.#events.publish({ type: types[change.is], peer: change.member });
   }
 
-  /** Own entries that moved become hot copies of their new owners; copies whose owner changed go. */
-  #reassign(): void {
-    const self = this.#deps.self().id;
-    const ownerOf = (key: string): string => {
-      const { owner } = this.#topology.place(key);
-      return owner.id === self ? '' : owner.id;
-    };
-    for (const space of this.#spaces.values()) space.store.demote(ownerOf);
-  }
-
-  /** Invalidations of a peer that is out of reach don't arrive, so nothing it owns is served or stored any more. */
   #onLink(event: LinkEvent): void {
-    if (event.is === 'up') {
-      this.#repair.tell(event.peer, this.#spaces.values());
-      return;
-    }
-    for (const space of this.#spaces.values()) {
-      space.slots.bumpAll();
-      space.store.dropOwnedBy(event.peer.id);
-    }
+    if (event.is === 'up') this.#repair.tell(event.peer, this.#spaces.values());
+    else this.#spaces.linkLost(event.peer.id);
   }
 
   async #lookup(space: Keyspace, key: string, options: GetOptions | undefined): Promise<Lookup> {
@@ -399,31 +376,10 @@ export class CacheEngine implements CacheService {
 
   #space(name: string, what: string): Keyspace {
     if (this.#state !== 'serving') throw notStarted(what);
-    return this.#existing(name);
-  }
-
-  #existing(name: string): Keyspace {
-    if (typeof name !== 'string') throw new ArgumentTypeError(`keyspace is of type ${typeof name}, must be a string`);
-    const space = this.#spaces.get(name);
-    if (space !== undefined) return space;
-    const known = this.keyspaces();
-    throw new DistcacheError(
-      'KEYSPACE_NOT_FOUND',
-      `there is no keyspace '${name}'; ${known.length === 0 ? 'this node has none' : `there are: ${known.slice(0, 20).join(', ')}`}`,
-    );
+    return this.#spaces.existing(name);
   }
 
   #drop(name: string): void {
-    const space = this.#spaces.get(name);
-    if (space === undefined) return;
-    this.#spaces.delete(name);
-    const gone = new DistcacheError('KEYSPACE_NOT_FOUND', `keyspace '${name}' was deleted meanwhile`);
-    space.loads.abortAll(gone);
-    space.fetches.abortAll(gone);
-    space.store.clear('cleared');
-    space.source.close().catch((error) => {
-      this.#deps.log.write('warn', `the data source of '${name}' did not close cleanly`, { error: messageOf(error) });
-    });
-    this.#events.publish({ type: 'keyspace-deleted', keyspace: name });
+    if (this.#spaces.remove(name)) this.#events.publish({ type: 'keyspace-deleted', keyspace: name });
   }
 }

@@ -1,0 +1,109 @@
+import { ArgumentTypeError, DistcacheError, messageOf } from '../base/errors.js';
+import type { KeyspaceStatus } from '../ports/cache.js';
+import type { Log } from '../ports/log.js';
+import type { EvictionIndexFactory } from '../store/entry.js';
+import { Keyspace, type KeyspaceDeps } from './keyspace.js';
+import type { ResolvedOptions } from './options.js';
+import type { Topology } from './topology.js';
+
+export interface KeyspacesDeps extends Omit<KeyspaceDeps, 'evictionIndex'> {
+  readonly log: Log;
+  readonly evictionPolicies: ReadonlyMap<string, EvictionIndexFactory>;
+}
+
+/** The keyspaces of one node: by name, and what happens to all of them at once. */
+export class Keyspaces {
+  readonly #log: Log;
+  readonly #spaces = new Map<string, Keyspace>();
+
+  constructor(deps: KeyspacesDeps, { keyspaces, limits }: ResolvedOptions) {
+    this.#log = deps.log;
+    for (const keyspace of keyspaces) {
+      const evictionIndex = deps.evictionPolicies.get(keyspace.eviction)!;
+      this.#spaces.set(keyspace.name, new Keyspace(keyspace, limits, { ...deps, evictionIndex }));
+    }
+  }
+
+  get(name: string): Keyspace | undefined {
+    return this.#spaces.get(name);
+  }
+
+  /** Throws KEYSPACE_NOT_FOUND. */
+  existing(name: string): Keyspace {
+    if (typeof name !== 'string') throw new ArgumentTypeError(`keyspace is of type ${typeof name}, must be a string`);
+    const space = this.#spaces.get(name);
+    if (space !== undefined) return space;
+    const known = this.names();
+    throw new DistcacheError(
+      'KEYSPACE_NOT_FOUND',
+      `there is no keyspace '${name}'; ${known.length === 0 ? 'this node has none' : `there are: ${known.slice(0, 20).join(', ')}`}`,
+    );
+  }
+
+  /** Names, in the order they were given. */
+  names(): readonly string[] {
+    return [...this.#spaces.keys()];
+  }
+
+  values(): Iterable<Keyspace> {
+    return this.#spaces.values();
+  }
+
+  status(): readonly KeyspaceStatus[] {
+    return [...this.#spaces.values()].map((space) => space.status());
+  }
+
+  /** Counters and gauges, by keyspace. */
+  stats(): Readonly<Record<string, Readonly<Record<string, number>>>> {
+    return Object.fromEntries([...this.#spaces].map(([name, space]) => [name, space.stats()]));
+  }
+
+  /** Ends its reads, drops its entries and closes its source; false when there was none of this name. */
+  remove(name: string): boolean {
+    const space = this.#spaces.get(name);
+    if (space === undefined) return false;
+    this.#spaces.delete(name);
+    abortReads(space, new DistcacheError('KEYSPACE_NOT_FOUND', `keyspace '${name}' was deleted meanwhile`));
+    space.store.clear('cleared');
+    space.source.close().catch((error) => {
+      this.#log.write('warn', `the data source of '${name}' did not close cleanly`, { error: messageOf(error) });
+    });
+    return true;
+  }
+
+  /** Rejects with what opening a misconfigured source threw. */
+  async openSources(): Promise<void> {
+    for (const space of this.#spaces.values()) await space.source.open();
+  }
+
+  /** Fails everyone who waits for a load or a fetch. */
+  abortReads(error: DistcacheError): void {
+    for (const space of this.#spaces.values()) abortReads(space, error);
+  }
+
+  /** Own entries that moved become hot copies of their new owners; copies whose owner changed go. */
+  reassign(topology: Topology): void {
+    const ownerOf = (key: string): string => {
+      const { owner, mine } = topology.place(key);
+      return mine ? '' : owner.id;
+    };
+    for (const space of this.#spaces.values()) space.store.demote(ownerOf);
+  }
+
+  /** Invalidations of a peer that is out of reach don't arrive, so nothing it owns is served or stored any more. */
+  linkLost(peerId: string): void {
+    for (const space of this.#spaces.values()) {
+      space.slots.bumpAll();
+      space.store.dropOwnedBy(peerId);
+    }
+  }
+
+  clear(): void {
+    for (const space of this.#spaces.values()) space.store.clear('cleared');
+  }
+}
+
+function abortReads(space: Keyspace, error: DistcacheError): void {
+  space.loads.abortAll(error);
+  space.fetches.abortAll(error);
+}
