@@ -59,12 +59,13 @@ export class GuardedSource {
     return this.#bulkhead.queued;
   }
 
-  open(): Promise<void> {
-    return this.#source.open?.() ?? Promise.resolve();
+  // Async, so that a source that throws at once rejects like one that fails later.
+  async open(): Promise<void> {
+    await this.#source.open?.();
   }
 
-  close(): Promise<void> {
-    return this.#source.close?.() ?? Promise.resolve();
+  async close(): Promise<void> {
+    await this.#source.close?.();
   }
 
   /**
@@ -103,7 +104,8 @@ export class GuardedSource {
           try {
             resolve(this.#answer(result));
           } catch (error) {
-            reject(error);
+            // Ours, or thrown by what the source returned while it was looked at.
+            reject(this.#failure(error));
           }
         },
         (error) => {
@@ -120,7 +122,7 @@ export class GuardedSource {
     const loaded: Loaded = typeof result === 'string' || result instanceof Uint8Array ? { value: result } : result;
     const given: unknown = typeof loaded === 'object' ? loaded.value : undefined;
     const value = typeof given === 'string' ? encoder.encode(given) : given;
-    if (!(value instanceof Uint8Array)) {
+    if (!(value instanceof Uint8Array) || (value.buffer as ArrayBuffer).detached) {
       throw new DistcacheError(
         'DATA_SOURCE_FAILED',
         `the data source of keyspace '${this.#keyspace}' returned ${describe(result)}; it must return a Uint8Array, a ` +
@@ -137,16 +139,21 @@ export class GuardedSource {
     return { is: 'value', value, ttlMs: this.#ttl(loaded) };
   }
 
-  #ttl(loaded: Loaded): number | undefined {
-    const ttlMs = loaded.ttlMs ?? (loaded.expiresAt && loaded.expiresAt.getTime() - this.#deps.clock.wallMs());
-    if (ttlMs === undefined) return undefined;
-    if (Number.isNaN(ttlMs)) {
+  /** Databases and JSON say `null` where they know of no expiry. */
+  #ttl({ ttlMs, expiresAt }: Loaded): number | undefined {
+    let given: unknown = ttlMs ?? undefined;
+    if (given === undefined && (expiresAt ?? undefined) !== undefined) {
+      given = expiresAt instanceof Date ? expiresAt.getTime() - this.#deps.clock.wallMs() : Number.NaN;
+    }
+    if (given === undefined) return undefined;
+    if (typeof given !== 'number' || Number.isNaN(given)) {
       throw new DistcacheError(
         'DATA_SOURCE_FAILED',
-        `the data source of keyspace '${this.#keyspace}' returned an expiry that is not a number or date`,
+        `the data source of keyspace '${this.#keyspace}' returned an expiry that cannot be used; ttlMs must be a number ` +
+          'of milliseconds, expiresAt a valid Date',
       );
     }
-    return Math.max(0, ttlMs);
+    return Math.max(0, given);
   }
 
   /** Our own codes pass (a nested get that found its own source limited, say); anything else is the source's failure. */
@@ -160,5 +167,7 @@ export class GuardedSource {
   }
 }
 
-const describe = (value: unknown): string =>
-  value === undefined ? 'undefined' : typeof value === 'object' ? 'an object without bytes' : `a ${typeof value}`;
+const describe = (value: unknown): string => {
+  if (value === undefined) return 'undefined';
+  return typeof value === 'object' ? 'an object without usable bytes' : `a ${typeof value}`;
+};
