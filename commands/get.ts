@@ -2,7 +2,6 @@ import { Flags } from '@oclif/core';
 import { keyspaceArg, requiredArgs } from '../src/cli/arguments.js';
 import { BaseCommand } from '../src/cli/base-command.js';
 import { connectionFlags } from '../src/cli/connection-flags.js';
-import { writeFileAtomically } from '../src/cli/file-output.js';
 import { type GetOutput, getMany, getOne } from '../src/cli/get-values.js';
 import { keysFromArguments, keysFromStdin } from '../src/cli/keys.js';
 import type { Sink } from '../src/cli/terminal.js';
@@ -57,7 +56,8 @@ Exits with 3 when the data source has no such key; of several keys the others ar
         return getMany(client, args.keyspace, keys, call, out);
       });
     };
-    if (flags.output === undefined) await read(stdout);
-    else await writeFileAtomically(flags.output, (cleanUp) => this.onInterrupt(cleanUp), read);
+    if (flags.output === undefined) return read(stdout);
+    const { writeFileAtomically } = await import('../src/cli/file-output.js');
+    await writeFileAtomically(flags.output, (cleanUp) => this.onInterrupt(cleanUp), read);
   }
 }

@@ -1,11 +1,12 @@
 // Builds dist/: the bundled CLI (dist/cli), the library with its types (dist/src), and oclif's manifest of the commands.
 import { spawn } from 'node:child_process';
 import { cp, glob, mkdir, rm, writeFile } from 'node:fs/promises';
-import { dirname, join, relative } from 'node:path';
+import { dirname, join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Plugin } from '@oclif/core';
 import { build } from 'esbuild';
 import './generate.mjs';
+import { warmUp } from './warm-up.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const onlyCli = process.argv.includes('--cli');
@@ -21,60 +22,98 @@ const external = [
   'pino-pretty',
 ];
 
-/**
- * What of oclif a command needs to start: importing its index evaluates all of it, and half of that is never used here.
- * The stubs stand for packages that serve only other platforms, or discovery without a manifest.
- */
+/** What of oclif a command needs: importing its index evaluates all of it, and half of that is never used here. */
+const oclifParts = `
+  export { Command } from '@oclif/core/command';
+  export { Config } from '@oclif/core/config';
+  export { Help, loadHelpClass } from '@oclif/core/help';
+  export { settings } from '@oclif/core/settings';
+  export * as Args from '@oclif/core/args';
+  export * as Errors from '@oclif/core/errors';
+  export * as Flags from '@oclif/core/flags';`;
+
+/** Packages that oclif imports at start and calls for help or plugins alone, by the functions it calls. */
+const late = { ejs: 'render', minimatch: 'minimatch', tinyglobby: 'glob' };
+
+/** Large packages of a few commands: files of their own, so that the others need not read them. */
+const apart = ['zod', 'yaml'];
+
 const startQuickly = {
   name: 'start-quickly',
   setup({ onResolve, onLoad }) {
-    const modules = {
-      '@oclif/core': `
-        export { Command } from '@oclif/core/command';
-        export { Config } from '@oclif/core/config';
-        export { Help, loadHelpClass } from '@oclif/core/help';
-        export { settings } from '@oclif/core/settings';
-        export * as Args from '@oclif/core/args';
-        export * as Errors from '@oclif/core/errors';
-        export * as Flags from '@oclif/core/flags';`,
-      'wsl-utils': 'export const isWsl = false; export const powerShellPath = async () => "powershell.exe";',
-      tinyglobby: 'export const glob = async () => { throw new Error("oclif.manifest.json is missing; run npm run build"); };',
-    };
-    onResolve({ filter: /^(@oclif\/core|wsl-utils|tinyglobby)$/ }, ({ path }) => ({ path, namespace: 'start-quickly' }));
-    onLoad({ filter: /./, namespace: 'start-quickly' }, ({ path }) => ({ contents: modules[path], resolveDir: root }));
+    const namespace = 'start-quickly';
+    onResolve({ filter: /^@oclif\/core$/ }, ({ path }) => ({ path, namespace }));
+    onResolve({ filter: new RegExp(`^(${Object.keys(late).join('|')})$`) }, ({ path, importer }) =>
+      importer.includes('@oclif') ? { path, namespace } : undefined,
+    );
+    onResolve({ filter: new RegExp(`^(${apart.join('|')})$`) }, ({ path }) => ({
+      path: `./${path}.cjs`,
+      external: true,
+    }));
+    onLoad({ filter: /./, namespace }, ({ path }) => ({
+      resolveDir: join(root, 'node_modules/@oclif/core'),
+      contents:
+        path in late
+          ? `exports.${late[path]} = (...args) => require(${JSON.stringify(path)}).${late[path]}(...args);`
+          : oclifParts,
+    }));
   },
 };
 
+const bundled = {
+  bundle: true,
+  format: 'cjs',
+  platform: 'node',
+  target: 'node22',
+  // Half the bytes to read, hash and parse at each start.
+  minify: true,
+  legalComments: 'none',
+  logLevel: 'warning',
+};
+
+/**
+ * One file (and those of `apart`), of which each command and all it imports is evaluated when that command is wanted: at start every further
+ * file would cost a millisecond. CommonJS, because imports of Node's own and of external modules then wait as well.
+ */
 async function bundleCli() {
   const outdir = join(root, 'dist/cli');
-  await rm(outdir, { recursive: true, force: true });
-  const entryPoints = { main: join(root, 'src/cli/main.ts') };
+  const table = [];
   for await (const file of glob('commands/**/*.ts', { cwd: root })) {
-    entryPoints[file.replace(/\.ts$/, '')] = join(root, file);
+    const id = file
+      .replace(/^commands\//, '')
+      .replace(/\.ts$/, '')
+      .replaceAll(sep, ':');
+    table.push(`${JSON.stringify(id)}: () => import(${JSON.stringify(`./${file}`)}),`);
   }
-  await build({
-    entryPoints,
-    outdir,
-    bundle: true,
-    splitting: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'node22',
-    chunkNames: 'chunks/[name]-[hash]',
-    external,
-    plugins: [startQuickly],
-    // Half the bytes to read, hash and parse at each start.
-    minify: true,
-    legalComments: 'none',
-    logLevel: 'warning',
-    // CommonJS packages inside the bundle call require for Node's own modules.
-    banner: { js: "import{createRequire as $require}from'node:module';const require=$require(import.meta.url);" },
-    define: { __dirname: 'import.meta.dirname', __filename: 'import.meta.filename' },
-  });
+  const contents = `
+    import { main } from './src/cli/main.js';
+    export const commands = { ${table.sort().join('\n')} };
+    export const run = (argv, root) => main(argv, root, commands);`;
+  await Promise.all([
+    build({
+      ...bundled,
+      stdin: { contents, resolveDir: root, sourcefile: 'cli.js' },
+      outfile: join(outdir, 'main.cjs'),
+      external,
+      plugins: [startQuickly],
+      banner: { js: 'const $url=require("node:url").pathToFileURL(__filename).href;' },
+      define: { 'import.meta.url': '$url' },
+    }),
+    build({ ...bundled, entryPoints: apart, outdir, outExtension: { '.js': '.cjs' } }),
+  ]);
+  await writeFile(
+    join(outdir, 'commands.js'),
+    `import cli from './main.cjs';
+const loaded = Object.entries(cli.commands).map(async ([id, load]) => [id, (await load()).default]);
+export const commands = Object.fromEntries(await Promise.all(loaded));
+`,
+  );
   await writeManifest();
+  for await (const stale of glob('*.cache*', { cwd: outdir })) await rm(join(outdir, stale), { force: true });
+  await warmUp(join(root, 'bin/run.js'));
 }
 
-/** With oclif.manifest.json beside package.json, oclif knows all commands without loading any but the one wanted. */
+/** With oclif.manifest.json beside package.json, help and completion know all commands without loading any. */
 async function writeManifest() {
   const plugin = new Plugin({ root, ignoreManifest: true, errorOnManifestCreate: true, respectNoCacheDefault: true });
   await plugin.load();
@@ -82,6 +121,7 @@ async function writeManifest() {
 }
 
 async function compileLibrary() {
+  await rm(join(root, 'dist/src'), { recursive: true, force: true });
   await run('tsc', ['-p', join(root, 'tsconfig.build.json'), '--outDir', join(root, 'dist')]);
   for await (const file of glob('src/wire/generated/*', { cwd: root })) {
     const target = join(root, 'dist', file);

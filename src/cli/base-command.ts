@@ -1,5 +1,6 @@
 import { Command, Flags } from '@oclif/core';
 import type { Client } from '../client/client.js';
+import { beforeDashes, wantsJson } from './argv.js';
 import { type Connection, type ConnectionFlagValues, connectionOf } from './connection-flags.js';
 import { interrupted, usageError } from './failure.js';
 import { processTerminal, type Terminal } from './terminal.js';
@@ -49,6 +50,9 @@ export abstract class BaseCommand extends Command {
     // biome-ignore lint/complexity/useLiteralKeys: only so may a static method reach a protected one of its instance
     return command['_run']<ReturnType<T['run']>>();
   }
+
+  /** oclif looks for deprecated aliases here, over the whole configuration; there are none. */
+  protected override async init(): Promise<void> {}
 
   override async run(): Promise<void> {
     rejectValueOfSwitch(this.argv);
@@ -133,14 +137,6 @@ export abstract class BaseCommand extends Command {
 }
 
 const ensureNewline = (text: string): string => (text === '' || text.endsWith('\n') ? text : `${text}\n`);
-
-const beforeDashes = (argv: readonly string[]): readonly string[] => {
-  const end = argv.indexOf('--');
-  return end === -1 ? argv : argv.slice(0, end);
-};
-
-/** Decided without the parser, since errors of the parser are told in JSON too. */
-export const wantsJson = (argv: readonly string[]): boolean => beforeDashes(argv).includes('--json');
 
 /** `--json=false` would otherwise leave `false` behind as an argument, and so as a key. */
 function rejectValueOfSwitch(argv: readonly string[]): void {

@@ -1,9 +1,6 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { Config, loadHelpClass, settings } from '@oclif/core';
-import { wantsJson } from './base-command.js';
+import { asksForHelp, commandIn, leadingWords, wantsJson, wordsOf } from './argv.js';
 import { exitCodes } from './exit-codes.js';
-import { describeFailure, OutputClosed, usageError } from './failure.js';
+import { describeFailure, OutputClosed } from './failure.js';
 import { processTerminal, type Terminal } from './terminal.js';
 
 /**
@@ -11,14 +8,14 @@ import { processTerminal, type Terminal } from './terminal.js';
  * The process is ended rather than left to run dry, so that a stray handle never keeps a finished command from returning;
  * by then every write was awaited.
  */
-export async function main(argv: readonly string[], root: string): Promise<never> {
+export async function main(argv: readonly string[], root: string, commands: CommandTable): Promise<never> {
   const terminal = processTerminal();
   // A failed write is told to its writer. Without listeners it would end the process before that.
   process.stdout.on('error', () => {});
   process.stderr.on('error', () => {});
   let exit: number;
   try {
-    await dispatch(argv, root, terminal);
+    await dispatch(argv, root, commands, terminal);
     exit = Number(process.exitCode ?? exitCodes.done);
   } catch (error) {
     exit = await report(error, argv, terminal);
@@ -26,59 +23,41 @@ export async function main(argv: readonly string[], root: string): Promise<never
   process.exit(exit);
 }
 
-async function dispatch(argv: readonly string[], root: string, terminal: Terminal): Promise<void> {
-  const asksHelp = argv.length === 0 || argv[0] === 'help' || beforeDashes(argv).includes('--help');
-  const config = await loadConfig(root, asksHelp || argv[0] === 'autocomplete');
-  if (argv[0] === '--version') return terminal.stdout.write(`${config.userAgent}\n`);
-
-  const words = leadingWords(argv[0] === 'help' ? argv.slice(1) : argv);
-  const { id, length } = longestCommand(words, (candidate) => config.findCommand(candidate) !== undefined);
-  if (asksHelp) {
-    const topic = id ?? words.join(':');
-    if (topic !== '' && id === undefined && config.findTopic(topic) === undefined) throw unknownCommand(words, config);
-    const Help = await loadHelpClass(config);
-    await new Help(config, config.pjson.oclif.helpOptions).showHelp(topic === '' ? [] : topic.split(':'));
-    return;
-  }
-  if (id === undefined) throw unknownCommand(words, config, argv[0]);
-  await config.runCommand(id, argv.slice(length));
+interface RunnableCommand {
+  id?: string;
+  run(argv: string[], config: unknown): Promise<unknown>;
 }
 
-/** oclif's view of package.json and of oclif.manifest.json; its plugins are read only where they are wanted. */
-async function loadConfig(root: string, withPlugins: boolean): Promise<Config> {
-  settings.enableAutoTranspile = false;
-  const pjson = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));
-  if (!withPlugins) pjson.oclif.plugins = [];
-  return Config.load({ root, pjson, devPlugins: false, userPlugins: false });
-}
+/** How to load each command, by its id (`keyspace:show`). The build makes it from the files of commands/. */
+export type CommandTable = Readonly<Record<string, () => Promise<{ readonly default: RunnableCommand }>>>;
 
-function longestCommand(
-  words: readonly string[],
-  exists: (id: string) => boolean,
-): { readonly id: string | undefined; readonly length: number } {
-  for (let length = Math.min(words.length, 3); length > 0; length--) {
-    const id = words.slice(0, length).join(':');
-    if (words.slice(0, length).every((word) => !word.includes(':')) && exists(id)) return { id, length };
+/**
+ * Our own commands are started without oclif's look at the whole configuration and its plugins, which takes longer than
+ * many a command. Everything else (help, plugins, whatever is unknown) goes to oclif.
+ */
+async function dispatch(
+  argv: readonly string[],
+  root: string,
+  commands: CommandTable,
+  terminal: Terminal,
+): Promise<void> {
+  const id = commandIn(leadingWords(argv), (candidate) => Object.hasOwn(commands, candidate));
+  if (id === undefined || asksForHelp(argv)) {
+    const { runWithOclif } = await import('./run-with-oclif.js');
+    return runWithOclif(argv, root, terminal);
   }
-  return { id: undefined, length: 0 };
-}
-
-function unknownCommand(words: readonly string[], config: Config, first = words[0] ?? ''): Error {
-  if (words.length === 0) return usageError(`${first} stands before any command; write ${config.bin} COMMAND ${first}`);
-  const topic = config.findTopic(words[0] ?? '');
-  const help = topic === undefined ? `${config.bin} --help` : `${config.bin} ${topic.name} --help`;
-  if (topic !== undefined && words.length === 1) {
-    return usageError(`${words[0]} wants a command behind it; ${help} lists them`);
-  }
-  return usageError(`unknown command ${words.slice(0, topic === undefined ? 1 : 2).join(' ')}; ${help} lists all`);
+  const { default: command } = await commands[id]!();
+  const { leanConfig } = await import('./lean-config.js');
+  command.id = id;
+  await command.run(argv.slice(wordsOf(id)), leanConfig(root));
 }
 
 /** One line on stderr, and with --json one document on stdout. Returns the exit code. */
 async function report(error: unknown, argv: readonly string[], terminal: Terminal): Promise<number> {
   if (error instanceof OutputClosed) return exitCodes.done;
-  // oclif ends `--version` and the like by throwing.
-  const ended = (error as { code?: unknown; oclif?: { exit?: number } } | null)?.oclif?.exit;
-  if (ended !== undefined && (error as { code?: unknown }).code === 'EEXIT') return ended;
+  // oclif ends what it has answered itself by throwing.
+  const { code: kind, oclif } = (error ?? {}) as { code?: unknown; oclif?: { exit?: number } };
+  if (kind === 'EEXIT') return oclif?.exit ?? exitCodes.done;
 
   const failure = describeFailure(error);
   const { code, message, data, begun } = failure;
@@ -93,14 +72,4 @@ async function report(error: unknown, argv: readonly string[], terminal: Termina
     // Nobody reads us any more; the exit code still tells.
   }
   return failure.exit;
-}
-
-const beforeDashes = (argv: readonly string[]): readonly string[] => {
-  const end = argv.indexOf('--');
-  return end === -1 ? argv : argv.slice(0, end);
-};
-
-function leadingWords(argv: readonly string[]): readonly string[] {
-  const end = argv.findIndex((word) => word.startsWith('-'));
-  return end === -1 ? argv : argv.slice(0, end);
 }

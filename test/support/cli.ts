@@ -47,7 +47,7 @@ export function startCli(
   args: readonly string[],
   options: { readonly env?: RunOptions['env']; readonly stdin?: 'ignore' | 'pipe' } = {},
 ): ChildProcess {
-  if (!existsSync(`${root}/dist/cli/main.js`)) throw new Error('dist/ is missing; run npm run build before the tests');
+  if (!existsSync(`${root}/dist/cli/main.cjs`)) throw new Error('dist/ is missing; run npm run build before the tests');
   const spawned: SpawnOptions = { env: environment(options.env), stdio: [options.stdin ?? 'ignore', 'pipe', 'pipe'] };
   return spawn(process.execPath, [script, ...args], spawned);
 }
