@@ -35,11 +35,7 @@
   var script = new vm.Script(
     // The bundle is ASCII: read byte by byte, no character needs decoding.
     `(function (exports, require, module, __filename, __dirname) {${fs.readFileSync(file, 'latin1')}\n})`,
-    {
-      filename: file,
-      cachedData: cachedData,
-      importModuleDynamically: vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
-    },
+    { filename: file, cachedData: cachedData },
   );
   // `get` is the command that scripts call most, and what it uses all of them use.
   if (process.argv[2] === 'get' && cachedData === undefined) {
@@ -47,7 +43,7 @@
       if (code === 0) writeIfAllowed(cache, script.createCachedData());
     });
   }
-  var main = { exports: {} };
+  var main = { exports: {}, $import: (name) => import(name) };
   script.runInThisContext()(main.exports, modules.createRequire(file), main, file, folder);
   main.exports.run(process.argv.slice(2), root);
 

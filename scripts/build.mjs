@@ -1,6 +1,6 @@
 // Builds dist/: the bundled CLI (dist/cli), the library with its types (dist/src), and oclif's manifest of the commands.
 import { spawn } from 'node:child_process';
-import { cp, glob, mkdir, rm, writeFile } from 'node:fs/promises';
+import { cp, glob, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Plugin } from '@oclif/core';
@@ -60,6 +60,9 @@ const startQuickly = {
   },
 };
 
+const preamble = `var $url = require('node:url').pathToFileURL(__filename).href;
+var $import = module.$import || ((name) => import(name));`;
+
 const bundled = {
   bundle: true,
   format: 'cjs',
@@ -77,6 +80,7 @@ const bundled = {
  */
 async function bundleCli() {
   const outdir = join(root, 'dist/cli');
+  const outfile = join(outdir, 'main.cjs');
   const table = [];
   for await (const file of glob('commands/**/*.ts', { cwd: root })) {
     const id = file
@@ -93,14 +97,16 @@ async function bundleCli() {
     build({
       ...bundled,
       stdin: { contents, resolveDir: root, sourcefile: 'cli.js' },
-      outfile: join(outdir, 'main.cjs'),
+      outfile,
       external,
       plugins: [startQuickly],
-      banner: { js: 'const $url=require("node:url").pathToFileURL(__filename).href;' },
       define: { 'import.meta.url': '$url' },
     }),
     build({ ...bundled, entryPoints: apart, outdir, outExtension: { '.js': '.cjs' } }),
   ]);
+  // Code from a vm.Script has no import() of its own without a warning; bin/run.js lends its own.
+  const code = (await readFile(outfile, 'utf8')).replace(/\bimport\(/g, '$import(');
+  await writeFile(outfile, `${preamble}\n${code}`);
   await writeFile(
     join(outdir, 'commands.js'),
     `import cli from './main.cjs';
@@ -122,12 +128,12 @@ async function writeManifest() {
 
 async function compileLibrary() {
   await rm(join(root, 'dist/src'), { recursive: true, force: true });
-  await run('tsc', ['-p', join(root, 'tsconfig.build.json'), '--outDir', join(root, 'dist')]);
   for await (const file of glob('src/wire/generated/*', { cwd: root })) {
     const target = join(root, 'dist', file);
     await mkdir(dirname(target), { recursive: true });
     await cp(join(root, file), target);
   }
+  await run('tsc', ['-p', join(root, 'tsconfig.build.json'), '--outDir', join(root, 'dist')]);
 }
 
 function run(command, args) {

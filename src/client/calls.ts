@@ -1,8 +1,8 @@
 import type { ClientReadableStream, ServiceError } from '@grpc/grpc-js';
 import { aborted } from '../base/errors.js';
-import { type Clock, remainingMs, type Wait } from '../ports/clock.js';
+import { type Clock, remainingMs } from '../ports/clock.js';
 import { faultOf } from './faults.js';
-import type { Link } from './links.js';
+import type { CallWait, Link } from './links.js';
 
 /** A remote procedure and its codecs, as the generated code offers them. */
 export interface Method<Request, Reply> {
@@ -13,7 +13,7 @@ export interface Method<Request, Reply> {
 
 export interface Call {
   readonly what: string;
-  readonly wait: Wait;
+  readonly wait: CallWait;
   readonly timeoutMs: number;
   readonly maxMessageBytes: number;
   readonly clock: Clock;

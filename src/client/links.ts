@@ -2,12 +2,18 @@ import { setMaxListeners } from 'node:events';
 import { connectivityState, credentials, Client as GrpcClient } from '@grpc/grpc-js';
 import { aborted, DistcacheError, timedOut } from '../base/errors.js';
 import { formatDuration } from '../base/units.js';
-import { type Clock, remainingMs, type Wait } from '../ports/clock.js';
+import { type Clock, remainingMs } from '../ports/clock.js';
 import { LinkLost, unreachable } from './faults.js';
 
 export interface LinkOptions {
   readonly maxMessageBytes: number;
   readonly clock: Clock;
+}
+
+/** How long a caller waits: until a time of the client's monotonic clock, or until it gives up. */
+export interface CallWait {
+  readonly deadlineMs: number;
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface Link {
@@ -40,9 +46,9 @@ export class Links {
    */
   async use<T>(
     what: string,
-    given: Wait,
+    given: CallWait,
     repeatable: boolean,
-    attempt: (link: Link, wait: Wait) => Promise<T>,
+    attempt: (link: Link, wait: CallWait) => Promise<T>,
   ): Promise<T> {
     const { signal } = this.#ending;
     const wait = { ...given, signal: given.signal === undefined ? signal : AbortSignal.any([given.signal, signal]) };
@@ -68,7 +74,7 @@ export class Links {
     throw unreachable(what, tried);
   }
 
-  async #ready(index: number, wait: Wait, addressesLeft: number, what: string): Promise<Link> {
+  async #ready(index: number, wait: CallWait, addressesLeft: number, what: string): Promise<Link> {
     const { clock } = this.options;
     const address = this.addresses[index]!;
     const grpc = this.#open(index, what);
