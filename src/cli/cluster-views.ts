@@ -88,6 +88,10 @@ export const statusText = (status: StatusJson): string =>
     ['label', orDash(status.label)],
   ]);
 
+/** Owned entries and copies of others' together; a dash where a node of another release does not tell. */
+const usedText = ({ main_cache_bytes: own, hot_cache_bytes: copies = 0 }: KeyspaceJson['stats']): string =>
+  own === undefined ? '-' : formatSize(own + copies);
+
 const ttlText = (ttlMs: number | null): string => (ttlMs === null ? 'never' : formatDuration(ttlMs));
 
 export const keyspacesText = (keyspaces: readonly KeyspaceJson[], width: Width): string =>
@@ -99,7 +103,7 @@ export const keyspacesText = (keyspaces: readonly KeyspaceJson[], width: Width):
       { heading: 'ttl', cell: (keyspace) => ttlText(keyspace.default_ttl_ms) },
       { heading: 'eviction', cell: (keyspace) => orDash(keyspace.eviction) },
       { heading: 'entries', cell: ({ stats }) => stats.entries ?? '-' },
-      { heading: 'bytes', cell: ({ stats }) => (stats.bytes === undefined ? '-' : formatSize(stats.bytes)) },
+      { heading: 'used', cell: ({ stats }) => usedText(stats) },
     ],
     width,
   );

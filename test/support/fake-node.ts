@@ -144,7 +144,7 @@ export class FakeService implements CacheService {
       writeTimeoutMs: 5_000,
       hotShare: 0.125,
       eviction: 'lru',
-      stats: { gets: 10, cache_hits: 9, loads: 1, entries: this.values.size },
+      stats: { gets: 10, cache_hits: 9, loads: 1, entries: this.values.size, main_cache_bytes: 1536 },
     };
   }
 
