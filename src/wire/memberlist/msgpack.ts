@@ -138,7 +138,7 @@ export class PackReader {
     const length = this.#rawLength(head);
     if (length === undefined) throw malformed(`0x${head.toString(16)} where text belongs`);
     const view = this.#take(length);
-    return view.latin1Slice(0, view.length);
+    return view.toString('latin1');
   }
 
   /** Passes over one value of any kind, however deep. */
@@ -321,7 +321,7 @@ export class PackWriter {
     }
     this.#rawHeader(text.length);
     this.#reserve(text.length);
-    this.#length += this.#bytes.latin1Write(text, this.#length);
+    this.#length += this.#bytes.write(text, this.#length, 'latin1');
   }
 
   byte(value: number): void {

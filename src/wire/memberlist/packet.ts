@@ -1,0 +1,174 @@
+import type { PacketMessage } from '../../membership/messages.js';
+import { compoundHeaderBytes, joinParts, splitCompound } from './compound.js';
+import { compress, inflate } from './compress.js';
+import { addCrc, takeCrc } from './crc.js';
+import { type Drop, dropOf, GossipFault } from './fault.js';
+import type { KeyRing } from './key-ring.js';
+import { type LabelPolicy, labelHeader, labelOverheadBytes, passLabel } from './label.js';
+import { packetMessagesMax, wrapperDepthMax } from './limits.js';
+import { decodePacketMessage } from './messages.js';
+import { PackReader } from './msgpack.js';
+import { openPacket, type SealVersion, sealOverheadBytes, sealPacket } from './seal.js';
+import { messageType } from './structs.js';
+
+/*
+ * A packet from the outside in: label, encryption, checksum, then compounds and compressions within each other, then
+ * messages. Sent in the opposite order, with one compound around several messages and one compression around that.
+ *
+ * A fault in one part costs that part. The rest of the packet is still read, as every Go peer does: an ack may travel
+ * beside a message of a later protocol. Work and memory stay within the packet's length and `inflatedBytesMax`, however
+ * the wrappers are nested.
+ */
+
+export interface EncryptionPolicy {
+  /** Undefined when the cluster does not encrypt. */
+  readonly keys: KeyRing | undefined;
+  /** 1, but for a node configured for protocol 1. */
+  readonly sealVersion: SealVersion;
+  /** Drop what is not encrypted under one of the keys. Off only while encryption is being introduced. */
+  readonly verifyIncoming: boolean;
+  /** Encrypt what is sent. Off only while encryption is being introduced. */
+  readonly verifyOutgoing: boolean;
+  /** 12 fresh bytes from the machine's source of chance. */
+  readonly nonce: () => Uint8Array;
+}
+
+export interface PacketPolicy extends LabelPolicy, EncryptionPolicy {
+  /** Compress what is sent when that makes it shorter. What arrives is always inflated. */
+  readonly compress: boolean;
+  /** What all compressed parts of one packet may inflate to together. */
+  readonly inflatedBytesMax: number;
+}
+
+export interface ReadPacket {
+  /** In the order of the packet; all of them copies. */
+  readonly messages: readonly PacketMessage[];
+  /** What was not understood, one for each part. No messages and no drops: an empty compound. */
+  readonly drops: readonly Drop[];
+}
+
+export class PacketCodec {
+  readonly #policy: PacketPolicy;
+
+  constructor(policy: PacketPolicy) {
+    this.#policy = policy;
+  }
+
+  /**
+   * Bytes of a packet that are not the sender's to fill: the header of a compound, label and encryption. Memberlist's
+   * budget: it forgets five bytes of a checksum and two of the first part's length, so a packet may exceed it by seven.
+   */
+  get overheadBytes(): number {
+    const { label, keys, sealVersion } = this.#policy;
+    return compoundHeaderBytes + labelOverheadBytes(label) + (keys === undefined ? 0 : sealOverheadBytes(sealVersion));
+  }
+
+  /**
+   * Packets with these encoded messages, in order: one, unless there are more than 255 of them or one is longer than
+   * a compound can hold.
+   * @param crc the peer is known to understand checksums: its PMax is 5 or more
+   */
+  write(messages: readonly Uint8Array[], crc: boolean): readonly Uint8Array[] {
+    return joinParts(messages).map((body) => this.#wrap(body, crc));
+  }
+
+  /** Takes any bytes, and never throws. */
+  read(packet: Uint8Array): ReadPacket {
+    const unpacking = new Unpacking(this.#policy.inflatedBytesMax);
+    try {
+      unpacking.unpack(takeCrc(this.#open(packet)), 0);
+    } catch (error) {
+      unpacking.drops.push(dropOf(error));
+    }
+    return unpacking;
+  }
+
+  #wrap(body: Uint8Array, crc: boolean): Uint8Array {
+    const { label, keys, sealVersion, verifyOutgoing, nonce } = this.#policy;
+    let bytes = body;
+    if (this.#policy.compress) {
+      const smaller = compress(body);
+      if (smaller.length < body.length) bytes = smaller;
+    }
+    if (crc) bytes = addCrc(bytes);
+    if (keys !== undefined && verifyOutgoing) {
+      bytes = sealPacket(keys, bytes, { version: sealVersion, label, nonce: nonce() });
+    }
+    return label.length === 0 ? bytes : Buffer.concat([labelHeader(label), bytes]);
+  }
+
+  #open(packet: Uint8Array): Uint8Array {
+    const { label, keys, verifyIncoming } = this.#policy;
+    if (packet.length === 0) throw new GossipFault('empty', 'a packet of no bytes');
+    const body = packet.subarray(passPacketLabel(packet, this.#policy));
+    if (keys === undefined) return body;
+    try {
+      return openPacket(keys, body, label);
+    } catch (error) {
+      dropOf(error);
+      if (verifyIncoming) throw error;
+      return body;
+    }
+  }
+}
+
+function passPacketLabel(packet: Uint8Array, policy: LabelPolicy): number {
+  try {
+    return passLabel(packet, policy);
+  } catch (error) {
+    if (dropOf(error).reason !== 'truncated') throw error;
+    throw new GossipFault('labelMalformed', 'the packet ends within its label');
+  }
+}
+
+/** One packet's way through its wrappers. */
+class Unpacking implements ReadPacket {
+  readonly messages: PacketMessage[] = [];
+  readonly drops: Drop[] = [];
+  #inflatableBytes: number;
+
+  constructor(inflatedBytesMax: number) {
+    this.#inflatableBytes = inflatedBytesMax;
+  }
+
+  /** Throws what is wrong with this very part; the parts within it are judged one by one. */
+  unpack(bytes: Uint8Array, depth: number): void {
+    if (depth > wrapperDepthMax)
+      throw new GossipFault('tooDeep', `more than ${wrapperDepthMax} wrappers in each other`);
+    switch (bytes[0]) {
+      case messageType.compound:
+        this.#unpackCompound(bytes, depth);
+        break;
+      case messageType.compress:
+        this.unpack(this.#inflate(bytes), depth + 1);
+        break;
+      default:
+        this.messages.push(decodePacketMessage(bytes));
+    }
+  }
+
+  #unpackCompound(bytes: Uint8Array, depth: number): void {
+    const { parts, drop } = splitCompound(bytes);
+    for (const part of parts) {
+      const held = this.messages.length + this.drops.length;
+      if (held > packetMessagesMax) return;
+      try {
+        if (held === packetMessagesMax)
+          throw new GossipFault('tooMany', `over ${packetMessagesMax} messages in a packet`);
+        this.unpack(part, depth + 1);
+      } catch (error) {
+        this.drops.push(dropOf(error));
+      }
+    }
+    if (drop !== undefined) this.drops.push(drop);
+  }
+
+  #inflate(bytes: Uint8Array): Uint8Array {
+    const bytesMax = this.#inflatableBytes;
+    // A part that fails has cost work too, perhaps all that was allowed; after it nothing more is inflated.
+    this.#inflatableBytes = 0;
+    const inflated = inflate(new PackReader(bytes, 1), bytesMax);
+    this.#inflatableBytes = bytesMax - inflated.length;
+    return inflated;
+  }
+}
