@@ -11,6 +11,7 @@ import type { Dialer, FrameStream, StreamEvents } from './frame-stream.js';
 import { type HandshakeResult, type Role, shakeHands } from './handshake.js';
 import { Partings } from './partings.js';
 import { type LinkEnd, PeerSession, type SessionLimits } from './peer-session.js';
+import { RefusalLog } from './refusal-log.js';
 import { addCounts, type LinkCounts, noCounts, type SessionCounts } from './session-counts.js';
 
 /*
@@ -65,6 +66,7 @@ class Links implements PeerLinks {
   readonly #encoder = new FrameEncoder();
   readonly #partings: Partings;
   readonly #targets: DialTargets;
+  readonly #refusals: RefusalLog;
   readonly #links = new Map<string, Link>();
   /** Breaks off the handshakes under way. */
   readonly #greetings = new Set<Cancel>();
@@ -82,6 +84,7 @@ class Links implements PeerLinks {
   constructor(deps: PeerLinksDeps) {
     this.#deps = deps;
     this.#partings = new Partings(deps.clock);
+    this.#refusals = new RefusalLog(deps.clock, deps.log);
     this.#targets = new DialTargets({
       clock: deps.clock,
       random: deps.random,
@@ -249,8 +252,7 @@ class Links implements PeerLinks {
     if (by === 'us' && goodbye.reason === 'DIAL_YOU' && hello !== undefined && hello.address !== '') {
       if (this.#closing === undefined) this.#targets.invite(hello.address);
     } else if (by === 'us' && goodbye.reason !== 'DUPLICATE' && goodbye.reason !== 'SELF') {
-      const { reason, detail } = goodbye;
-      this.#deps.log.write('warn', `refused a link from ${stream.remote}: ${detail}`, { reason, peer: hello?.name });
+      this.#refusals.report(stream.remote, goodbye, hello?.name);
     }
   }
 
