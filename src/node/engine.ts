@@ -126,12 +126,9 @@ export class Engine extends CacheEngine {
    */
   start(options?: CallOptions): Promise<void> {
     if (this.#stopping !== undefined) return Promise.reject(notStarted('start'));
-    const { deadlineMs, signal } = this.#wait(options, this.#node.bootstrapTimeoutMs);
     const { signal: leaving } = this.#leaving;
-    this.#starting ??= this.#start({
-      deadlineMs,
-      signal: signal === undefined ? leaving : AbortSignal.any([signal, leaving]),
-    });
+    const signal = options?.signal === undefined ? leaving : AbortSignal.any([options.signal, leaving]);
+    this.#starting ??= this.#start(this.#wait({ ...options, signal }, this.#node.bootstrapTimeoutMs));
     return this.#starting;
   }
 
