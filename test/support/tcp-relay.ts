@@ -4,6 +4,8 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 /** Passes TCP connections on to another port, and breaks them on demand. */
 export interface TcpRelay {
   readonly port: number;
+  /** Connections taken so far. */
+  taken(): number;
   /** Resets every connection that stands; new ones are taken. */
   breakAll(): void;
   /** Passes nothing on any more, and breaks nothing either, as a network that swallows packets. */
@@ -14,7 +16,9 @@ export interface TcpRelay {
 export async function tcpRelay(targetPort: () => number): Promise<TcpRelay> {
   const sockets = new Set<Socket>();
   let frozen = false;
+  let taken = 0;
   const server = createServer((near) => {
+    taken++;
     const far = connect(targetPort(), '127.0.0.1');
     for (const [from, to] of [
       [near, far],
@@ -35,6 +39,7 @@ export async function tcpRelay(targetPort: () => number): Promise<TcpRelay> {
   await once(server, 'listening');
   return {
     port: (server.address() as AddressInfo).port,
+    taken: () => taken,
     breakAll() {
       for (const socket of sockets) socket.resetAndDestroy();
     },
