@@ -13,7 +13,7 @@ import { Leaving } from './leaving.js';
 import { type Entry, isGone, Members, viewOf } from './members.js';
 import { mergeState, ownState } from './merge.js';
 import { Prober } from './probe.js';
-import { Relays } from './relays.js';
+import { answerTo, Relays } from './relays.js';
 import { Reunion } from './reunion.js';
 import { Schedule } from './schedule.js';
 import { checkMeta, checkSelf, type SwimSelf } from './self.js';
