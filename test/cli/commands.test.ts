@@ -351,7 +351,7 @@ describe('cli: commands against a node', function () {
       expect(peers[0]).to.match(/^NAME {2,}STATE {2,}GRPC /);
       expect(peers[1]).to.match(/^fake-1 \* {2}alive {2,}127\.0\.0\.1:3320 /);
       expect((await run(['keyspace', 'list'])).stdout.toString()).to.match(/^NAME .*\nks {4}64MiB {2}5m .* 1\.5KiB\n/);
-      expect((await run(['keyspace', 'show', 'ks'])).stdout.toString()).to.match(/^cache hits {5}9$/m);
+      expect((await run(['keyspace', 'show', 'ks'])).stdout.toString()).to.match(/^cache hits +9$/m);
       expect((await run(['node', 'status'])).stdout.toString()).to.match(/^uptime {6}1m1s$/m);
     });
 
