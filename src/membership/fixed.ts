@@ -32,6 +32,8 @@ export class FixedMembership implements Membership {
   readonly #alive = new Map<string, NodeInfo>();
   readonly #gone = new Map<string, { member: Member; atMs: number }>();
   readonly #listeners = new Set<(change: MemberChange) => void>();
+  /** Aborts when this stops: whatever start still waits for ends. */
+  readonly #stopping = new AbortController();
   #unsubscribe: Cancel[] = [];
 
   constructor(deps: FixedMembershipDeps, options: FixedMembershipOptions) {
@@ -42,10 +44,12 @@ export class FixedMembership implements Membership {
   /**
    * Waits until every listed address has either linked or refused once, at most `firstContactMs`: nodes started together
    * find each other before they serve, and a node started first doesn't wait for those that come later. Rejects with
-   * CLUSTER_QUORUM at the deadline, with ABORTED when the wait's signal fires.
+   * CLUSTER_QUORUM, or with ABORTED when `wait.signal` ends it or it is stopped meanwhile.
    */
   async start(wait: Wait): Promise<void> {
     const { peers } = this.#deps;
+    const ending = this.#endings(wait).find((signal) => signal.aborted);
+    if (ending !== undefined) throw aborted('joining the cluster', ending.reason);
     this.#unsubscribe.push(peers.onLink((event) => this.#onLink(event)));
     for (const peer of peers.linked()) this.#onLink({ is: 'up', peer });
     await this.#firstContact(wait);
@@ -53,6 +57,7 @@ export class FixedMembership implements Membership {
   }
 
   async stop(): Promise<void> {
+    this.#stopping.abort();
     for (const cancel of this.#unsubscribe.splice(0)) cancel();
     for (const address of this.#options.addresses) this.#deps.peers.undial(address);
   }
@@ -73,6 +78,8 @@ export class FixedMembership implements Membership {
   #onLink(event: LinkEvent): void {
     const { peer } = event;
     if (event.is === 'up') {
+      // A node that was restarted may be back before the end of its former link was noticed.
+      for (const { id, name } of this.#alive.values()) if (name === peer.name) this.#alive.delete(id);
       this.#gone.delete(peer.name);
       this.#alive.set(peer.id, peer);
       this.#tell({ is: 'joined', member: memberOf(peer, 'alive') });
@@ -85,69 +92,89 @@ export class FixedMembership implements Membership {
     this.#tell({ is: event.left ? 'left' : 'failed', member });
   }
 
+  /** Tells every listener, also after one that throws; what the first of those threw then goes to whoever told of the link. */
   #tell(change: MemberChange): void {
-    for (const listener of this.#listeners) listener(change);
+    const errors: unknown[] = [];
+    for (const listener of [...this.#listeners]) {
+      try {
+        listener(change);
+      } catch (error) {
+        errors.push(error);
+      }
+    }
+    if (errors.length > 0) throw errors[0];
   }
 
-  #firstContact(wait: Wait): Promise<void> {
+  async #firstContact({ deadlineMs, signal }: Wait): Promise<void> {
     const { clock, peers } = this.#deps;
-    const waiting = new Set(this.#options.addresses);
-    return new Promise((resolve) => {
-      const cancels: Cancel[] = [() => wait.signal?.removeEventListener('abort', done)];
-      const done = (): void => {
-        for (const cancel of cancels.splice(0)) cancel();
-        resolve();
-      };
-      wait.signal?.addEventListener('abort', done, { once: true });
-      const heardOf = (address: string): void => {
-        waiting.delete(address);
-        if (waiting.size === 0) done();
-      };
-      cancels.push(
-        clock.after(Math.min(this.#options.firstContactMs, remainingMs(wait, clock)), done),
-        peers.onLink((event) => heardOf(event.peer.address)),
-        peers.onDialProblem((problem) => heardOf(problem.address)),
-      );
-      for (const address of this.#options.addresses) peers.dial(address);
-      for (const peer of peers.linked()) waiting.delete(peer.address);
-      if (waiting.size === 0 || wait.signal?.aborted === true) done();
-    });
+    const { addresses, firstContactMs } = this.#options;
+    const waiting = new Set(addresses);
+    const wait: Wait = { deadlineMs: Math.min(deadlineMs, clock.nowMs() + firstContactMs), signal };
+    await this.#until(
+      () => waiting.size === 0,
+      (check) => {
+        const heardOf = (address: string): void => {
+          waiting.delete(address);
+          check();
+        };
+        const cancels = [
+          peers.onLink((event) => heardOf(event.peer.address)),
+          peers.onDialProblem((problem) => heardOf(problem.address)),
+        ];
+        for (const address of addresses) peers.dial(address);
+        for (const peer of peers.linked()) waiting.delete(peer.address);
+        return cancels;
+      },
+      wait,
+    );
   }
 
-  #quorum(wait: Wait): Promise<void> {
+  async #quorum(wait: Wait): Promise<void> {
+    const { addresses, minimumPeers } = this.#options;
+    const enough = (): boolean => this.#alive.size + 1 >= minimumPeers;
+    if (await this.#until(enough, (check) => [this.onChange(check)], wait)) return;
+    throw new DistcacheError(
+      'CLUSTER_QUORUM',
+      `only ${this.#alive.size + 1} of the ${minimumPeers} nodes that cluster.minimumPeers asks for were met in time; ` +
+        `check that ${addresses.join(', ') || 'discovery.peers'} can be reached`,
+    );
+  }
+
+  /** What ends start before its time. */
+  #endings({ signal }: Wait): NonNullable<Wait['signal']>[] {
+    return signal === undefined ? [this.#stopping.signal] : [signal, this.#stopping.signal];
+  }
+
+  /** True once `met`, which is asked whenever what `listen` subscribed to calls back; false at the deadline. */
+  #until(met: () => boolean, listen: (check: () => void) => Cancel[], wait: Wait): Promise<boolean> {
     const { clock } = this.#deps;
-    const enough = (): boolean => this.#alive.size + 1 >= this.#options.minimumPeers;
-    const endedByCaller = (): Error => aborted('the wait for other nodes', wait.signal?.reason);
-    if (wait.signal?.aborted === true) return Promise.reject(endedByCaller());
-    if (enough()) return Promise.resolve();
     return new Promise((resolve, reject) => {
+      const cancels: Cancel[] = [];
       const end = (): void => {
-        unlisten();
-        cancelTimer();
-        wait.signal?.removeEventListener('abort', onAbort);
+        for (const cancel of cancels.splice(0)) cancel();
       };
-      const onAbort = (): void => {
+      const check = (): void => {
+        if (!met()) return;
         end();
-        reject(endedByCaller());
+        resolve(true);
       };
-      const tooFew = (): void => {
-        end();
-        const met = this.#alive.size + 1;
-        reject(
-          new DistcacheError(
-            'CLUSTER_QUORUM',
-            `only ${met} of the ${this.#options.minimumPeers} nodes that cluster.minimumPeers asks for were met in time; ` +
-              `check that ${this.#options.addresses.join(', ') || 'discovery.peers'} can be reached`,
-          ),
-        );
-      };
-      const unlisten = this.onChange(() => {
-        if (!enough()) return;
-        end();
-        resolve();
-      });
-      const cancelTimer = clock.after(remainingMs(wait, clock), tooFew);
-      wait.signal?.addEventListener('abort', onAbort, { once: true });
+      for (const signal of this.#endings(wait)) {
+        const giveUp = (): void => {
+          end();
+          reject(aborted('joining the cluster', signal.reason));
+        };
+        if (signal.aborted) return giveUp();
+        signal.addEventListener('abort', giveUp, { once: true });
+        cancels.push(() => signal.removeEventListener('abort', giveUp));
+      }
+      cancels.push(
+        clock.after(remainingMs(wait, clock), () => {
+          end();
+          resolve(met());
+        }),
+        ...listen(check),
+      );
+      check();
     });
   }
 }
