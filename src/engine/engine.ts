@@ -278,7 +278,7 @@ export class CacheEngine implements CacheService {
   async #open(wait: Wait): Promise<void> {
     const { clock, membership, peers } = this.#deps;
     try {
-      await this.#spaces.openSources();
+      await this.#spaces.openSources(wait);
       this.#cancels.push(
         membership.onChange((change) => this.#onMember(change)),
         peers.onLink((event) => this.#onLink(event)),
@@ -286,8 +286,9 @@ export class CacheEngine implements CacheService {
       await membership.start(wait);
       this.#topology.refresh();
     } catch (error) {
+      const wasClosing = this.#closing !== undefined;
       await this.close({ deadlineMs: clock.nowMs() });
-      throw error;
+      throw wasClosing ? notStarted('start') : error;
     }
     if (this.#closing !== undefined) throw notStarted('start');
     this.#startedAtMs = clock.nowMs();
@@ -311,7 +312,7 @@ export class CacheEngine implements CacheService {
     await settle('membership', membership.stop(wait));
     await settle('the peer links', peers.close());
     for (const cancel of this.#cancels.splice(0)) cancel();
-    for (const space of this.#spaces.values()) await settle(`the data source of '${space.name}'`, space.source.close());
+    await this.#spaces.closeSources(wait);
     this.#spaces.clear();
     this.#events.close();
     this.#state = 'stopped';

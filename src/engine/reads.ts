@@ -1,4 +1,5 @@
 import { codeOf, type DistcacheError, type ErrorCode, invalidArgument } from '../base/errors.js';
+import type { StopSignal } from '../base/stop-signal.js';
 import type { HybridClock } from '../coherence/hybrid-clock.js';
 import type { Clock, Wait } from '../ports/clock.js';
 import type { NodeInfo } from '../ports/membership.js';
@@ -77,7 +78,7 @@ export class Reads {
     place: Place,
     token: number,
     loading: readonly string[],
-    signal: AbortSignal,
+    signal: StopSignal,
   ): Promise<Answer> {
     const answer = await this.#fromSource(space, key, loading, signal);
     this.#keep(space, key, place, token, answer, '');
@@ -90,7 +91,7 @@ export class Reads {
     place: Place,
     token: number,
     loading: readonly string[],
-    signal: AbortSignal,
+    signal: StopSignal,
   ): Promise<Answer> {
     const { clock, peers, topology } = this.#deps;
     const wait: Wait = { deadlineMs: clock.nowMs() + space.options.readTimeoutMs, signal };
@@ -118,7 +119,7 @@ export class Reads {
     return this.#fromSource(space, key, loading, signal);
   }
 
-  async #fromSource(space: Keyspace, key: string, loading: readonly string[], signal: AbortSignal): Promise<Answer> {
+  async #fromSource(space: Keyspace, key: string, loading: readonly string[], signal: StopSignal): Promise<Answer> {
     // The version is the clock at the start: whatever is written while the source is read counts as newer.
     const version = this.#deps.hybrid.next();
     const { counts } = space;

@@ -1,5 +1,7 @@
 import { aborted, type DistcacheError, timedOut } from '../base/errors.js';
-import type { Cancel, Clock, Wait } from '../ports/clock.js';
+import { Stop, type StopSignal } from '../base/stop-signal.js';
+import type { Clock, Wait } from '../ports/clock.js';
+import { Deadlines, type Due } from './deadlines.js';
 
 /*
  * One run per key, many waiters. Each waiter has a deadline and a signal of its own: whoever gives up leaves alone, and
@@ -12,20 +14,31 @@ import type { Cancel, Clock, Wait } from '../ports/clock.js';
  */
 
 /** What a run is given: its signal aborts when nobody waits any more. */
-export type Run<T> = (signal: AbortSignal) => Promise<T>;
+export type Run<T> = (signal: StopSignal) => Promise<T>;
 
-interface Waiter<T> {
-  resolve(value: T): void;
-  reject(error: unknown): void;
-  /** Frees the waiter's timer and listener. */
-  release: Cancel;
+class Flight<T> {
+  readonly waiters = new Set<Waiter<T>>();
+  readonly stop = new Stop();
+
+  constructor(
+    readonly key: string,
+    readonly guard: number,
+  ) {}
 }
 
-interface Flight<T> {
-  readonly key: string;
-  readonly guard: number;
-  readonly waiters: Set<Waiter<T>>;
-  readonly abort: AbortController;
+class Waiter<T> implements Due {
+  dropped = false;
+  onAbort: (() => void) | undefined;
+
+  constructor(
+    readonly flight: Flight<T>,
+    readonly deadlineMs: number,
+    /** From its start to the deadline. */
+    readonly givenMs: number,
+    readonly signal: StopSignal | undefined,
+    readonly resolve: (value: T) => void,
+    readonly reject: (error: unknown) => void,
+  ) {}
 }
 
 export interface FlightCounts {
@@ -46,6 +59,7 @@ export class SingleFlight<T> {
   readonly #flights = new Map<string, Flight<T>>();
   /** Flights whose place in the map a later one took, for as long as they run. */
   readonly #displaced = new Set<Flight<T>>();
+  readonly #deadlines: Deadlines<Waiter<T>>;
   #running = 0;
   #started = 0;
   #joined = 0;
@@ -56,6 +70,9 @@ export class SingleFlight<T> {
     this.#clock = clock;
     this.#limit = limit;
     this.#overloaded = overloaded;
+    this.#deadlines = new Deadlines(clock, (waiter) => {
+      this.#leave(waiter, timedOut(`reading '${waiter.flight.key}'`, waiter.givenMs));
+    });
   }
 
   /**
@@ -71,7 +88,7 @@ export class SingleFlight<T> {
     }
     if (this.#running >= this.#limit) return Promise.reject(this.#overloaded(this.#limit));
     if (flight !== undefined) this.#displaced.add(flight);
-    flight = { key, guard, waiters: new Set(), abort: new AbortController() };
+    flight = new Flight(key, guard);
     this.#flights.set(key, flight);
     this.#started++;
     this.#running++;
@@ -93,30 +110,32 @@ export class SingleFlight<T> {
   abortAll(error: DistcacheError): void {
     for (const flight of [...this.#flights.values(), ...this.#displaced]) {
       this.#land(flight);
-      this.#settle(flight, (waiter) => waiter.reject(error));
-      flight.abort.abort(error);
+      this.#fail(flight, error);
+      flight.stop.abort(error);
     }
   }
 
   #fly(flight: Flight<T>, run: Run<T>): void {
-    const done = (): void => {
-      this.#running--;
-      this.#land(flight);
-    };
     let running: Promise<T>;
     try {
-      running = run(flight.abort.signal);
+      running = run(flight.stop);
     } catch (error) {
       running = Promise.reject(error);
     }
     running.then(
       (value) => {
-        done();
-        this.#settle(flight, (waiter) => waiter.resolve(value));
+        this.#running--;
+        this.#land(flight);
+        for (const waiter of flight.waiters) {
+          this.#release(waiter);
+          waiter.resolve(value);
+        }
+        flight.waiters.clear();
       },
       (error) => {
-        done();
-        this.#settle(flight, (waiter) => waiter.reject(error));
+        this.#running--;
+        this.#land(flight);
+        this.#fail(flight, error);
       },
     );
   }
@@ -127,42 +146,40 @@ export class SingleFlight<T> {
     else this.#displaced.delete(flight);
   }
 
-  #settle(flight: Flight<T>, tell: (waiter: Waiter<T>) => void): void {
+  #board(flight: Flight<T>, { deadlineMs, signal }: Wait): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      const waiter = new Waiter(flight, deadlineMs, deadlineMs - this.#clock.nowMs(), signal, resolve, reject);
+      if (signal !== undefined) {
+        waiter.onAbort = () => this.#leave(waiter, aborted(`waiting for '${flight.key}'`, signal.reason));
+        signal.addEventListener('abort', waiter.onAbort, { once: true });
+      }
+      flight.waiters.add(waiter);
+      this.#deadlines.add(waiter);
+    });
+  }
+
+  /** One waiter gives up; the last one to do so stops the run. */
+  #leave(waiter: Waiter<T>, error: DistcacheError): void {
+    const { flight } = waiter;
+    this.#release(waiter);
+    flight.waiters.delete(waiter);
+    waiter.reject(error);
+    if (flight.waiters.size > 0) return;
+    this.#abandoned++;
+    this.#land(flight);
+    flight.stop.abort(error);
+  }
+
+  #fail(flight: Flight<T>, error: unknown): void {
     for (const waiter of flight.waiters) {
-      waiter.release();
-      tell(waiter);
+      this.#release(waiter);
+      waiter.reject(error);
     }
     flight.waiters.clear();
   }
 
-  #board(flight: Flight<T>, wait: Wait): Promise<T> {
-    return new Promise<T>((resolve, reject) => {
-      const signal = wait.signal;
-      const givenMs = wait.deadlineMs - this.#clock.nowMs();
-      const leave = (error: DistcacheError): void => {
-        waiter.release();
-        flight.waiters.delete(waiter);
-        reject(error);
-        if (flight.waiters.size > 0) return;
-        this.#abandoned++;
-        this.#land(flight);
-        flight.abort.abort(error);
-      };
-      const onAbort = (): void => leave(aborted(`waiting for '${flight.key}'`, signal?.reason));
-      const cancelTimer =
-        givenMs === Number.POSITIVE_INFINITY
-          ? undefined
-          : this.#clock.after(givenMs, () => leave(timedOut(`reading '${flight.key}'`, givenMs)));
-      signal?.addEventListener('abort', onAbort, { once: true });
-      const waiter: Waiter<T> = {
-        resolve,
-        reject,
-        release: () => {
-          cancelTimer?.();
-          signal?.removeEventListener('abort', onAbort);
-        },
-      };
-      flight.waiters.add(waiter);
-    });
+  #release(waiter: Waiter<T>): void {
+    this.#deadlines.drop(waiter);
+    if (waiter.onAbort !== undefined) waiter.signal?.removeEventListener('abort', waiter.onAbort);
   }
 }

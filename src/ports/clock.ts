@@ -1,3 +1,5 @@
+import type { StopSignal } from '../base/stop-signal.js';
+
 export type Cancel = () => void;
 
 export interface TimerOptions {
@@ -20,7 +22,7 @@ export interface Clock {
 /** How long a caller waits: an absolute time on its own monotonic clock, and perhaps a signal that ends the wait earlier. */
 export interface Wait {
   readonly deadlineMs: number;
-  readonly signal?: AbortSignal | undefined;
+  readonly signal?: StopSignal | undefined;
 }
 
 export const remainingMs = (wait: Wait, clock: Clock): number => Math.max(0, wait.deadlineMs - clock.nowMs());

@@ -1,8 +1,9 @@
 import { aborted, DistcacheError } from '../base/errors.js';
+import type { StopSignal } from '../base/stop-signal.js';
 
 interface Queued {
   enter(): void;
-  signal: AbortSignal;
+  signal: StopSignal;
   onAbort(): void;
 }
 
@@ -29,7 +30,7 @@ export class Bulkhead {
   }
 
   /** Runs `body` when there is a place. Rejects with ABORTED where `signal` ends the wait first. */
-  async run<T>(signal: AbortSignal, body: () => Promise<T>): Promise<T> {
+  async run<T>(signal: StopSignal, body: () => Promise<T>): Promise<T> {
     if (this.#inside >= this.#places) await this.#place(signal);
     else this.#inside++;
     try {
@@ -51,7 +52,7 @@ export class Bulkhead {
     first.enter();
   }
 
-  #place(signal: AbortSignal): Promise<void> {
+  #place(signal: StopSignal): Promise<void> {
     if (signal.aborted) return Promise.reject(aborted(`a load of ${this.#name}`, signal.reason));
     if (this.#queue.size >= this.#queueMax) {
       return Promise.reject(

@@ -1,4 +1,5 @@
 import { aborted, codeOf, DistcacheError, messageOf, timedOut } from '../base/errors.js';
+import type { StopSignal } from '../base/stop-signal.js';
 import type { Clock } from '../ports/clock.js';
 import type { DataSource, FetchResult, Loaded } from '../ports/data-source.js';
 import type { LoadContext } from '../ports/load-context.js';
@@ -72,12 +73,12 @@ export class GuardedSource {
    * `loading` names the loads this one stands in, itself last. A load inside a load takes no place of its own: the outer
    * one holds one already, and waiting for a second could be waiting for itself.
    */
-  load(key: string, loading: readonly string[], signal: AbortSignal): Promise<SourceAnswer> {
+  load(key: string, loading: readonly string[], signal: StopSignal): Promise<SourceAnswer> {
     const fetch = (): Promise<SourceAnswer> => this.#fetch(key, loading, signal);
     return loading.length > 1 ? fetch() : this.#bulkhead.run(signal, fetch);
   }
 
-  #fetch(key: string, loading: readonly string[], outer: AbortSignal): Promise<SourceAnswer> {
+  #fetch(key: string, loading: readonly string[], outer: StopSignal): Promise<SourceAnswer> {
     if (outer.aborted) return Promise.reject(aborted(`loading '${key}'`, outer.reason));
     const { clock, context } = this.#deps;
     const stop = new AbortController();

@@ -1,4 +1,5 @@
 import { aborted, DistcacheError } from '../base/errors.js';
+import type { StopSignal } from '../base/stop-signal.js';
 import type { Cancel, Clock, Wait } from '../ports/clock.js';
 import type { NodeInfo } from '../ports/membership.js';
 import type { PeerReply, PeerRequest } from '../ports/peers.js';
@@ -22,7 +23,7 @@ interface Call {
   readonly place: number;
   readonly resolve: (answer: Answer) => void;
   readonly reject: (error: Error) => void;
-  readonly signal: AbortSignal | undefined;
+  readonly signal: StopSignal | undefined;
   onAbort: (() => void) | undefined;
 }
 

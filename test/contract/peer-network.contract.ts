@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { expect } from 'chai';
 import { DistcacheError } from '../../src/base/errors.js';
+import type { StopSignal } from '../../src/base/stop-signal.js';
 import type { Clock } from '../../src/ports/clock.js';
 import type { PeerHandler, PeerReply, PeerRequest } from '../../src/ports/peers.js';
 import type { PeerNode } from '../support/peer-nodes.js';
@@ -182,7 +183,7 @@ export function peerNetworkContract(name: string, pair: () => Promise<LinkedPair
 
     it('fails what is under way when the link breaks, ends the waits of handlers, and links again', async () => {
       const { a, b, until } = linked;
-      const signals: AbortSignal[] = [];
+      const signals: StopSignal[] = [];
       const arrived = new Promise<void>((resolve) => {
         b.links.serve((_from, _request, wait) => {
           if (signals.push(wait.signal!) === 100) resolve();

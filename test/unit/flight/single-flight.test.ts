@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { codeOf, DistcacheError, notStarted } from '../../../src/base/errors.js';
+import type { StopSignal } from '../../../src/base/stop-signal.js';
 import { SingleFlight } from '../../../src/flight/single-flight.js';
 import type { Wait } from '../../../src/ports/clock.js';
 import { FakeClock } from '../../support/fake-clock.js';
@@ -68,7 +69,7 @@ describe('SingleFlight', () => {
   it('the first caller who leaves takes nobody along; the last one stops the run', async () => {
     let stopped = 0;
     const controller = new AbortController();
-    const run = (signal: AbortSignal): Promise<string> => {
+    const run = (signal: StopSignal): Promise<string> => {
       signal.addEventListener('abort', () => stopped++);
       return new Promise(() => {});
     };
@@ -136,7 +137,7 @@ describe('SingleFlight', () => {
     const stopped: string[] = [];
     const run =
       (name: string) =>
-      (signal: AbortSignal): Promise<string> => {
+      (signal: StopSignal): Promise<string> => {
         signal.addEventListener('abort', () => stopped.push(name));
         return new Promise(() => {});
       };

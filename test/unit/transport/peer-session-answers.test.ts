@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { DistcacheError } from '../../../src/base/errors.js';
+import type { StopSignal } from '../../../src/base/stop-signal.js';
 import type { PeerReply } from '../../../src/ports/peers.js';
 import { encodeFrame } from '../../../src/wire/frames.js';
 import { request, setUp, value } from '../../support/scripted-session.js';
@@ -39,7 +40,7 @@ describe('PeerSession: answering', () => {
   });
 
   it('ends the wait of a request that is cancelled, and answers it no more', async () => {
-    const signals: AbortSignal[] = [];
+    const signals: StopSignal[] = [];
     const release: ((reply: PeerReply) => void)[] = [];
     const { clock, stream, hear, session } = setUp({
       handler: (_from, _asked, wait) => {
@@ -57,7 +58,7 @@ describe('PeerSession: answering', () => {
   });
 
   it('passes on the time that is left, and ends every wait when the link goes down', async () => {
-    const waits: { deadlineMs: number; signal?: AbortSignal | undefined }[] = [];
+    const waits: { deadlineMs: number; signal?: StopSignal | undefined }[] = [];
     const { clock, hear, session, stream } = setUp({
       handler: (_from, _asked, wait) => {
         waits.push(wait);
