@@ -65,6 +65,10 @@ export class Broadcasts {
     return this.#byNode.get(news.node)?.news === news;
   }
 
+  hasAbout(node: NodeName): boolean {
+    return this.#byNode.has(node);
+  }
+
   /** Replaces older news about the same member. */
   queue(news: News): void {
     const bytes = this.#options.sizeOf(news);

@@ -123,7 +123,7 @@ export function onSuspect(context: Context, claim: Suspect): void {
   const { counts, config, members } = context;
   const known = members.get(claim.node);
   if (known === undefined || claim.incarnation < known.incarnation) {
-    counts.stale++;
+    onStaleAccusation(context, known);
     return;
   }
   const { standing } = known;
@@ -153,7 +153,7 @@ export function onSuspect(context: Context, claim: Suspect): void {
 export function onDead(context: Context, claim: Dead): void {
   const known = context.members.get(claim.node);
   if (known === undefined || claim.incarnation < known.incarnation || isGone(known)) {
-    context.counts.stale++;
+    onStaleAccusation(context, known);
     return;
   }
   if (known === context.self && !context.leaving) {
@@ -171,6 +171,18 @@ export function onDead(context: Context, claim: Dead): void {
 export function onSuspicionEnd(context: Context, { entry }: Extract<Due, { is: 'suspicionEnd' }>): void {
   if (entry.standing.is !== 'suspect' || context.members.get(entry.name) !== entry) return;
   onDead(context, { is: 'dead', incarnation: entry.incarnation, node: entry.name, from: context.self.name });
+}
+
+/**
+ * An accusation of a life or a doubt that is past. Where it is about this node, its sender has missed that we denied it
+ * (each sends a denial a limited number of times, and all of those can be lost): so it is said again.
+ */
+function onStaleAccusation(context: Context, known: Entry | undefined): void {
+  const { counts, broadcasts, self } = context;
+  counts.stale++;
+  if (known !== self || context.leaving || broadcasts.hasAbout(self.name)) return;
+  counts.reminded++;
+  announce(context);
 }
 
 /** Denies what was claimed of this node at `accused`, by an incarnation above it. To be accused is a sign of being slow. */

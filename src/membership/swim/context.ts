@@ -44,6 +44,7 @@ export class Context {
     malformed: 0,
     conflicts: 0,
     refuted: 0,
+    reminded: 0,
     membersRefused: 0,
     relaysRefused: 0,
     exchangesRefused: 0,

@@ -132,6 +132,8 @@ export interface SwimCounts {
   readonly conflicts: number;
   /** Accusations of this node that it denied. */
   readonly refuted: number;
+  /** Denials said again to somebody who had missed them. */
+  readonly reminded: number;
   /** Members not taken in because `membersMax` are known. */
   readonly membersRefused: number;
   /** Requests to ping for others beyond `relaysMax`. */
