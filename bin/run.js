@@ -24,6 +24,13 @@
     );
     process.exit(1);
   }
+  // Node tells of what is experimental in itself at every start; that is for us to know, not for whoever runs this.
+  var emitWarning = process.emitWarning;
+  process.emitWarning = function (warning) {
+    var ours = /^(SQLite|vm\.USE_MAIN_CONTEXT_DEFAULT_LOADER) is an experimental feature/;
+    // biome-ignore lint/complexity/noArguments: handed on as they are, however many
+    if (!ours.test(String(warning))) emitWarning.apply(process, arguments);
+  };
   modules.enableCompileCache();
 
   // A third of the time that a short command takes would be spent on compiling functions. Node's own compile cache keeps
@@ -35,7 +42,11 @@
   var script = new vm.Script(
     // The bundle is ASCII: read byte by byte, no character needs decoding.
     `(function (exports, require, module, __filename, __dirname) {${fs.readFileSync(file, 'latin1')}\n})`,
-    { filename: file, cachedData: cachedData },
+    {
+      filename: file,
+      cachedData: cachedData,
+      importModuleDynamically: vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
+    },
   );
   // `get` is the command that scripts call most, and what it uses all of them use.
   if (process.argv[2] === 'get' && cachedData === undefined) {
@@ -43,7 +54,7 @@
       if (code === 0) writeIfAllowed(cache, script.createCachedData());
     });
   }
-  var main = { exports: {}, $import: (name) => import(name) };
+  var main = { exports: {} };
   script.runInThisContext()(main.exports, modules.createRequire(file), main, file, folder);
   main.exports.run(process.argv.slice(2), root);
 

@@ -1,6 +1,6 @@
 // Builds dist/: the bundled CLI (dist/cli), the library with its types (dist/src), and oclif's manifest of the commands.
 import { spawn } from 'node:child_process';
-import { cp, glob, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, glob, mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Plugin } from '@oclif/core';
@@ -60,8 +60,7 @@ const startQuickly = {
   },
 };
 
-const preamble = `var $url = require('node:url').pathToFileURL(__filename).href;
-var $import = module.$import || ((name) => import(name));`;
+const preamble = `var $url = require('node:url').pathToFileURL(__filename).href;`;
 
 const bundled = {
   bundle: true,
@@ -101,12 +100,10 @@ async function bundleCli() {
       external,
       plugins: [startQuickly],
       define: { 'import.meta.url': '$url' },
+      banner: { js: preamble },
     }),
     build({ ...bundled, entryPoints: apart, outdir, outExtension: { '.js': '.cjs' } }),
   ]);
-  // Code from a vm.Script has no import() of its own without a warning; bin/run.js lends its own.
-  const code = (await readFile(outfile, 'utf8')).replace(/\bimport\(/g, '$import(');
-  await writeFile(outfile, `${preamble}\n${code}`);
   await writeFile(
     join(outdir, 'commands.js'),
     `import cli from './main.cjs';
