@@ -185,12 +185,12 @@ describe('integration: what else talks to a node', function () {
     expect(first.log().filter(({ level }) => level >= 40).length, first.stderr).to.be.at.most(1);
   });
 
-  /** A node that dials `at` over a relay, after five attempts that came to nothing. */
-  async function refusedFiveTimes(at: RealNode, name: string, args: readonly string[]): Promise<RealNode> {
+  /** A node that dials `at` over a relay, after three attempts that came to nothing. */
+  async function refusedThrice(at: RealNode, name: string, args: readonly string[]): Promise<RealNode> {
     const relay = await tcpRelay(() => at.port);
     relays.push(relay);
     const node = await nodes.start({ name, config, args: ['--peers', `127.0.0.1:${relay.port}`, ...args] });
-    await until('it was refused five times', () => relay.taken() >= 6);
+    await until('it was refused three times', () => relay.taken() >= 4);
     return node;
   }
   const complaints = (node: RealNode): readonly string[] =>
@@ -202,7 +202,7 @@ describe('integration: what else talks to a node', function () {
   it('a node with another label never joins, and both sides say so once a minute at most', async () => {
     const cluster = await nodes.cluster(['one', 'two'], { config, args: ['--label', 'red'] });
     const [first] = cluster as [RealNode];
-    const blue = await refusedFiveTimes(first, 'three', ['--label', 'blue']);
+    const blue = await refusedThrice(first, 'three', ['--label', 'blue']);
     expect((await nodes.client([blue]).status()).peers).to.equal(1);
     expect((await nodes.client([first]).peers()).map(({ name }) => name)).to.deep.equal(['one', 'two']);
     expect(complaints(blue)).to.have.length(1);
@@ -217,7 +217,7 @@ describe('integration: what else talks to a node', function () {
   it('a second node of the same name is refused, and both say which name', async () => {
     const cluster = await nodes.cluster(['one', 'two'], { config });
     const [first] = cluster as [RealNode];
-    const second = await refusedFiveTimes(first, 'one', []);
+    const second = await refusedThrice(first, 'one', []);
     expect((await nodes.client([second]).status()).peers).to.equal(1);
     expect((await nodes.client([first]).status()).peers).to.equal(2);
     for (const node of [first, second]) {
