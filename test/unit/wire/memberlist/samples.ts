@@ -7,6 +7,7 @@ import type {
   PushPull,
   Vsn,
 } from '../../../../src/membership/messages.js';
+import { dropOf } from '../../../../src/wire/memberlist/fault.js';
 import type { PacketPolicy } from '../../../../src/wire/memberlist/packet.js';
 import type { Seeded } from '../../../support/seeded.js';
 
@@ -134,4 +135,14 @@ export function cutUp(random: Seeded, bytes: Uint8Array, pieceMax: number): Uint
     at += length;
   }
   return pieces;
+}
+
+/** The reason of the fault that this throws; any other error goes on. */
+export function faultOf(run: () => unknown): string {
+  try {
+    run();
+  } catch (error) {
+    return dropOf(error).reason;
+  }
+  return 'no fault';
 }
