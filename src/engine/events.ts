@@ -1,3 +1,4 @@
+import { DistcacheError } from '../base/errors.js';
 import type { Member } from '../ports/membership.js';
 
 export type EngineEvent =
@@ -11,70 +12,81 @@ const queueMax = 1024;
 /** Subscribers at once; one more is refused, since each holds a queue. */
 const subscribersMax = 1000;
 
+/** Whoever waits has found the queue empty, so one of `queue` and `waiting` is empty at any time. */
 interface Subscriber {
-  queue: EngineEvent[];
+  readonly queue: EngineEvent[];
+  /** Calls of `next` without an answer yet, in order: a consumer may make several. */
+  readonly waiting: ((result: IteratorResult<EngineEvent, undefined>) => void)[];
+  /** Dropped since the queue was full, and until what is in it was taken. */
   missed: number;
-  wake: (() => void) | undefined;
-  ended: boolean;
+  end(): void;
 }
+
+const done = { value: undefined, done: true } as const;
 
 /** Hands every event to every subscriber. A slow one delays nobody: it finds a gap marker where its queue overflowed. */
 export class EventHub {
   readonly #subscribers = new Set<Subscriber>();
+  #closed = false;
 
   publish(event: EngineEvent): void {
     for (const subscriber of this.#subscribers) {
-      if (subscriber.queue.length >= queueMax) subscriber.missed++;
+      const next = subscriber.waiting.shift();
+      if (next !== undefined) next({ value: event, done: false });
+      else if (subscriber.missed > 0 || subscriber.queue.length >= queueMax) subscriber.missed++;
       else subscriber.queue.push(event);
-      subscriber.wake?.();
     }
   }
 
-  /** Events from this call on; ends after `close`, or when the consumer leaves the loop or aborts `signal`. */
+  /**
+   * Events from this call on. Ends after `close`, or when the consumer leaves the loop or aborts `signal`. Throws
+   * OVERLOADED where too many follow already.
+   */
   subscribe(signal?: AbortSignal): AsyncIterableIterator<EngineEvent> {
     if (this.#subscribers.size >= subscribersMax) {
-      throw new RangeError(`${subscribersMax} subscribers follow the events already; end one first`);
+      throw new DistcacheError('OVERLOADED', `${subscribersMax} subscribers follow the events already; end one first`);
     }
-    const subscriber: Subscriber = { queue: [], missed: 0, wake: undefined, ended: signal?.aborted === true };
-    this.#subscribers.add(subscriber);
-    const end = (): void => {
-      subscriber.ended = true;
-      this.#subscribers.delete(subscriber);
-      signal?.removeEventListener('abort', end);
-      subscriber.wake?.();
+    let ended = false;
+    const subscriber: Subscriber = {
+      queue: [],
+      waiting: [],
+      missed: 0,
+      end: () => {
+        ended = true;
+        this.#subscribers.delete(subscriber);
+        signal?.removeEventListener('abort', subscriber.end);
+        for (const next of subscriber.waiting.splice(0)) next(done);
+      },
     };
-    signal?.addEventListener('abort', end, { once: true });
+    if (this.#closed || signal?.aborted === true) {
+      ended = true;
+    } else {
+      this.#subscribers.add(subscriber);
+      signal?.addEventListener('abort', subscriber.end, { once: true });
+    }
     const iterator: AsyncIterableIterator<EngineEvent> = {
       next: async () => {
-        while (subscriber.queue.length === 0 && subscriber.missed === 0 && !subscriber.ended) {
-          await new Promise<void>((resolve) => {
-            subscriber.wake = resolve;
-          });
-          subscriber.wake = undefined;
-        }
         const event = subscriber.queue.shift();
         if (event !== undefined) return { value: event, done: false };
         if (subscriber.missed > 0) {
-          const missed = subscriber.missed;
+          const { missed } = subscriber;
           subscriber.missed = 0;
           return { value: { type: 'gap', missed }, done: false };
         }
-        return { value: undefined, done: true };
+        return ended ? done : new Promise((resolve) => subscriber.waiting.push(resolve));
       },
       return: async () => {
-        end();
-        return { value: undefined, done: true };
+        subscriber.end();
+        return done;
       },
       [Symbol.asyncIterator]: () => iterator,
     };
     return iterator;
   }
 
+  /** What is queued may still be read. */
   close(): void {
-    for (const subscriber of [...this.#subscribers]) {
-      subscriber.ended = true;
-      subscriber.wake?.();
-    }
-    this.#subscribers.clear();
+    this.#closed = true;
+    for (const subscriber of [...this.#subscribers]) subscriber.end();
   }
 }

@@ -34,15 +34,20 @@ export class Inflight {
     }
   }
 
-  /** Resolves when nothing is under way, at the latest at the deadline. */
+  /** Resolves when nothing is under way, at the latest at the deadline or when the wait's signal fires. */
   quiet(wait: Wait): Promise<void> {
-    if (this.#count === 0) return Promise.resolve();
+    const { signal } = wait;
+    if (this.#count === 0 || signal?.aborted === true) return Promise.resolve();
     return new Promise((resolve) => {
-      const cancel = this.#clock.after(remainingMs(wait, this.#clock), resolve);
-      this.#idle = () => {
-        cancel();
+      const end = (): void => {
+        cancelTimer();
+        signal?.removeEventListener('abort', end);
+        this.#idle = undefined;
         resolve();
       };
+      const cancelTimer = this.#clock.after(remainingMs(wait, this.#clock), end);
+      signal?.addEventListener('abort', end, { once: true });
+      this.#idle = end;
     });
   }
 }

@@ -1,10 +1,15 @@
 import { ArgumentTypeError, DistcacheError, messageOf } from '../base/errors.js';
 import type { KeyspaceStatus } from '../ports/cache.js';
+import type { Clock, Wait } from '../ports/clock.js';
 import type { Log } from '../ports/log.js';
 import type { EvictionIndexFactory } from '../store/entry.js';
 import { Keyspace, type KeyspaceDeps } from './keyspace.js';
 import type { ResolvedOptions } from './options.js';
 import type { Topology } from './topology.js';
+import { within } from './within.js';
+
+/** Data sources get this long to close, at least: also when there was no time left for what used them. */
+const closeMs = 1000;
 
 export interface KeyspacesDeps extends Omit<KeyspaceDeps, 'evictionIndex'> {
   readonly log: Log;
@@ -13,10 +18,12 @@ export interface KeyspacesDeps extends Omit<KeyspaceDeps, 'evictionIndex'> {
 
 /** The keyspaces of one node: by name, and what happens to all of them at once. */
 export class Keyspaces {
+  readonly #clock: Clock;
   readonly #log: Log;
   readonly #spaces = new Map<string, Keyspace>();
 
   constructor(deps: KeyspacesDeps, { keyspaces, limits }: ResolvedOptions) {
+    this.#clock = deps.clock;
     this.#log = deps.log;
     for (const keyspace of keyspaces) {
       const evictionIndex = deps.evictionPolicies.get(keyspace.eviction)!;
@@ -65,15 +72,28 @@ export class Keyspaces {
     this.#spaces.delete(name);
     abortReads(space, new DistcacheError('KEYSPACE_NOT_FOUND', `keyspace '${name}' was deleted meanwhile`));
     space.store.clear('cleared');
-    space.source.close().catch((error) => {
-      this.#log.write('warn', `the data source of '${name}' did not close cleanly`, { error: messageOf(error) });
-    });
+    space.source.close().catch((error) => this.#notClosed(name, error));
     return true;
   }
 
-  /** Rejects with what opening a misconfigured source threw. */
-  async openSources(): Promise<void> {
-    for (const space of this.#spaces.values()) await space.source.open();
+  /** Rejects with what opening a misconfigured source threw, or with TIMEOUT or ABORTED for one that takes too long. */
+  async openSources(wait: Wait): Promise<void> {
+    for (const { name, source } of this.#spaces.values()) {
+      await within(this.#clock, wait, `opening the data source of keyspace '${name}'`, source.open());
+    }
+  }
+
+  /** Never rejects: a source that fails to close, or takes too long, is logged and left behind. */
+  async closeSources({ deadlineMs }: Wait): Promise<void> {
+    const wait: Wait = { deadlineMs: Math.max(deadlineMs, this.#clock.nowMs() + closeMs) };
+    const closing = [...this.#spaces.values()].map(async ({ name, source }) => {
+      try {
+        await within(this.#clock, wait, `closing the data source of keyspace '${name}'`, source.close());
+      } catch (error) {
+        this.#notClosed(name, error);
+      }
+    });
+    await Promise.all(closing);
   }
 
   /** Fails everyone who waits for a load or a fetch. */
@@ -100,6 +120,10 @@ export class Keyspaces {
 
   clear(): void {
     for (const space of this.#spaces.values()) space.store.clear('cleared');
+  }
+
+  #notClosed(name: string, error: unknown): void {
+    this.#log.write('warn', `the data source of '${name}' did not close cleanly`, { error: messageOf(error) });
   }
 }
 

@@ -123,11 +123,16 @@ export function checkOptions(
   const queued = check.count(['source', 'maxQueued'], options.source?.maxQueued, 10_000, 0, 10_000_000);
 
   const seen = new Set<string>();
-  const keyspaces = options.keyspaces.map((given, index): ResolvedKeyspace => {
+  const keyspaces = options.keyspaces.map((listed, index): ResolvedKeyspace => {
+    if (listed === null || typeof listed !== 'object') {
+      check.problem(['keyspaces', index], `is ${String(listed)}, must be an object { name, maxBytes, dataSource }`);
+    }
+    const given: Partial<KeyspaceOptions> = listed ?? {};
+    const name = given.name ?? '';
     const at = (field: string): readonly (string | number)[] => ['keyspaces', index, field];
-    check.keyspaceName(at('name'), given.name);
-    if (seen.has(given.name)) check.problem(at('name'), `'${given.name}' is the name of two keyspaces`);
-    seen.add(given.name);
+    check.keyspaceName(at('name'), name);
+    if (name !== '' && seen.has(name)) check.problem(at('name'), `'${name}' is the name of two keyspaces`);
+    seen.add(name);
     if (typeof given.dataSource?.fetch !== 'function') {
       check.problem(at('dataSource'), 'has no fetch(key, { signal }) function');
     }
@@ -139,9 +144,9 @@ export function checkOptions(
       check.problem(at('eviction'), `is '${eviction}', must be one of: ${context.evictionPolicies.join(', ')}`);
     }
     return {
-      name: given.name,
+      name,
       maxBytes: check.size(at('maxBytes'), given.maxBytes, undefined, maxBytesMin, context.totalMemoryBytes),
-      dataSource: given.dataSource,
+      dataSource: given.dataSource ?? { fetch: () => null },
       expiresAt: given.expiresAt,
       defaultTtlMs: check.duration(
         at('defaultTtl'),
