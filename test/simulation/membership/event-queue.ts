@@ -4,8 +4,7 @@ interface Planned {
   readonly run: () => void;
 }
 
-const before = (a: Planned, b: Planned): boolean =>
-  a.atMs < b.atMs || (a.atMs === b.atMs && a.sequence < b.sequence);
+const before = (a: Planned, b: Planned): boolean => a.atMs < b.atMs || (a.atMs === b.atMs && a.sequence < b.sequence);
 
 /**
  * Fake time for machines without promises: one event after the other, in the order (time, sequence), with nothing to drain

@@ -49,8 +49,6 @@ export interface SimNode {
   backlog: SwimInput[];
   wake: number;
   wakeMissed: boolean;
-  /** When it last came up, went down, was paused or resumed. */
-  changedMs: number;
 }
 
 export interface Told {
@@ -105,7 +103,6 @@ export class SimCluster {
         backlog: [],
         wake: 0,
         wakeMissed: false,
-        changedMs: 0,
       };
       this.nodes.push(node);
       this.#byEndpoint.set(endpointKey(node.endpoint), node);
@@ -130,15 +127,17 @@ export class SimCluster {
   }
 
   /** Starts a process that knows these seeds; a second life has a higher incarnation, as epoch seconds give it. */
-  start(node: SimNode, seeds: readonly SimNode[] = this.nodes.slice(0, 3)): void {
+  start(
+    node: SimNode,
+    seeds: readonly SimNode[] = this.nodes.slice(0, 3),
+    { incarnation = 1_700_000_000 + Math.floor(this.nowMs / 1000) + node.life } = {},
+  ): void {
     node.life++;
     node.paused = false;
     node.backlog = [];
     node.wakeMissed = false;
-    node.changedMs = this.nowMs;
     const { name, endpoint } = node;
     const random = this.random.fork(`${name}/${node.life}`);
-    const incarnation = 1_700_000_000 + Math.floor(this.nowMs / 1000) + node.life;
     const meta = new TextEncoder().encode(`{"life":${node.life}}`);
     const self = { ...endpoint, name, incarnation, meta, vsn: plainVsn };
     node.core = new SwimCore(self, this.config, { random, sizeOf });
@@ -156,7 +155,6 @@ export class SimCluster {
   crash(node: SimNode): void {
     node.core = undefined;
     node.life++;
-    node.changedMs = this.nowMs;
   }
 
   /** Nothing runs for so long, memory and clock go on: a suspended process or a blocked event loop. */
@@ -164,10 +162,14 @@ export class SimCluster {
     if (node.paused || node.core === undefined) return;
     const { life } = node;
     node.paused = true;
-    node.changedMs = this.nowMs;
     this.queue.after(ms, () => {
-      if (node.life === life) this.#resume(node);
+      if (node.life === life) this.wakeUp(node);
     });
+  }
+
+  /** Ends a pause early. */
+  wakeUp(node: SimNode): void {
+    if (node.paused) this.#resume(node);
   }
 
   advance(ms: number): void {
@@ -229,7 +231,6 @@ export class SimCluster {
 
   #resume(node: SimNode): void {
     node.paused = false;
-    node.changedMs = this.nowMs;
     const { backlog } = node;
     node.backlog = [];
     // Timers come before input in an event loop: just what must not lead to wrong accusations.
