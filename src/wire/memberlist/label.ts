@@ -43,7 +43,8 @@ export function passLabel(bytes: Uint8Array, policy: LabelPolicy): number {
 function labelEnd(bytes: Uint8Array): number {
   const length = bytes[1];
   if (length === 0) throw new GossipFault('labelMalformed', 'a label of no bytes');
-  const end = headerBytes + (length ?? 1);
-  if (end > bytes.length) throw new GossipFault('truncated', 'the bytes end within the label', end);
+  const end = headerBytes + (length ?? 0);
+  if (length === undefined || end > bytes.length)
+    throw new GossipFault('truncated', 'the bytes end within the label', end);
   return end;
 }

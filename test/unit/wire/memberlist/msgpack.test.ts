@@ -144,7 +144,7 @@ describe('memberlist msgpack: what is refused', () => {
       ['82a34e756d', 6],
       ['82', 5],
       [field('Blob', 'c600010000'), 65_547],
-      [field('Else', 'dd00000010'), 26],
+      [field('Else', 'dd00000010'), 27],
     ];
     for (const [bytes, neededBytes] of rows) {
       expect(() => read(hex(bytes)), bytes)
