@@ -30,7 +30,7 @@ import type { Keyspace } from './keyspace.js';
 import { Keyspaces } from './keyspaces.js';
 import type { ResolvedOptions } from './options.js';
 import { PeerRequests } from './peer-requests.js';
-import { answerOf, Reads } from './reads.js';
+import { Reads } from './reads.js';
 import { Repair } from './repair.js';
 import { Shape } from './shape.js';
 import { Topology } from './topology.js';
@@ -93,7 +93,7 @@ export class CacheEngine implements CacheService {
     this.#reads = new Reads(path);
     this.#writes = new Writes(path);
     this.#repair = new Repair(path);
-    this.#shape = new Shape(deps.clock);
+    this.#shape = new Shape(deps.clock, deps.self);
     this.#inflight = new Inflight(deps.clock, options.limits.maxInflight);
     this.#upkeep = new Upkeep(deps.clock, deps.log, () => this.#spaces.values());
     const requests = new PeerRequests({
@@ -129,28 +129,19 @@ export class CacheEngine implements CacheService {
   /** Rejects with NOT_FOUND when the data source has no such key. */
   async get(keyspace: string, key: string, options?: GetOptions): Promise<Found> {
     const space = this.#spaces.get(keyspace);
-    if (
-      space !== undefined &&
-      this.#state === 'serving' &&
-      (options === undefined || options.signal?.aborted !== true)
-    ) {
-      const entry = space.fresh(key);
-      if (entry !== undefined && entry.value !== null) {
-        space.countHit(entry);
-        return this.#shape.found(key, entry.value, answerOf(entry, this.#deps.self().name), options);
-      }
+    let lookup: Lookup | undefined;
+    // What memory holds was checked when it came in; the arguments are looked at only when it holds nothing.
+    if (space !== undefined && this.#state === 'serving' && options?.signal?.aborted !== true) {
+      lookup = this.#remembered(space, key, options);
     }
-    const lookup = await this.lookup(keyspace, key, options);
+    lookup ??= await this.#read(this.#readable(keyspace, key, options), key, options);
     if (lookup.found) return lookup;
     throw new DistcacheError('NOT_FOUND', `keyspace '${keyspace}' has no key '${key}', says its data source`);
   }
 
   async lookup(keyspace: string, key: string, options?: GetOptions): Promise<Lookup> {
-    const space = this.#space(keyspace, 'get');
-    checkKey(key, this.#options.limits);
-    checkTimeout(options?.timeoutMs);
-    if (options?.signal?.aborted === true) throw aborted(`get '${key}'`, options.signal.reason);
-    return this.#lookup(space, key, options);
+    const space = this.#readable(keyspace, key, options);
+    return this.#remembered(space, key, options) ?? (await this.#read(space, key, options));
   }
 
   async getMany(keyspace: string, keys: readonly string[], options?: GetOptions): Promise<readonly Lookup[]> {
@@ -168,8 +159,10 @@ export class CacheEngine implements CacheService {
     checkTimeout(options?.timeoutMs);
     if (options?.signal?.aborted === true) throw aborted('getMany', options.signal.reason);
     return Promise.all(
-      keys.map((key) =>
-        this.#lookup(space, key, options).catch((error): FailedLookup => ({ key, error: asDistcacheError(error) })),
+      keys.map(
+        (key) =>
+          this.#remembered(space, key, options) ??
+          this.#read(space, key, options).catch((error): FailedLookup => ({ key, error: asDistcacheError(error) })),
       ),
     );
   }
@@ -226,7 +219,7 @@ export class CacheEngine implements CacheService {
     const space = this.#space(keyspace, 'peek');
     checkKey(key, this.#options.limits);
     const entry = space.fresh(key);
-    return entry && this.#shape.lookup(key, answerOf(entry, this.#deps.self().name), options);
+    return entry && this.#shape.remembered(entry, options);
   }
 
   /** Names, in the order they were given. */
@@ -329,18 +322,32 @@ export class CacheEngine implements CacheService {
     else this.#spaces.linkLost(event.peer.id);
   }
 
-  async #lookup(space: Keyspace, key: string, options: GetOptions | undefined): Promise<Lookup> {
+  /** The keyspace of a read whose arguments are right; throws otherwise. */
+  #readable(keyspace: string, key: string, options: GetOptions | undefined): Keyspace {
+    const space = this.#space(keyspace, 'get');
+    checkKey(key, this.#options.limits);
+    checkTimeout(options?.timeoutMs);
+    if (options?.signal?.aborted === true) throw aborted(`get '${key}'`, options.signal.reason);
+    return space;
+  }
+
+  #remembered(space: Keyspace, key: string, options: GetOptions | undefined): Lookup | undefined {
     const entry = space.fresh(key);
-    if (entry !== undefined) {
-      space.countHit(entry);
-      return this.#shape.lookup(key, answerOf(entry, this.#deps.self().name), options);
+    if (entry === undefined) return undefined;
+    space.countHit(entry);
+    return this.#shape.remembered(entry, options);
+  }
+
+  async #read(space: Keyspace, key: string, options: GetOptions | undefined): Promise<Lookup> {
+    this.#inflight.enter();
+    try {
+      const deadlineMs = this.#deps.clock.nowMs() + (options?.timeoutMs ?? space.options.readTimeoutMs);
+      const wait: Wait = { deadlineMs, signal: options?.signal };
+      const answer = await this.#reads.read(space, key, wait, this.#deps.context.current());
+      return this.#shape.answered(key, answer, options);
+    } finally {
+      this.#inflight.leave();
     }
-    const wait: Wait = {
-      deadlineMs: this.#deps.clock.nowMs() + (options?.timeoutMs ?? space.options.readTimeoutMs),
-      signal: options?.signal,
-    };
-    const answer = await this.#inflight.run(() => this.#reads.read(space, key, wait, this.#deps.context.current()));
-    return this.#shape.lookup(key, answer, options);
   }
 
   #checkedPut(entry: PutEntry): Change {

@@ -19,6 +19,16 @@ export class Inflight {
 
   /** Rejects with OVERLOADED, before anything is begun, when too many are under way. */
   async run<T>(body: () => Promise<T>): Promise<T> {
+    this.enter();
+    try {
+      return await body();
+    } finally {
+      this.leave();
+    }
+  }
+
+  /** Whoever has entered must leave. Throws OVERLOADED when too many are under way. */
+  enter(): void {
     if (this.#count >= this.#max) {
       throw new DistcacheError(
         'OVERLOADED',
@@ -26,12 +36,11 @@ export class Inflight {
       );
     }
     this.#count++;
-    try {
-      return await body();
-    } finally {
-      this.#count--;
-      if (this.#count === 0) this.#idle?.();
-    }
+  }
+
+  leave(): void {
+    this.#count--;
+    if (this.#count === 0) this.#idle?.();
   }
 
   /** Resolves when nothing is under way, at the latest at the deadline or when the wait's signal fires. */

@@ -24,6 +24,10 @@ export interface Answer {
   readonly node: string;
 }
 
+/** Of an entry that memory answers with. */
+export const outcomeOf = (entry: Entry): Outcome =>
+  entry.value === null ? 'negative' : entry.owner === '' ? 'hit' : 'hot';
+
 /**
  * Laws: gets = cache_hits + loads; loads = loads_coalesced + flights begun. What peers ask of this node counts as gets
  * too, and as server_requests.

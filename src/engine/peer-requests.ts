@@ -1,12 +1,12 @@
 import { DistcacheError } from '../base/errors.js';
 import type { Clock, Wait } from '../ports/clock.js';
 import type { NodeInfo } from '../ports/membership.js';
-import type { PeerReply, PeerRequest } from '../ports/peers.js';
+import type { Outcome, PeerReply, PeerRequest } from '../ports/peers.js';
 import type { Entry } from '../store/entry.js';
 import { checkKey, checkValueBytes } from './arguments.js';
-import type { Answer, Keyspace } from './keyspace.js';
+import { type Keyspace, outcomeOf } from './keyspace.js';
 import type { EngineLimits } from './options.js';
-import { answerOf, type Reads } from './reads.js';
+import type { Reads } from './reads.js';
 import type { Repair } from './repair.js';
 import type { Writes } from './writes.js';
 
@@ -21,6 +21,9 @@ export interface PeerRequestDeps {
   readonly keyspace: (name: string) => Keyspace | undefined;
   readonly dropKeyspace: (name: string) => void;
 }
+
+/** What an entry and an answer have in common. */
+type Known = Pick<Entry, 'value' | 'version' | 'expiresAtMs' | 'wasPut'>;
 
 /** Answers what other nodes ask of this one. A hit is answered at once, without a promise and without hashing the key. */
 export class PeerRequests {
@@ -70,23 +73,19 @@ export class PeerRequests {
     const entry = space.fresh(key);
     if (entry !== undefined && entry.owner === '') {
       space.countHit(entry);
-      return this.#hit(entry);
+      return this.#reply(entry, outcomeOf(entry));
     }
     checkKey(key, this.#deps.limits);
     const answer = this.#deps.reads.readAsOwner(space, key, wait, loading);
-    return answer === undefined ? notOwner : answer.then((found) => this.#reply(found));
+    return answer === undefined ? notOwner : answer.then((found) => this.#reply(found, found.outcome));
   }
 
-  #hit(entry: Entry): PeerReply {
-    return this.#reply(answerOf(entry, ''));
-  }
-
-  #reply(answer: Answer): PeerReply {
-    const { version, outcome, wasPut, value } = answer;
+  #reply(known: Known, outcome: Outcome): PeerReply {
+    const { version, wasPut, value, expiresAtMs } = known;
     const lifeMs =
-      answer.expiresAtMs === Number.POSITIVE_INFINITY
+      expiresAtMs === Number.POSITIVE_INFINITY
         ? Number.POSITIVE_INFINITY
-        : Math.max(0, answer.expiresAtMs - this.#deps.clock.nowMs());
+        : Math.max(0, expiresAtMs - this.#deps.clock.nowMs());
     return value === null
       ? { is: 'absent', version, lifeMs, outcome }
       : { is: 'value', value, version, lifeMs, outcome, wasPut };

@@ -4,7 +4,6 @@ import type { HybridClock } from '../coherence/hybrid-clock.js';
 import type { Clock, Wait } from '../ports/clock.js';
 import type { NodeInfo } from '../ports/membership.js';
 import type { PeerNetwork, PeerReply } from '../ports/peers.js';
-import type { Entry } from '../store/entry.js';
 import type { Answer, Keyspace } from './keyspace.js';
 import type { Place, Topology } from './topology.js';
 
@@ -156,7 +155,7 @@ export class Reads {
   #keep(space: Keyspace, key: string, place: Place, token: number, answer: Answer, owner: string): void {
     const { clock, topology } = this.#deps;
     if (answer.expiresAtMs <= clock.nowMs()) return;
-    const moved = topology.place(key).owner.id !== place.owner.id;
+    const moved = topology.placeOf(place.hash).owner.id !== place.owner.id;
     if (moved || space.slots.token(space.slots.slotOf(place.hash)) !== token) {
       space.counts.unkeptLoads++;
       return;
@@ -177,13 +176,3 @@ export class Reads {
 
 /** Keyspace names have no control characters, so no two loads share a name. */
 const loadName = (space: Keyspace, key: string): string => `${space.name}\u0000${key}`;
-
-/** An entry of memory as an answer of this node. */
-export const answerOf = (entry: Entry, node: string): Answer => ({
-  value: entry.value,
-  version: entry.version,
-  expiresAtMs: entry.expiresAtMs,
-  outcome: entry.value === null ? 'negative' : entry.owner === '' ? 'hit' : 'hot',
-  wasPut: entry.wasPut,
-  node,
-});

@@ -45,7 +45,11 @@ export class Topology {
   }
 
   place(key: string): Place {
-    const hash = this.#hasher.hash(key);
+    return this.placeOf(this.#hasher.hash(key));
+  }
+
+  /** As `place`, of a key's hash. */
+  placeOf(hash: number): Place {
     const owner = this.#ring.ownerOfHash(hash);
     assert(owner !== undefined, 'the ring is empty although this node serves');
     return { hash, owner, mine: owner.id === this.#selfId() };
