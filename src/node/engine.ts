@@ -1,6 +1,7 @@
 import { joinAddress } from '../base/addresses.js';
 import { notStarted } from '../base/errors.js';
 import { HybridClock } from '../coherence/hybrid-clock.js';
+import { checkTimeout } from '../engine/arguments.js';
 import { CacheEngine } from '../engine/engine.js';
 import { resolveOptions } from '../engine/options.js';
 import { FixedMembership } from '../membership/fixed.js';
@@ -20,6 +21,7 @@ import { createPeerLinks, type PeerLinks } from '../transport/peer-links.js';
 import { LazyDialer } from './lazy-dialer.js';
 import { noPeers } from './no-peers.js';
 import { type EngineOptions, type ResolvedNode, resolveNode } from './options.js';
+import { quietLog } from './quiet-log.js';
 
 /** How long start waits for listed nodes that neither answer nor refuse. */
 const firstContactMs = 2000;
@@ -64,7 +66,7 @@ export class Engine extends CacheEngine {
       evictionPolicies: [...policies.keys()],
     });
     const node = resolveNode(options);
-    const log = options.logger ?? silent;
+    const log = quietLog(options.logger ?? silent);
     const hybrid = new HybridClock(systemClock);
     const hasher = options.hasher ?? xxh3Hasher;
     const identity = { self: nodeInfo(node.name ?? shortHostname(), '') };
@@ -125,7 +127,8 @@ export class Engine extends CacheEngine {
    * when the port is taken, or with what a data source said that cannot work; nothing is left running then.
    */
   start(options?: CallOptions): Promise<void> {
-    if (this.#stopping !== undefined) return Promise.reject(notStarted('start'));
+    const refusal = this.#stopping === undefined ? refusalOf(options) : notStarted('start');
+    if (refusal !== undefined) return Promise.reject(refusal);
     const { signal: leaving } = this.#leaving;
     const signal = options?.signal === undefined ? leaving : AbortSignal.any([options.signal, leaving]);
     this.#starting ??= this.#start(this.#wait({ ...options, signal }, this.#node.bootstrapTimeoutMs));
@@ -137,6 +140,8 @@ export class Engine extends CacheEngine {
    * then rejects with NOT_STARTED.
    */
   stop(options?: CallOptions): Promise<void> {
+    const refusal = refusalOf(options);
+    if (refusal !== undefined) return Promise.reject(refusal);
     this.#leaving.abort();
     this.#stopping ??= this.#stop(this.#wait(options, this.#node.shutdownTimeoutMs));
     return this.#stopping;
@@ -156,6 +161,8 @@ export class Engine extends CacheEngine {
 
   async #stop(wait: Wait): Promise<void> {
     await this.close(wait);
+    // A start that was under way ends now, and takes the server along that it may have begun.
+    await this.#starting?.catch(() => {});
     // The server goes last: it carries the links over which the others are told.
     await this.#server?.stop(wait);
   }
@@ -166,6 +173,7 @@ export class Engine extends CacheEngine {
       import('../transport/grpc-server.js'),
       import('../transport/grpc-dialer.js'),
     ]);
+    if (this.#leaving.signal.aborted) throw notStarted('start');
     dialer.use(createGrpcDialer(limits));
     this.#server = await createGrpcServer({
       addr,
@@ -183,6 +191,16 @@ export class Engine extends CacheEngine {
 
   #wait(options: CallOptions | undefined, defaultMs: number): Wait {
     return { deadlineMs: systemClock.nowMs() + (options?.timeoutMs ?? defaultMs), signal: options?.signal };
+  }
+}
+
+/** What is wrong with the options of a call. */
+function refusalOf(options: CallOptions | undefined): unknown {
+  try {
+    checkTimeout(options?.timeoutMs);
+    return undefined;
+  } catch (error) {
+    return error;
   }
 }
 

@@ -16,6 +16,7 @@ export const standalone = (): Discovery => ({ provider: 'standalone' });
 
 /** A fixed list of the other nodes' gRPC addresses, `host:port`; this node's own may be among them. */
 export function staticDiscovery(options: { readonly peers: readonly string[] }): Discovery {
+  if (!Array.isArray(options?.peers)) throw invalidArgument('discovery.peers is not an array of host:port');
   for (const peer of options.peers) {
     if (!isAddress(peer))
       throw invalidArgument(`discovery.peers has '${peer}', must be host:port such as 10.0.0.2:3320`);
@@ -78,15 +79,26 @@ const nameBytesMax = 128;
 /** The part of the options that concerns the node around the engine; throws INVALID_ARGUMENT naming the field. */
 export function resolveNode(options: EngineOptions): ResolvedNode {
   const discovery = options.discovery ?? standalone();
+  if (discovery.provider !== 'standalone' && discovery.provider !== 'static') {
+    const { provider } = discovery as { provider?: unknown };
+    throw invalidArgument(`discovery is '${provider}'; make it with staticDiscovery({ peers }) or standalone()`);
+  }
   const clustered = discovery.provider !== 'standalone';
   const bind = options.bind ?? (clustered ? {} : undefined);
   const port = bind?.port ?? defaultPort;
   if (!Number.isInteger(port) || port < 0 || port > 65_535) {
     throw invalidArgument(`bind.port is ${port}, must be a whole number from 0 to 65535`);
   }
+  checkText('bind.addr', bind?.addr);
+  checkText('bind.interface', bind?.interface);
   const minimumPeers = options.cluster?.minimumPeers ?? 1;
   if (!Number.isInteger(minimumPeers) || minimumPeers < 1 || minimumPeers > 10_000) {
     throw invalidArgument(`cluster.minimumPeers is ${minimumPeers}, must be a whole number from 1 to 10000`);
+  }
+  if (bind === undefined && minimumPeers > 1) {
+    throw invalidArgument(
+      `cluster.minimumPeers is ${minimumPeers}, but without bind and discovery there is only this node; give it one of them`,
+    );
   }
   checkName('name', options.name);
   checkName('label', options.label);
@@ -108,11 +120,25 @@ function duration(field: string, given: Duration | undefined, fallbackMs: number
   throw invalidArgument(`${field} is ${String(given)}, must be a duration from 0s to 24h, such as 30s`);
 }
 
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused here
+const controls = /[\u0000-\u001f\u007f]/;
+
+function checkText(field: string, text: unknown): void {
+  if (text === undefined || (typeof text === 'string' && text !== '')) return;
+  throw invalidArgument(`${field} is ${text === '' ? 'empty' : String(text)}, must be a text; or leave it out`);
+}
+
 function checkName(field: string, name: string | undefined): void {
   if (name === undefined) return;
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused here
-  if (typeof name !== 'string' || Buffer.byteLength(name) > nameBytesMax || /[\u0000-\u001f\u007f]/.test(name)) {
-    throw invalidArgument(`${field} must be a text of at most ${nameBytesMax} bytes without control characters`);
+  if (
+    typeof name !== 'string' ||
+    Buffer.byteLength(name) > nameBytesMax ||
+    controls.test(name) ||
+    !name.isWellFormed()
+  ) {
+    throw invalidArgument(
+      `${field} must be a text of at most ${nameBytesMax} bytes of well-formed Unicode without control characters`,
+    );
   }
   if (field === 'name' && name === '') throw invalidArgument('name is empty; leave it out for hostname-port');
 }
