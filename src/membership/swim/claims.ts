@@ -1,5 +1,5 @@
 import type { Alive, Dead, NodeName, Suspect, U32 } from '../messages.js';
-import type { Context, Due } from './context.js';
+import { type Context, can, type Due } from './context.js';
 import { sameBytes, sameEndpoint } from './effects.js';
 import { type Entry, isGone, type Standing, viewOf } from './members.js';
 import { confirmed, newSuspicion, suspicionEndsMs } from './suspicion.js';
@@ -22,6 +22,7 @@ import { confirmed, newSuspicion, suspicionEndsMs } from './suspicion.js';
  */
 
 const suspicionKey = (name: NodeName): string => `suspicion:${name}`;
+const pleaKey = (name: NodeName): string => `plea:${name}`;
 
 /** Names longer than this are refused: a table of members must not be filled by a few messages. */
 const nameCharsMax = 512;
@@ -29,10 +30,34 @@ const nameCharsMax = 512;
 /** The one way in which a member's standing changes; keeps the suspicion's timer in step with it. */
 function move(context: Context, entry: Entry, standing: Standing): void {
   entry.standing = standing;
-  const key = suspicionKey(entry.name);
+  const { schedule } = context;
   if (standing.is === 'suspect') {
-    context.schedule.set(key, suspicionEndsMs(standing.suspicion), { is: 'suspicionEnd', entry });
-  } else context.schedule.clear(key);
+    const endMs = suspicionEndsMs(standing.suspicion);
+    schedule.set(suspicionKey(entry.name), endMs, { is: 'suspicionEnd', entry });
+    planPlea(context, entry, endMs);
+  } else {
+    schedule.clear(suspicionKey(entry.name));
+    schedule.clear(pleaKey(entry.name));
+  }
+}
+
+/** Each in the middle of the time that is left, as long as an answer could come in time: about five in all. */
+function planPlea({ config, schedule, nowMs }: Context, entry: Entry, endMs: number): void {
+  const waitMs = (endMs - nowMs) / 2;
+  if (waitMs >= config.probeTimeoutMs) schedule.set(pleaKey(entry.name), nowMs + waitMs, { is: 'plea', entry });
+}
+
+/**
+ * Tells a suspect to its face what is held against it. memberlist leaves that to gossip and to the chance that the suspect
+ * is probed next; on a lossy network a denial then misses one member in some thousand, and a healthy node is declared dead.
+ * Whoever lives answers this ping, and its denial rides on the answer.
+ */
+export function onPlea(context: Context, { entry }: Extract<Due, { is: 'plea' }>): void {
+  const { standing, name: node, incarnation } = entry;
+  if (standing.is !== 'suspect' || context.members.get(node) !== entry) return;
+  const ping = context.ping(context.nextSeqNo(), node);
+  context.send(entry, [ping, { is: 'suspect', incarnation, node, from: context.self.name }], can(entry, 'checksums'));
+  planPlea(context, entry, suspicionEndsMs(standing.suspicion));
 }
 
 function credible(context: Context, claim: Alive): boolean {

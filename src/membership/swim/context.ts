@@ -17,6 +17,7 @@ export type Due =
   | { readonly is: 'probeEnd' }
   | { readonly is: 'relayTimeout'; readonly seqNo: number }
   | { readonly is: 'suspicionEnd'; readonly entry: Entry }
+  | { readonly is: 'plea'; readonly entry: Entry }
   | { readonly is: 'exchangeTimeout'; readonly exchange: number }
   | { readonly is: 'leaveTimeout' };
 

@@ -3,7 +3,7 @@ import type { Random } from '../../ports/random.js';
 import type { NodeName, PacketMessage, Ping } from '../messages.js';
 import { Awareness } from './awareness.js';
 import { Broadcasts, partsMax } from './broadcasts.js';
-import { announce, changeMeta, onAlive, onDead, onSuspect, onSuspicionEnd } from './claims.js';
+import { announce, changeMeta, onAlive, onDead, onPlea, onSuspect, onSuspicionEnd } from './claims.js';
 import { checkSwimConfig, pushPullPeriodMs, type SwimConfig } from './config.js';
 import { Context, can, type Due } from './context.js';
 import type { Endpoint, SwimCounts, SwimEffect, SwimInput, SwimMember } from './effects.js';
@@ -226,6 +226,9 @@ export class SwimCore {
         break;
       case 'suspicionEnd':
         onSuspicionEnd(context, due);
+        break;
+      case 'plea':
+        onPlea(context, due);
         break;
       case 'exchangeTimeout':
         this.#exchanges.onFailed(due.exchange, 'the transport did not report in time');

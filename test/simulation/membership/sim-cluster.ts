@@ -49,12 +49,15 @@ export interface SimNode {
   backlog: SwimInput[];
   wake: number;
   wakeMissed: boolean;
+  resumedMs: number;
 }
 
 export interface Told {
   readonly atMs: number;
   readonly by: string;
   readonly event: SwimEvent;
+  /** Whether the member it is about was up and not at a standstill then, nor in the second before. */
+  readonly answers: boolean;
 }
 
 export interface SimOptions {
@@ -103,6 +106,7 @@ export class SimCluster {
         backlog: [],
         wake: 0,
         wakeMissed: false,
+        resumedMs: Number.NEGATIVE_INFINITY,
       };
       this.nodes.push(node);
       this.#byEndpoint.set(endpointKey(node.endpoint), node);
@@ -231,6 +235,7 @@ export class SimCluster {
 
   #resume(node: SimNode): void {
     node.paused = false;
+    node.resumedMs = this.nowMs;
     const { backlog } = node;
     node.backlog = [];
     // Timers come before input in an event loop: just what must not lead to wrong accusations.
@@ -283,10 +288,15 @@ export class SimCluster {
         this.#streams.delete(effect.stream);
         break;
       case 'tell':
-        this.told.push({ atMs: this.nowMs, by: node.name, event: effect.event });
+        this.told.push({ atMs: this.nowMs, by: node.name, event: effect.event, answers: this.#answers(effect.event) });
         this.#trace(`${node.name} ${effect.event.is} ${'member' in effect.event ? effect.event.member.name : ''}`);
         break;
     }
+  }
+
+  #answers(event: SwimEvent): boolean {
+    const about = 'member' in event ? this.#byEndpoint.get(endpointKey(event.member)) : undefined;
+    return about?.core !== undefined && !about.paused && this.nowMs - about.resumedMs > 1000;
   }
 
   #packet(node: SimNode, to: Endpoint, input: SwimInput): void {
