@@ -8,6 +8,7 @@ export const systemClock: Clock = {
   nowMs: () => performance.now(),
   wallMs: () => Date.now(),
   after(delayMs, run, options) {
+    if (Number.isNaN(delayMs)) throw new RangeError('delayMs is NaN');
     let timer: NodeJS.Timeout;
     const arm = (leftMs: number): void => {
       const stepMs = Math.min(leftMs, longestTimerMs);

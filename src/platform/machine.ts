@@ -18,7 +18,9 @@ export function bindAddress(given: {
 }): string {
   if (given.interface === undefined) return given.addr ?? '127.0.0.1';
   const all = networkInterfaces();
-  const addresses = all[given.interface]?.map((entry) => entry.address) ?? [];
+  // Looked up among its own names, since `constructor` is one that every object has.
+  const entries = Object.hasOwn(all, given.interface) ? (all[given.interface] ?? []) : [];
+  const addresses = entries.map((entry) => entry.address);
   const [first] = addresses;
   if (first === undefined) {
     throw invalidArgument(`bind.interface is '${given.interface}'; this machine has: ${Object.keys(all).join(', ')}`);

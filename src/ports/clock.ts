@@ -13,7 +13,10 @@ export interface Clock {
   nowMs(): number;
   /** Milliseconds since 1970 as people see them; may step either way. For display and for absolute expiry given by callers. */
   wallMs(): number;
-  /** Runs once after `delayMs` (any length; below zero counts as zero). The returned function cancels it, and may be called twice. */
+  /**
+   * Runs once after `delayMs` (any length; below zero counts as zero; NaN throws). The returned function cancels it, and
+   * may be called twice. Real timers come up to 2 ms early: compare with `nowMs` where nothing may happen too soon.
+   */
   after(delayMs: number, run: () => void, options?: TimerOptions): Cancel;
   /** Runs when the current turn of the event loop has ended, so that whatever this turn asked for is known. */
   soon(run: () => void): void;
