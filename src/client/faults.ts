@@ -59,10 +59,7 @@ function foreignFault(error: ServiceError, { what, address, timeoutMs, maxMessag
       return fail('UNAUTHORIZED', `${what}: ${address} refused access: ${error.details}`);
     case status.RESOURCE_EXHAUSTED:
       return /larger than max/i.test(error.details)
-        ? fail(
-            'VALUE_TOO_LARGE',
-            `${what}: larger than ${formatSize(maxMessageBytes)} or the node's own limit (${error.details})`,
-          )
+        ? fail('VALUE_TOO_LARGE', `${what}: ${tooLarge(error.details, address, maxMessageBytes)}`)
         : fail('OVERLOADED', `${what}: ${address} is overloaded: ${error.details}`);
     case status.UNIMPLEMENTED:
       return fail(
@@ -74,6 +71,14 @@ function foreignFault(error: ServiceError, { what, address, timeoutMs, maxMessag
     default:
       return new LinkLost(address, `failed with ${status[error.code]}: ${error.details}`, true);
   }
+}
+
+/** grpc-js says `larger than max (HAS vs ALLOWED)` of what either side received. */
+function tooLarge(details: string, address: string, maxMessageBytes: number): string {
+  const allowedBytes = Number(/vs (\d+)/.exec(details)?.[1]);
+  return allowedBytes === maxMessageBytes
+    ? `the answer is larger than ${formatSize(maxMessageBytes)}, which maxMessageBytes of this client allows`
+    : `larger than ${address} takes in one message, which is its limits.maxValueBytes and a little (${details})`;
 }
 
 /** grpc-js fails a call this way when no connection stands, before anything is sent. */
