@@ -19,6 +19,8 @@ export interface ClusterOptions {
   readonly fetch?: (key: string, options: FetchOptions, node: string) => Promise<FetchResult> | FetchResult;
   readonly keyspace?: Partial<KeyspaceOptions>;
   readonly core?: Partial<CoreOptions>;
+  /** The keyspaces of one node, where they are to be others than the usual one. */
+  readonly keyspacesOf?: (node: string, usual: KeyspaceOptions) => readonly KeyspaceOptions[];
   readonly latencyMs?: number;
   readonly startMs?: number;
   readonly seed?: string;
@@ -116,7 +118,7 @@ export class TestCluster {
       ...this.#options.keyspace,
     };
     const resolved = resolveOptions(
-      { keyspaces: [keyspace], ...this.#options.core },
+      { keyspaces: this.#options.keyspacesOf?.(name, keyspace) ?? [keyspace], ...this.#options.core },
       { totalMemoryBytes: 2 ** 34, evictionPolicies: ['lru'] },
     );
     const engine = new CacheEngine(
