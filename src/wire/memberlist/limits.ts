@@ -42,12 +42,19 @@ export const streamStructBytesMax = 65_536;
 export const udpInflatedBytesMax = mebibyte;
 /** Compounds and compressions within each other. Ours: Go senders nest two, and Go receivers know no bound. */
 export const wrapperDepthMax = 8;
-/** Messages, and faults, of one packet. Ours: Go senders put 255 parts and one piggyback into a packet. */
+/** Messages of one packet. Ours: Go senders put 255 parts into a packet. */
 export const packetMessagesMax = 4096;
+/** Parts of one packet that cannot be read, before the rest of it is left unread. Ours. */
+export const packetFaultsMax = 64;
 /** Entries of a map or array that stands for a struct. Ours: the largest struct has eight fields. */
-export const structEntriesMax = 64;
+export const structEntriesMax = 32;
+/**
+ * Bytes that are written as an array of numbers. Ours: Go reads them so, but never writes them. Such an array has to be
+ * walked again whenever more of a stream arrives, where bytes as such are passed over in one step.
+ */
+export const byteArrayMax = 4096;
 /** Values, nested ones included, within one unknown field that is passed over. Ours. */
-export const skippedValuesMax = 1024;
+export const skippedValuesMax = 128;
 
 /** Keys in a ring. Ours: every key is tried on every packet that none opens. */
 export const keysMax = 16;

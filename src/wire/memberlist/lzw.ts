@@ -68,8 +68,10 @@ export function compressLzw(bytes: Uint8Array): Uint8Array {
  *   `compressData`
  */
 export function inflateLzw(bytes: Uint8Array, bytesMax: number): Uint8Array {
-  const startOf = new Uint32Array(highMax + 1);
-  const lengthOf = new Uint32Array(highMax + 1);
+  // No code defines more than one string, and none is shorter than 9 bits: short inputs need short tables.
+  const codesMax = Math.min(highMax + 1, end + 2 + bytes.length);
+  const startOf = new Uint32Array(codesMax);
+  const lengthOf = new Uint32Array(codesMax);
   let out = Buffer.allocUnsafeSlow(Math.min(bytesMax, 4 * bytes.length + 64));
   let length = 0;
   let high = end;

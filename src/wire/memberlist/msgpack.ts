@@ -1,5 +1,5 @@
 import { GossipFault } from './fault.js';
-import { skippedValuesMax, structEntriesMax } from './limits.js';
+import { byteArrayMax, skippedValuesMax, structEntriesMax } from './limits.js';
 
 /*
  * The part of msgpack that memberlist speaks. Messages are Go structs, written as maps from field names to values. What
@@ -226,6 +226,7 @@ export class PackReader {
     if (head >= 0x90 && head <= 0x9f) count = head & 0x0f;
     else if (head === 0xdc || head === 0xdd) count = this.#uint(head === 0xdc ? 2 : 4);
     else throw malformed(`0x${head.toString(16)} where bytes belong`);
+    if (count > byteArrayMax) throw new GossipFault('tooLarge', `${count} bytes as an array of numbers`);
     this.need(count);
     const bytes = new Uint8Array(count);
     for (let i = 0; i < count; i++) {

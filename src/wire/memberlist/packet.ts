@@ -5,7 +5,7 @@ import { addCrc, takeCrc } from './crc.js';
 import { type Drop, dropOf, GossipFault } from './fault.js';
 import type { KeyRing } from './key-ring.js';
 import { type LabelPolicy, labelHeader, labelOverheadBytes, passLabel } from './label.js';
-import { packetMessagesMax, wrapperDepthMax } from './limits.js';
+import { packetFaultsMax, packetMessagesMax, wrapperDepthMax } from './limits.js';
 import { decodePacketMessage } from './messages.js';
 import { PackReader } from './msgpack.js';
 import { openPacket, type SealVersion, sealOverheadBytes, sealPacket } from './seal.js';
@@ -17,7 +17,7 @@ import { messageType } from './structs.js';
  *
  * A fault in one part costs that part. The rest of the packet is still read, as every Go peer does: an ack may travel
  * beside a message of a later protocol. Work and memory stay within the packet's length and `inflatedBytesMax`, however
- * the wrappers are nested.
+ * the wrappers are nested; a packet that is one long fault is given up on, for each fault costs more than a message.
  */
 
 export interface EncryptionPolicy {
@@ -126,6 +126,7 @@ class Unpacking implements ReadPacket {
   readonly messages: PacketMessage[] = [];
   readonly drops: Drop[] = [];
   #inflatableBytes: number;
+  #full = false;
 
   constructor(inflatedBytesMax: number) {
     this.#inflatableBytes = inflatedBytesMax;
@@ -150,17 +151,26 @@ class Unpacking implements ReadPacket {
   #unpackCompound(bytes: Uint8Array, depth: number): void {
     const { parts, drop } = splitCompound(bytes);
     for (const part of parts) {
-      const held = this.messages.length + this.drops.length;
-      if (held > packetMessagesMax) return;
+      if (this.#isFull()) return;
       try {
-        if (held === packetMessagesMax)
-          throw new GossipFault('tooMany', `over ${packetMessagesMax} messages in a packet`);
         this.unpack(part, depth + 1);
       } catch (error) {
         this.drops.push(dropOf(error));
       }
     }
-    if (drop !== undefined) this.drops.push(drop);
+    if (drop !== undefined && !this.#full) this.drops.push(drop);
+  }
+
+  /** True from the first part on that is one too many; that and what follows is not looked at. */
+  #isFull(): boolean {
+    if (this.#full) return true;
+    if (this.messages.length < packetMessagesMax && this.drops.length < packetFaultsMax) return false;
+    this.#full = true;
+    this.drops.push({
+      reason: 'tooMany',
+      detail: `a packet of over ${this.messages.length} messages and ${this.drops.length} faults`,
+    });
+    return true;
   }
 
   #inflate(bytes: Uint8Array): Uint8Array {

@@ -77,7 +77,10 @@ function some(random: Seeded, value: TwinValue): number[] {
     () => (length < 256 ? [0xc4, length, ...value] : raw(value)),
     () => (length < 65_536 ? [0xc5, ...bytesOf(length, 2), ...value] : raw(value)),
     () => [0xc6, ...bytesOf(length, 4), ...value],
-    () => [0xdd, ...bytesOf(length, 4), ...[...value].flatMap((byte) => someNumber(random, byte))],
+    () =>
+      length < 65_536
+        ? [0xdd, ...bytesOf(length, 4), ...[...value].flatMap((byte) => someNumber(random, byte))]
+        : raw(value),
     () => (length < 65_536 ? [0xdc, ...bytesOf(length, 2), ...[...value].flatMap(plain)] : raw(value)),
   ])();
 }

@@ -105,7 +105,8 @@ describe('memberlist msgpack: what is refused', () => {
     ['a number cut', field('Num', 'ce0000'), 'truncated'],
     ['text longer than what follows', field('Name', 'dbffffffff62'), 'truncated'],
     ['bytes longer than what follows', field('Blob', 'c6ffffffff62'), 'truncated'],
-    ['an array of bytes longer than what follows', field('Blob', 'ddffffffff01'), 'truncated'],
+    ['an array of bytes longer than what follows', field('Blob', 'dd0000100001'), 'truncated'],
+    ['an array of more bytes than are read so', field('Blob', 'dd0000100101'), 'tooLarge'],
     ['an unknown array longer than what follows', field('Else', 'ddffffffff01'), 'truncated'],
     ['an unknown map longer than what follows', field('Else', 'dfffffffff01'), 'truncated'],
     ['a struct as text', 'a3616263', 'malformed'],
@@ -132,8 +133,8 @@ describe('memberlist msgpack: what is refused', () => {
     ['a bool of 2', field('Flag', '02'), 'outOfRange'],
     ['an array of bytes with a 256', field('Blob', '91cd0100'), 'outOfRange'],
     ['an array of bytes with a -1', field('Blob', '91ff'), 'outOfRange'],
-    ['a struct of 65 entries', `de0041${'a161c0'.repeat(65)}`, 'tooMany'],
-    ['an unknown field of too many values', field('Else', `dc0400${'c0'.repeat(1024)}`), 'tooMany'],
+    ['a struct of 33 entries', `de0021${'a161c0'.repeat(33)}`, 'tooMany'],
+    ['an unknown field of too many values', field('Else', `dc0080${'c0'.repeat(128)}`), 'tooMany'],
     ['an unknown field a hundred thousand deep', field('Else', `${'91'.repeat(100_000)}c0`), 'tooMany'],
   ];
   for (const [name, bytes, reason] of rows) it(name, () => expect(faultOf(() => read(hex(bytes)))).to.equal(reason));

@@ -100,6 +100,12 @@ describe('memberlist packet: what is read', () => {
     expect(messages).to.have.length(4096);
     expect(drops.map((drop) => drop.reason)).to.deep.equal(['tooMany']);
   });
+
+  it('stops behind 64 faults', () => {
+    const bad = new Array<Uint8Array>(64).fill(hex('c8'));
+    expect(outcome(compound(...bad))).to.equal(bad.map(() => 'unsupportedType').join(' '));
+    expect(outcome(compound(ack1, compound(...bad, ack2), ack2))).to.match(/^1( unsupportedType){64} tooMany$/);
+  });
 });
 
 describe('memberlist packet: label and encryption', () => {

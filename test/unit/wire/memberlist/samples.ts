@@ -7,7 +7,7 @@ import type {
   PushPull,
   Vsn,
 } from '../../../../src/membership/messages.js';
-import { dropOf } from '../../../../src/wire/memberlist/fault.js';
+import { type Drop, dropOf } from '../../../../src/wire/memberlist/fault.js';
 import type { PacketPolicy } from '../../../../src/wire/memberlist/packet.js';
 import type { Seeded } from '../../../support/seeded.js';
 
@@ -137,12 +137,14 @@ export function cutUp(random: Seeded, bytes: Uint8Array, pieceMax: number): Uint
   return pieces;
 }
 
-/** The reason of the fault that this throws; any other error goes on. */
-export function faultOf(run: () => unknown): string {
+/** The fault that this throws, undefined when it throws none; any other error goes on. */
+export function dropOfFault(run: () => unknown): Drop | undefined {
   try {
     run();
+    return undefined;
   } catch (error) {
-    return dropOf(error).reason;
+    return dropOf(error);
   }
-  return 'no fault';
 }
+
+export const faultOf = (run: () => unknown): string => dropOfFault(run)?.reason ?? 'no fault';
