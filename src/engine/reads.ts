@@ -124,8 +124,8 @@ export class Reads {
     const { counts } = space;
     try {
       const said = await space.source.load(key, [...loading, loadName(space, key)], signal);
-      counts.localLoads++;
       const lifeMs = said.is === 'value' ? space.lifeMs(key, said.ttlMs) : space.negativeLifeMs();
+      counts.localLoads++;
       return {
         value: said.is === 'value' ? said.value : null,
         version,
