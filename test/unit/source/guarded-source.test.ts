@@ -28,6 +28,14 @@ describe('GuardedSource', () => {
 
   describe('takes', () => {
     const full = new Uint8Array(16).fill(7);
+    const twice = {
+      // biome-ignore lint/suspicious/noThenProperty: as below
+      then: (resolve: (value: string) => void, reject: (error: Error) => void) => {
+        resolve('a');
+        resolve('b');
+        reject(new Error('after all'));
+      },
+    };
     const rows: readonly [string, unknown, Uint8Array][] = [
       ['bytes', Uint8Array.of(0, 255), Uint8Array.of(0, 255)],
       ['a Buffer', Buffer.from('ab'), Uint8Array.of(97, 98)],
@@ -41,6 +49,7 @@ describe('GuardedSource', () => {
       ['a promise of any of them', Promise.resolve({ value: 'a' }), Uint8Array.of(97)],
       // biome-ignore lint/suspicious/noThenProperty: a promise of another library is what is tested
       ['a thenable', { then: (resolve: (value: string) => void) => resolve('a') }, Uint8Array.of(97)],
+      ['a thenable that answers twice', twice, Uint8Array.of(97)],
     ];
     for (const [name, result, bytes] of rows) {
       it(name, async () => {
