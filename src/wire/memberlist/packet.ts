@@ -1,5 +1,5 @@
 import type { PacketMessage } from '../../membership/messages.js';
-import { compoundHeaderBytes, joinParts, splitCompound } from './compound.js';
+import { joinParts, splitCompound } from './compound.js';
 import { compress, inflate } from './compress.js';
 import { addCrc, takeCrc } from './crc.js';
 import { type Drop, dropOf, GossipFault } from './fault.js';
@@ -55,12 +55,12 @@ export class PacketCodec {
   }
 
   /**
-   * Bytes of a packet that are not the sender's to fill: the header of a compound, label and encryption. Memberlist's
-   * budget: it forgets five bytes of a checksum and two of the first part's length, so a packet may exceed it by seven.
+   * The most that label and encryption add to a packet; the sender's budget loses these, 2 for a compound and 2 for each
+   * of its parts. As in memberlist neither the 5 bytes of a checksum count nor the 2 of the first part.
    */
   get overheadBytes(): number {
     const { label, keys, sealVersion } = this.#policy;
-    return compoundHeaderBytes + labelOverheadBytes(label) + (keys === undefined ? 0 : sealOverheadBytes(sealVersion));
+    return labelOverheadBytes(label) + (keys === undefined ? 0 : sealOverheadBytes(sealVersion));
   }
 
   /**
