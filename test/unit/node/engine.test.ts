@@ -73,16 +73,25 @@ describe('Engine, as an application uses it', () => {
     expect(calls).not.to.include('open');
   });
 
-  it('stop called during start leaves no port open once it has returned', async () => {
-    const { port, free } = await takenPort();
-    await free();
-    const engine = make({ bind: { port } });
-    const starting = outcomeOf(engine.start());
-    await engine.stop();
-    const other = make({ bind: { port } });
-    await other.start();
-    expect(other.status().grpc).to.equal(`127.0.0.1:${port}`);
-    expect(await starting).to.match(/^NOT_STARTED/);
+  it('stop called during start leaves nothing under way and no port open once it has returned, whenever it comes', async () => {
+    // At each step of a start, of which listening takes some.
+    for (let turns = 0; turns < 8; turns++) {
+      const { port, free } = await takenPort();
+      await free();
+      const engine = make({ bind: { port } });
+      let started = 'under way';
+      const starting = outcomeOf(engine.start()).then((outcome) => {
+        started = outcome;
+      });
+      for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve));
+      await engine.stop();
+      expect(started, `stopped after ${turns} turns`).to.match(/^(NOT_STARTED|done)/);
+      const other = createServer().listen(port, '127.0.0.1');
+      await once(other, 'listening');
+      other.close();
+      await once(other, 'close');
+      await starting;
+    }
   });
 
   it('a port that is taken fails the start; nothing was opened, and the sources are closed', async () => {
