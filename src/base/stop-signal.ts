@@ -13,7 +13,9 @@ export interface StopSignal {
 export class Stop implements StopSignal {
   #aborted = false;
   #reason: unknown;
-  #listeners: (() => void)[] | undefined;
+  /** The first one has a place of its own: there is seldom a second. */
+  #listener: (() => void) | undefined;
+  #others: (() => void)[] | undefined;
 
   get aborted(): boolean {
     return this.#aborted;
@@ -26,13 +28,13 @@ export class Stop implements StopSignal {
   /** Each listener is called at most once, and not at all when it is added too late. */
   addEventListener(_type: 'abort', listener: () => void): void {
     if (this.#aborted) return;
-    if (this.#listeners === undefined) this.#listeners = [listener];
-    else this.#listeners.push(listener);
+    if (this.#listener === undefined && this.#others === undefined) this.#listener = listener;
+    else this.#others = [...(this.#others ?? []), listener];
   }
 
   removeEventListener(_type: 'abort', listener: () => void): void {
-    const at = this.#listeners?.indexOf(listener) ?? -1;
-    if (at !== -1) this.#listeners!.splice(at, 1);
+    if (this.#listener === listener) this.#listener = undefined;
+    else if (this.#others !== undefined) this.#others = this.#others.filter((other) => other !== listener);
   }
 
   /** Idempotent: the first reason stays. */
@@ -40,8 +42,9 @@ export class Stop implements StopSignal {
     if (this.#aborted) return;
     this.#aborted = true;
     this.#reason = reason;
-    const listeners = this.#listeners;
-    this.#listeners = undefined;
-    for (const listener of listeners ?? []) listener();
+    const listeners = [this.#listener, ...(this.#others ?? [])];
+    this.#listener = undefined;
+    this.#others = undefined;
+    for (const listener of listeners) listener?.();
   }
 }

@@ -16,19 +16,42 @@ import { Deadlines, type Due } from './deadlines.js';
 /** What a run is given: its signal aborts when nobody waits any more. */
 export type Run<T> = (signal: StopSignal) => Promise<T>;
 
+/** A run and those who wait for it, in a list of their own making: most have one waiter, some have thousands. */
 class Flight<T> {
-  readonly waiters = new Set<Waiter<T>>();
   readonly stop = new Stop();
+  first: Waiter<T> | undefined;
+  #last: Waiter<T> | undefined;
 
   constructor(
     readonly key: string,
     readonly guard: number,
   ) {}
+
+  add(waiter: Waiter<T>): void {
+    waiter.previous = this.#last;
+    if (this.#last === undefined) this.first = waiter;
+    else this.#last.next = waiter;
+    this.#last = waiter;
+  }
+
+  remove(waiter: Waiter<T>): void {
+    const { previous, next } = waiter;
+    if (previous === undefined) this.first = next;
+    else previous.next = next;
+    if (next === undefined) this.#last = previous;
+    else next.previous = previous;
+  }
+
+  clear(): void {
+    this.first = undefined;
+    this.#last = undefined;
+  }
 }
 
 class Waiter<T> implements Due {
-  dropped = false;
   onAbort: (() => void) | undefined;
+  next: Waiter<T> | undefined;
+  previous: Waiter<T> | undefined;
 
   constructor(
     readonly flight: Flight<T>,
@@ -126,11 +149,11 @@ export class SingleFlight<T> {
       (value) => {
         this.#running--;
         this.#land(flight);
-        for (const waiter of flight.waiters) {
+        for (let waiter = flight.first; waiter !== undefined; waiter = waiter.next) {
           this.#release(waiter);
           waiter.resolve(value);
         }
-        flight.waiters.clear();
+        flight.clear();
       },
       (error) => {
         this.#running--;
@@ -153,7 +176,7 @@ export class SingleFlight<T> {
         waiter.onAbort = () => this.#leave(waiter, aborted(`waiting for '${flight.key}'`, signal.reason));
         signal.addEventListener('abort', waiter.onAbort, { once: true });
       }
-      flight.waiters.add(waiter);
+      flight.add(waiter);
       this.#deadlines.add(waiter);
     });
   }
@@ -162,20 +185,20 @@ export class SingleFlight<T> {
   #leave(waiter: Waiter<T>, error: DistcacheError): void {
     const { flight } = waiter;
     this.#release(waiter);
-    flight.waiters.delete(waiter);
+    flight.remove(waiter);
     waiter.reject(error);
-    if (flight.waiters.size > 0) return;
+    if (flight.first !== undefined) return;
     this.#abandoned++;
     this.#land(flight);
     flight.stop.abort(error);
   }
 
   #fail(flight: Flight<T>, error: unknown): void {
-    for (const waiter of flight.waiters) {
+    for (let waiter = flight.first; waiter !== undefined; waiter = waiter.next) {
       this.#release(waiter);
       waiter.reject(error);
     }
-    flight.waiters.clear();
+    flight.clear();
   }
 
   #release(waiter: Waiter<T>): void {

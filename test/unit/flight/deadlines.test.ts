@@ -7,7 +7,7 @@ interface Item extends Due {
   readonly name: string;
 }
 
-const item = (deadlineMs: number, name = String(deadlineMs)): Item => ({ deadlineMs, name, dropped: false });
+const item = (deadlineMs: number, name = String(deadlineMs)): Item => ({ deadlineMs, name });
 
 describe('Deadlines', () => {
   it('comes up in the order of time, exactly then, and what was dropped does not', async () => {
