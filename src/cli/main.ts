@@ -1,7 +1,7 @@
 import { asksForHelp, commandIn, leadingWords, wantsJson, wordsOf } from './argv.js';
 import { exitCodes } from './exit-codes.js';
 import { describeFailure, OutputClosed } from './failure.js';
-import { processTerminal, type Terminal } from './terminal.js';
+import { processTerminal, silenceStreamErrors, type Terminal } from './terminal.js';
 
 /**
  * Runs one command line and ends the process with its exit code. `root` is the folder of package.json.
@@ -10,9 +10,7 @@ import { processTerminal, type Terminal } from './terminal.js';
  */
 export async function main(argv: readonly string[], root: string, commands: CommandTable): Promise<never> {
   const terminal = processTerminal();
-  // A failed write is told to its writer. Without listeners it would end the process before that.
-  process.stdout.on('error', () => {});
-  process.stderr.on('error', () => {});
+  silenceStreamErrors();
   let exit: number;
   try {
     await dispatch(argv, root, commands, terminal);
@@ -47,6 +45,7 @@ async function dispatch(
     return runWithOclif(argv, root, terminal);
   }
   const { default: command } = await commands[id]!();
+  silenceStreamErrors();
   const { leanConfig } = await import('./lean-config.js');
   command.id = id;
   await command.run(argv.slice(wordsOf(id)), leanConfig(root));

@@ -27,9 +27,6 @@ export async function runNode(run: NodeRun): Promise<void> {
     format: config.log.format ?? (run.stderrIsTerminal ? 'pretty' : 'json'),
   });
   for (const warning of warnings) log.write('warn', warning);
-  if (config.keyspaces.length === 0) {
-    log.write('warn', 'no keyspace is configured, so there is nothing to get or put; see distcache config init');
-  }
   const engine = await engineOf(config, baseDir, log);
   const stopped = stopOnSignal(engine, log);
   try {
@@ -40,6 +37,9 @@ export async function runNode(run: NodeRun): Promise<void> {
   }
   if (stopped.asked()) return stopped.done;
   follow(engine, log);
+  if (config.keyspaces.length === 0) {
+    log.write('warn', 'no keyspace is configured, so there is nothing to get or put; see distcache config init');
+  }
   await run.onReady(engine.status());
   await stopped.done;
 }

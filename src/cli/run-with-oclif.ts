@@ -3,10 +3,11 @@ import { join } from 'node:path';
 import { Config, loadHelpClass, settings } from '@oclif/core';
 import { asksForHelp, commandIn, leadingWords, wordsOf } from './argv.js';
 import { usageError } from './failure.js';
-import type { Terminal } from './terminal.js';
+import { checkStdoutTaken, silenceStreamErrors, type Terminal } from './terminal.js';
 
 /** Help, `--version`, the commands of plugins, and words that are no command. */
 export async function runWithOclif(argv: readonly string[], root: string, terminal: Terminal): Promise<void> {
+  silenceStreamErrors();
   settings.enableAutoTranspile = false;
   const pjson = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));
   const config = await Config.load({ root, pjson, devPlugins: false, userPlugins: false });
@@ -16,7 +17,11 @@ export async function runWithOclif(argv: readonly string[], root: string, termin
   const id = commandIn(words, (candidate) => config.findCommand(candidate) !== undefined);
   if (asksForHelp(argv)) return showHelp(config, id, words);
   if (id === undefined) throw unknownCommand(config, words, argv[0] ?? '');
+  // A plugin brings an oclif of its own.
+  await config.findCommand(id, { must: true }).load();
+  silenceStreamErrors();
   await config.runCommand(id, argv.slice(wordsOf(id)));
+  checkStdoutTaken();
 }
 
 async function showHelp(config: Config, id: string | undefined, words: readonly string[]): Promise<void> {
@@ -26,6 +31,7 @@ async function showHelp(config: Config, id: string | undefined, words: readonly 
   }
   const Help = await loadHelpClass(config);
   await new Help(config, config.pjson.oclif.helpOptions).showHelp(subject === '' ? [] : subject.split(':'));
+  checkStdoutTaken();
 }
 
 function unknownCommand(config: Config, words: readonly string[], first: string): Error {

@@ -1,3 +1,5 @@
+import { fstatSync } from 'node:fs';
+import { messageOf } from '../base/errors.js';
 import { OutputClosed } from './failure.js';
 
 /** A stream of the process, with back-pressure: a resolved `write` means that the system has taken the bytes. */
@@ -6,7 +8,7 @@ export interface Sink {
   /** Width to lay out for; 80 where it is unknown. */
   readonly columns: number;
   readonly hasColor: boolean;
-  /** Rejects with OutputClosed once the reader went away, with the system's error otherwise (disk full). */
+  /** Rejects with OutputClosed once the reader went away, otherwise with the system's reason (disk full). */
   write(data: string | Uint8Array): Promise<void>;
 }
 
@@ -14,6 +16,8 @@ export interface Sink {
 export interface Terminal {
   readonly stdin: AsyncIterable<Uint8Array>;
   readonly stdinIsTerminal: boolean;
+  /** Nothing was ever to come: stdin is /dev/null, as which Node opens a closed one too. */
+  readonly stdinIsNull: boolean;
   readonly stdout: Sink;
   readonly stderr: Sink;
 }
@@ -30,7 +34,31 @@ const isClosedPipe = (error: unknown): boolean => {
   return code === 'EPIPE' || code === 'ERR_STREAM_DESTROYED' || code === 'ECONNRESET';
 };
 
-function sinkOf(stream: NodeJS.WriteStream, env: NodeJS.ProcessEnv): Sink {
+/** What whoever wrote is told of a write that failed. */
+function writeFailure(error: unknown, name: string): Error {
+  if (isClosedPipe(error)) return new OutputClosed(`${name} was closed`, { cause: error });
+  const reason = messageOf(error).replace(/^[A-Z0-9]+: |, write$/g, '');
+  return new Error(`cannot write to ${name}: ${reason}`, { cause: error });
+}
+
+/**
+ * Leaves failed writes to whoever wrote: without a listener they would end the process with a stack, and the listener that
+ * oclif adds on loading throws for all but closed pipes. To be called again after anything of oclif was loaded.
+ */
+export function silenceStreamErrors(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.removeAllListeners('error');
+    stream.on('error', () => {});
+  }
+}
+
+/** Throws what `Sink.write` rejects with when something that others wrote to stdout (oclif's help) was not taken. */
+export function checkStdoutTaken(): void {
+  const { errored } = process.stdout;
+  if (errored != null) throw writeFailure(errored, 'stdout');
+}
+
+function sinkOf(stream: NodeJS.WriteStream, name: string, env: NodeJS.ProcessEnv): Sink {
   return {
     isTerminal: stream.isTTY === true,
     columns: stream.columns ?? (Number(env.COLUMNS) || 80),
@@ -40,7 +68,7 @@ function sinkOf(stream: NodeJS.WriteStream, env: NodeJS.ProcessEnv): Sink {
         if (data.length === 0) return resolve();
         stream.write(data, (error) => {
           if (error == null) resolve();
-          else reject(isClosedPipe(error) ? new OutputClosed('stdout was closed', { cause: error }) : error);
+          else reject(writeFailure(stream.errored ?? error, name));
         });
       }),
   };
@@ -55,7 +83,10 @@ export function processTerminal(): Terminal {
     get stdinIsTerminal() {
       return process.stdin.isTTY === true;
     },
-    stdout: sinkOf(process.stdout, process.env),
-    stderr: sinkOf(process.stderr, process.env),
+    get stdinIsNull() {
+      return !process.stdin.isTTY && fstatSync(0).isCharacterDevice();
+    },
+    stdout: sinkOf(process.stdout, 'stdout', process.env),
+    stderr: sinkOf(process.stderr, 'stderr', process.env),
   };
 }

@@ -21,7 +21,11 @@ export async function readValue(
   }
   if (argument !== undefined && argument !== '-') return Buffer.from(argument);
   if (terminal.stdinIsTerminal) await note('Reading the value from the terminal; end it with Ctrl-D.');
-  return readAll(terminal.stdin, 'the value on stdin', valueBytesMax);
+  const value = await readAll(terminal.stdin, 'the value on stdin', valueBytesMax);
+  if (value.length === 0 && terminal.stdinIsNull) {
+    throw usageError("no value: stdin is closed or /dev/null; give VALUE or --file ('' stores an empty value)");
+  }
+  return value;
 }
 
 async function readValueFile(file: string): Promise<Uint8Array> {

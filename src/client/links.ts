@@ -87,7 +87,8 @@ export class Links {
       // A failed channel fails the call at once and unsent, and tells why; that beats asking it for a state.
       if (state === connectivityState.READY || state === connectivityState.TRANSIENT_FAILURE) return { address, grpc };
       const changed = await this.#change(channel, state, untilWallMs, wait.signal);
-      if (!changed) throw new LinkLost(address, `no connection within ${formatDuration(Math.round(limitMs))}`, false);
+      if (!changed)
+        throw new LinkLost(address, `no connection within ${formatDuration(Math.max(1, Math.round(limitMs)))}`, false);
     }
   }
 

@@ -200,7 +200,18 @@ describe('cli: commands against a node', function () {
       await store('k', 'v');
       const ended = await bash('distcache get ks k > /dev/full');
       expect(ended.exit).to.equal(1);
-      expect(ended.stderr).to.contain('Error: ').and.contain('ENOSPC');
+      expect(ended.stderr).to.equal('Error: cannot write to stdout: no space left on device\n');
+    });
+
+    it('are refused where stdin is closed or /dev/null: an empty value is written out', async () => {
+      for (const from of ['<&-', '< /dev/null']) {
+        const ended = await bash(`distcache put ks k ${from}`);
+        expect(ended.exit).to.equal(2);
+        expect(ended.stderr).to.match(/^Error: no value: stdin is closed[^\n]+\n$/);
+      }
+      expect(node.service.calls).to.not.contain('put');
+      expect((await bash('true | distcache put ks k')).exit).to.equal(0);
+      expect(stored('k')).to.equal('');
     });
 
     it('answer each key of a slow writer at once', async () => {

@@ -164,6 +164,42 @@ describe('cli: what holds for every command', function () {
     expect(plain.stderr).to.equal('Error: the database is down\n');
   });
 
+  for (const line of [
+    'peers',
+    'get ks absent --json',
+    'get ks here',
+    'get ks here --json',
+    'keyspace list --json',
+    'node status',
+    'config schema',
+    '--version',
+    '--help',
+    'peers --help',
+  ]) {
+    it(`a full disk under stdout: ${line} ends with 1 and one line`, async () => {
+      await node.service.put('ks', { key: 'here', value: Buffer.from('v') });
+      const ended = await shell(`distcache ${line} > /dev/full`, { env: env() });
+      const isMissing = line.includes('absent');
+      expect(ended.exit).to.equal(isMissing ? 3 : 1);
+      expect(ended.stderr).to.match(
+        isMissing ? /^Error: [^\n]+\n$/ : /^Error: cannot write to stdout: no space left on device\n$/,
+      );
+    });
+  }
+
+  it('a node whose ready line cannot be written ends with 1', async () => {
+    const ended = await shell('distcache node start --bind-port 0 --log-level error > /dev/full');
+    expect(ended.exit).to.equal(1);
+    expect(ended.stderr).to.equal('Error: cannot write to stdout: no space left on device\n');
+  });
+
+  it('a taken port is told in one line', async () => {
+    const port = node.address.split(':').pop();
+    const ended = await shell(`distcache node start --bind-port ${port}`);
+    expect(ended.exit).to.not.equal(0);
+    expect(ended.stderr).to.match(/^Error: [^\n]+\n$/);
+  });
+
   it('colour appears in no pipe, nor with NO_COLOR; FORCE_COLOR changes no data', async () => {
     const colors = new RegExp(String.fromCharCode(27));
     for (const extra of [{}, { NO_COLOR: '1' }]) {
