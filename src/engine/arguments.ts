@@ -1,5 +1,5 @@
 import { ArgumentTypeError, DistcacheError, invalidArgument } from '../base/errors.js';
-import type { PutEntry } from '../ports/cache.js';
+import type { CallOptions, PutEntry } from '../ports/cache.js';
 import type { Clock } from '../ports/clock.js';
 import type { EngineLimits } from './options.js';
 
@@ -75,7 +75,12 @@ export function lifeOf(entry: PutEntry, clock: Clock): number | undefined {
   return lifeMs;
 }
 
-export function checkTimeout(timeoutMs: unknown): void {
+export function checkCall(options: CallOptions | undefined): void {
+  if (options === undefined) return;
+  const { timeoutMs, signal } = options;
+  if (signal !== undefined && typeof signal.addEventListener !== 'function') {
+    throw new ArgumentTypeError(`signal is ${typeName(signal)}, must be an AbortSignal`);
+  }
   if (timeoutMs === undefined) return;
   if (typeof timeoutMs !== 'number' || Number.isNaN(timeoutMs)) {
     throw new ArgumentTypeError(`timeoutMs is ${typeName(timeoutMs)}, must be a number of milliseconds`);

@@ -22,7 +22,7 @@ import type { MemberChange, Membership, NodeInfo } from '../ports/membership.js'
 import type { LinkEvent, PeerNetwork } from '../ports/peers.js';
 import type { Random } from '../ports/random.js';
 import type { EvictionIndexFactory } from '../store/entry.js';
-import { checkBatch, checkKey, checkTimeout, lifeOf, ownValue } from './arguments.js';
+import { checkBatch, checkCall, checkKey, lifeOf, ownValue } from './arguments.js';
 import { allRead, allWritten, asDistcacheError, namesOf } from './batches.js';
 import { type EngineEvent, EventHub } from './events.js';
 import { Inflight } from './inflight.js';
@@ -72,6 +72,8 @@ export class CacheEngine implements CacheService {
   readonly #shape: Shape;
   /** Operations under way that are more than a look into memory. */
   readonly #inflight: Inflight;
+  /** What peers have asked and wait for; each link bounds its own. */
+  readonly #served: Inflight;
   #state: State = 'starting';
   #startedAtMs = 0;
   #opening: Promise<void> | undefined;
@@ -96,6 +98,7 @@ export class CacheEngine implements CacheService {
     this.#shape = new Shape(deps.clock, deps.self);
     this.#inflight = new Inflight(deps.clock, options.limits.maxInflight);
     this.#upkeep = new Upkeep(deps.clock, deps.log, () => this.#spaces.values());
+    this.#served = new Inflight(deps.clock, Number.POSITIVE_INFINITY);
     const requests = new PeerRequests({
       clock: deps.clock,
       reads: this.#reads,
@@ -103,6 +106,7 @@ export class CacheEngine implements CacheService {
       repair: this.#repair,
       limits: options.limits,
       self: deps.self,
+      served: this.#served,
       serving: () => this.#state === 'serving',
       keyspace: (name) => this.#spaces.get(name),
       dropKeyspace: (name) => this.#drop(name),
@@ -111,8 +115,8 @@ export class CacheEngine implements CacheService {
   }
 
   /**
-   * Opens the data sources, meets the other nodes, then serves. A source that is down is logged and does not keep the
-   * node down. Rejects with CLUSTER_QUORUM, or with what opening a misconfigured source threw.
+   * Opens the data sources, meets the other nodes, then serves. Rejects with CLUSTER_QUORUM, or with what opening a source
+   * threw.
    */
   open(wait: Wait): Promise<void> {
     if (this.#closing !== undefined) return Promise.reject(notStarted('start'));
@@ -156,7 +160,7 @@ export class CacheEngine implements CacheService {
     const space = this.#space(keyspace, 'getMany');
     checkBatch('keys', keys, this.#options.limits);
     for (const key of keys) checkKey(key, this.#options.limits);
-    checkTimeout(options?.timeoutMs);
+    checkCall(options);
     if (options?.signal?.aborted === true) throw aborted('getMany', options.signal.reason);
     return Promise.all(
       keys.map(
@@ -194,13 +198,15 @@ export class CacheEngine implements CacheService {
     return this.#writeMany(space, changes, this.#writeWait(space, 'deleteMany', options));
   }
 
-  /** Removes a keyspace and all its entries on every node that can be reached; names those that did not confirm. */
+  /** Removes a keyspace on every node that can be reached. Those named did not confirm: they keep it until asked themselves. */
   async deleteKeyspace(name: string, options?: CallOptions): Promise<{ readonly unreached: readonly string[] }> {
     const space = this.#space(name, 'deleteKeyspace');
     const wait = this.#writeWait(space, `deleteKeyspace '${name}'`, options);
-    this.#drop(name);
     const request = { do: 'drop-keyspace', keyspace: name, version: this.#deps.hybrid.next() } as const;
-    return { unreached: await this.#inflight.run(() => this.#writes.confirmed(request, wait)) };
+    return this.#inflight.run(async () => {
+      this.#drop(name);
+      return { unreached: await this.#writes.confirmed(request, wait) };
+    });
   }
 
   /** All of them are checked before the first is removed. */
@@ -293,7 +299,7 @@ export class CacheEngine implements CacheService {
     const { membership, peers, log } = this.#deps;
     this.#state = 'draining';
     this.#upkeep.stop();
-    await this.#inflight.quiet(wait);
+    await Promise.all([this.#inflight.quiet(wait), this.#served.quiet(wait)]);
     this.#spaces.abortReads(notStarted('the engine has stopped'));
     const settle = async (what: string, work: Promise<void>): Promise<void> => {
       try {
@@ -326,7 +332,7 @@ export class CacheEngine implements CacheService {
   #readable(keyspace: string, key: string, options: GetOptions | undefined): Keyspace {
     const space = this.#space(keyspace, 'get');
     checkKey(key, this.#options.limits);
-    checkTimeout(options?.timeoutMs);
+    checkCall(options);
     if (options?.signal?.aborted === true) throw aborted(`get '${key}'`, options.signal.reason);
     return space;
   }
@@ -358,7 +364,7 @@ export class CacheEngine implements CacheService {
   }
 
   #writeWait(space: Keyspace, what: string, options: CallOptions | undefined): Wait {
-    checkTimeout(options?.timeoutMs);
+    checkCall(options);
     if (options?.signal?.aborted === true) throw aborted(what, options.signal.reason);
     return {
       deadlineMs: this.#deps.clock.nowMs() + (options?.timeoutMs ?? space.options.writeTimeoutMs),

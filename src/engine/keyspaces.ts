@@ -1,4 +1,4 @@
-import { ArgumentTypeError, DistcacheError, messageOf } from '../base/errors.js';
+import { ArgumentTypeError, DistcacheError, messageOf, notStarted } from '../base/errors.js';
 import type { KeyspaceStatus } from '../ports/cache.js';
 import type { Clock, Wait } from '../ports/clock.js';
 import type { Log } from '../ports/log.js';
@@ -21,6 +21,8 @@ export class Keyspaces {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #spaces = new Map<string, Keyspace>();
+  /** No source is opened any more. */
+  #closing = false;
 
   constructor(deps: KeyspacesDeps, { keyspaces, limits }: ResolvedOptions) {
     this.#clock = deps.clock;
@@ -79,12 +81,14 @@ export class Keyspaces {
   /** Rejects with what opening a misconfigured source threw, or with TIMEOUT or ABORTED for one that takes too long. */
   async openSources(wait: Wait): Promise<void> {
     for (const { name, source } of this.#spaces.values()) {
+      if (this.#closing) throw notStarted('start');
       await within(this.#clock, wait, `opening the data source of keyspace '${name}'`, source.open());
     }
   }
 
   /** Never rejects: a source that fails to close, or takes too long, is logged and left behind. */
   async closeSources({ deadlineMs }: Wait): Promise<void> {
+    this.#closing = true;
     const wait: Wait = { deadlineMs: Math.max(deadlineMs, this.#clock.nowMs() + closeMs) };
     const closing = [...this.#spaces.values()].map(async ({ name, source }) => {
       try {

@@ -4,6 +4,7 @@ import type { NodeInfo } from '../ports/membership.js';
 import type { Outcome, PeerReply, PeerRequest } from '../ports/peers.js';
 import type { Entry } from '../store/entry.js';
 import { checkKey, checkValueBytes } from './arguments.js';
+import type { Inflight } from './inflight.js';
 import { type Keyspace, outcomeOf } from './keyspace.js';
 import type { EngineLimits } from './options.js';
 import type { Reads } from './reads.js';
@@ -17,6 +18,8 @@ export interface PeerRequestDeps {
   readonly repair: Repair;
   readonly limits: EngineLimits;
   readonly self: () => NodeInfo;
+  /** What peers wait for, so that stop can wait for it too. */
+  readonly served: Inflight;
   readonly serving: () => boolean;
   readonly keyspace: (name: string) => Keyspace | undefined;
   readonly dropKeyspace: (name: string) => void;
@@ -77,7 +80,8 @@ export class PeerRequests {
     }
     checkKey(key, this.#deps.limits);
     const answer = this.#deps.reads.readAsOwner(space, key, wait, loading);
-    return answer === undefined ? notOwner : answer.then((found) => this.#reply(found, found.outcome));
+    if (answer === undefined) return notOwner;
+    return this.#deps.served.run(() => answer.then((found) => this.#reply(found, found.outcome)));
   }
 
   #reply(known: Known, outcome: Outcome): PeerReply {
@@ -98,7 +102,8 @@ export class PeerRequests {
     wait: Wait,
   ): PeerReply | Promise<PeerReply> {
     const written = this.#deps.writes.writeAsOwner(space, key, change, wait);
-    return written === undefined ? notOwner : written.then((result) => ({ is: 'written', ...result }));
+    if (written === undefined) return notOwner;
+    return this.#deps.served.run(() => written.then((result) => ({ is: 'written', ...result })));
   }
 }
 

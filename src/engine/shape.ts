@@ -50,7 +50,10 @@ export class Shape {
   }
 
   #missing(key: string, node: string, version: number, expiresAtMs: number): Lookup {
-    return { found: false, key, outcome: 'negative', node, version, expiresAt: this.#date(expiresAtMs) };
+    // An absence that is not remembered has no expiry to tell of.
+    const remembered = expiresAtMs > this.#clock.nowMs();
+    const expiresAt = remembered ? this.#date(expiresAtMs) : undefined;
+    return { found: false, key, outcome: 'negative', node, version, expiresAt };
   }
 
   #date(expiresAtMs: number): Date | undefined {

@@ -35,12 +35,20 @@ export class Writes {
   }
 
   async write(space: Keyspace, key: string, change: Change, wait: Wait): Promise<WriteResult> {
+    /** Owners that were asked and did not answer: they may hold the older value, and may have written the new one. */
+    const silent = new Set<string>();
     for (let attempt = 0; ; attempt++) {
       const { owner, mine } = this.#deps.topology.place(key);
       const result = mine
         ? await this.writeAsOwner(space, key, change, wait)
         : await this.#ask(space, key, change, owner.id, wait);
-      if (result !== undefined) return { ...result, node: owner.name };
+      if (result !== undefined) {
+        for (const { name } of this.#deps.peers.linked()) silent.delete(name);
+        silent.delete(owner.name);
+        const unreached = silent.size === 0 ? result.unreached : [...new Set([...result.unreached, ...silent])].sort();
+        return { version: result.version, unreached, node: owner.name };
+      }
+      if (!mine) silent.add(owner.name);
       const delayMs = retryDelaysMs[attempt];
       if (delayMs === undefined || remainingMs(wait, this.#deps.clock) <= delayMs) {
         throw new DistcacheError(

@@ -1,7 +1,7 @@
 import { joinAddress } from '../base/addresses.js';
 import { notStarted } from '../base/errors.js';
 import { HybridClock } from '../coherence/hybrid-clock.js';
-import { checkTimeout } from '../engine/arguments.js';
+import { checkCall } from '../engine/arguments.js';
 import { CacheEngine } from '../engine/engine.js';
 import { resolveOptions } from '../engine/options.js';
 import { FixedMembership } from '../membership/fixed.js';
@@ -197,7 +197,7 @@ export class Engine extends CacheEngine {
 /** What is wrong with the options of a call. */
 function refusalOf(options: CallOptions | undefined): unknown {
   try {
-    checkTimeout(options?.timeoutMs);
+    checkCall(options);
     return undefined;
   } catch (error) {
     return error;

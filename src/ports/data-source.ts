@@ -17,8 +17,11 @@ export interface FetchOptions {
 /** Where values come from on a miss. Called once per key at a time in the whole cluster. */
 export interface DataSource {
   fetch(key: string, options: FetchOptions): Promise<FetchResult> | FetchResult;
-  /** Called once when the engine starts; a source that is down may say so here, and does not keep the node down. */
+  /**
+   * Called once when the engine starts. To reject is to say that it can never work as configured, and fails the start; a
+   * source that is merely down resolves, and fails its loads.
+   */
   open?(): Promise<void>;
-  /** Called once when the engine stops; frees files, sockets and pools. */
+  /** Called once when the engine stops, unless it has an `open` that was never called; frees files, sockets and pools. */
   close?(): Promise<void>;
 }

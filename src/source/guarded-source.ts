@@ -43,6 +43,7 @@ export class GuardedSource {
   readonly #source: DataSource;
   readonly #limits: SourceLimits;
   readonly #bulkhead: Bulkhead;
+  #opened: Promise<void> | undefined;
 
   constructor(deps: GuardedSourceDeps, keyspace: string, source: DataSource, limits: SourceLimits) {
     this.#deps = deps;
@@ -61,11 +62,17 @@ export class GuardedSource {
   }
 
   // Async, so that a source that throws at once rejects like one that fails later.
-  async open(): Promise<void> {
-    await this.#source.open?.();
+  open(): Promise<void> {
+    this.#opened ??= (async () => this.#source.open?.())();
+    return this.#opened;
   }
 
+  /** After the opening, however it ends. A source that has an `open` and was never opened is left alone. */
   async close(): Promise<void> {
+    if (this.#source.open !== undefined) {
+      if (this.#opened === undefined) return;
+      await this.#opened.catch(() => {});
+    }
     await this.#source.close?.();
   }
 

@@ -54,6 +54,41 @@ describe('engine: start, stop, events', () => {
     expect(cluster.clock.pending()).to.equal(0);
   });
 
+  it('stop lets loads end that other nodes wait for', async () => {
+    const cluster = await TestCluster.of({
+      fetch: () =>
+        new Promise((resolve) => {
+          cluster.clock.after(300, () => resolve('late'));
+        }),
+    });
+    const [owner, other] = cluster.nodes;
+    const key = cluster.keyOwnedBy(owner!);
+    const reading = other!.engine.get(ks, key);
+    await cluster.clock.advance(100);
+    const stopping = owner!.engine.close(cluster.wait(1000));
+    expect(textOf((await cluster.run(reading)).value)).to.equal('late');
+    await cluster.run(stopping);
+    expect(cluster.fetched.get(key)).to.equal(1);
+    await cluster.stop();
+  });
+
+  it('a signal that is none is refused by its type', async () => {
+    const cluster = await TestCluster.of({ nodes: 1 });
+    const options = { signal: {} as AbortSignal };
+    const error = await cluster.run(
+      cluster
+        .node(0)
+        .engine.get(ks, 'k', options)
+        .then(
+          () => undefined,
+          (thrown) => thrown,
+        ),
+    );
+    expect(error).to.be.instanceOf(TypeError);
+    expect(codeOf(error)).to.equal('INVALID_ARGUMENT');
+    await cluster.stop();
+  });
+
   it('stop does not wait beyond its deadline; what is under way then fails', async () => {
     const cluster = await TestCluster.of({ nodes: 1, fetch: () => new Promise(() => {}) });
     const reading = codeOfRejected(cluster.node(0).engine.get(ks, 'k'));

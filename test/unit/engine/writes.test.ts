@@ -117,39 +117,6 @@ describe('engine: writes', () => {
     expect(many.unreached).to.deep.equal(['node-3']);
   });
 
-  it('a node that was cut off answers with nothing older once it is linked again', async () => {
-    await start();
-    const apart = cluster.node(2);
-    const key = cluster.keyOwnedBy(apart);
-    const untouched = cluster.keyOwnedBy(apart, 'untouched');
-    await known(key, 'old');
-    await known(untouched, 'still good');
-    for (const other of [cluster.node(0), cluster.node(1)]) cluster.network.cut(apart.address, other.address);
-    await cluster.clock.advance(5000);
-    // Both sides go on; only one is written to.
-    expect(await cluster.text(apart, key)).to.equal('old');
-    const { unreached } = await cluster.run(cluster.node(0).engine.put(ks, { key, value: bytesOf('new') }));
-    expect(unreached).to.deep.equal([]);
-    cluster.network.healAll();
-    await cluster.clock.advance(6000);
-    expect(cluster.node(1).engine.status().peers).to.equal(3);
-    expect(cluster.node(0).engine.owner(ks, key)).to.equal(apart.name);
-    source.set(key, 'fresh from the source');
-    for (const value of await everywhere(key)) expect(value).to.be.oneOf(['new', 'fresh from the source']);
-    expect(apart.engine.peek(ks, untouched)?.outcome, 'what nobody wrote stays').to.equal('hit');
-  });
-
-  it('goes to the next owner after a crash', async () => {
-    await start();
-    const owner = cluster.node(0);
-    const key = cluster.keyOwnedBy(owner);
-    cluster.network.crash(owner.address);
-    const result = await cluster.run(cluster.node(1).engine.put(ks, { key, value: bytesOf('v') }));
-    expect(result.node).to.be.oneOf(['node-2', 'node-3']);
-    expect(await cluster.text(cluster.node(1), key)).to.equal('v');
-    expect(await cluster.text(cluster.node(2), key)).to.equal('v');
-  });
-
   it('copies what it is given, and hands out copies', async () => {
     await start();
     const { engine } = cluster.ownerOf('k');
