@@ -48,8 +48,11 @@ class Flight<T> {
   }
 }
 
-class Waiter<T> implements Due {
+class Waiter<T> implements Due<Waiter<T>> {
   onAbort: (() => void) | undefined;
+  bucket: Due<Waiter<T>>['bucket'];
+  earlier: Waiter<T> | undefined;
+  later: Waiter<T> | undefined;
   next: Waiter<T> | undefined;
   previous: Waiter<T> | undefined;
 

@@ -3,6 +3,7 @@ import type { StopSignal } from '../base/stop-signal.js';
 import type { Cancel, Clock, Wait } from '../ports/clock.js';
 import type { NodeInfo } from '../ports/membership.js';
 import type { PeerReply, PeerRequest } from '../ports/peers.js';
+import { IdTable } from './id-table.js';
 
 /*
  * The calls of one link that wait for their answers. There is no timer per call: one timer stands at the earliest
@@ -31,8 +32,7 @@ export class CallTable {
   readonly #clock: Clock;
   readonly #peer: NodeInfo;
   readonly #onGivenUp: (id: number, place: number) => void;
-  readonly #calls = new Map<number, Call>();
-  #lastId = 0;
+  readonly #calls: IdTable<Call>;
   #timerAtMs = Number.POSITIVE_INFINITY;
   #cancelTimer: Cancel | undefined;
 
@@ -41,7 +41,7 @@ export class CallTable {
     this.#clock = clock;
     this.#peer = peer;
     this.#onGivenUp = onGivenUp;
-    this.#lastId = firstId - 1;
+    this.#calls = new IdTable(firstId);
   }
 
   get size(): number {
@@ -50,10 +50,7 @@ export class CallTable {
 
   /** An id in [1, 2^32) that no waiting call bears. */
   nextId(): number {
-    do {
-      this.#lastId = (this.#lastId % 0xffff_ffff) + 1;
-    } while (this.#calls.has(this.#lastId));
-    return this.#lastId;
+    return this.#calls.nextId();
   }
 
   wait(id: number, place: number, request: PeerRequest, startedMs: number, wait: Wait): Promise<Answer> {
@@ -92,8 +89,7 @@ export class CallTable {
   close(why: string): void {
     this.#cancelTimer?.();
     this.#timerAtMs = Number.NEGATIVE_INFINITY;
-    const calls = [...this.#calls];
-    for (const [id, call] of calls) {
+    for (const [id, call] of this.#calls.entries()) {
       this.#forget(id, call);
       call.reject(unreachable(this.#peer, `went down (${why}); ${what(call.request)} may have been carried out`));
     }
@@ -121,7 +117,7 @@ export class CallTable {
     this.#timerAtMs = Number.POSITIVE_INFINITY;
     const nowMs = this.#clock.nowMs();
     let nextMs = Number.POSITIVE_INFINITY;
-    for (const [id, call] of this.#calls) {
+    for (const [id, call] of this.#calls.entries()) {
       if (call.deadlineMs > nowMs) {
         nextMs = Math.min(nextMs, call.deadlineMs);
       } else {

@@ -3,11 +3,17 @@ import { Deadlines, type Due } from '../../../src/flight/deadlines.js';
 import { FakeClock } from '../../support/fake-clock.js';
 import { seeded } from '../../support/seeded.js';
 
-interface Item extends Due {
+interface Item extends Due<Item> {
   readonly name: string;
 }
 
-const item = (deadlineMs: number, name = String(deadlineMs)): Item => ({ deadlineMs, name });
+const item = (deadlineMs: number, name = String(deadlineMs)): Item => ({
+  deadlineMs,
+  name,
+  bucket: undefined,
+  earlier: undefined,
+  later: undefined,
+});
 
 describe('Deadlines', () => {
   it('comes up in the order of time, exactly then, and what was dropped does not', async () => {
