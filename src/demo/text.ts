@@ -25,7 +25,7 @@ const meanings: Readonly<Record<string, string>> = {
   hit: 'memory of the owner',
   hot: 'a copy at hand',
   stale: 'an expired entry',
-  negative: 'known to be absent',
+  negative: 'no such city',
 };
 
 /** The whole of what the demo says once it serves. */
