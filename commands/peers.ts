@@ -9,8 +9,8 @@ export default class Peers extends BaseCommand {
   static override examples = [
     '<%= config.bin %> peers',
     {
-      description: 'Names of the nodes that serve',
-      command: `<%= config.bin %> peers --json | jq -r '.peers[] | select(.state == "alive") | .name'`,
+      description: 'Names and states',
+      command: "<%= config.bin %> peers --json | jq -r '.peers[] | .name, .state'",
     },
   ];
   static override flags = { ...connectionFlags };

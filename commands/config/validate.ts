@@ -12,7 +12,7 @@ import { totalMemoryBytes } from '../../src/platform/machine.js';
 export default class ConfigValidate extends BaseCommand {
   static override summary = 'Check a config file without starting anything.';
   static override description =
-    'Tells all problems at once, one a line, as FILE:LINE:COLUMN PATH: PROBLEM, and exits 2. Variables are taken from the environment, as node start does.';
+    'Tells all problems at once, one a line, as FILE:LINE:COLUMN PATH: PROBLEM, and exits 2. Variables are taken from the environment, as node start does. It looks at the file alone, not at databases or ports.';
   static override examples = [
     '<%= config.bin %> config validate distcache.yaml',
     {

@@ -12,9 +12,9 @@ export default class NodeStart extends BaseCommand {
 SIGTERM or SIGINT drains and leaves the cluster; a second signal ends at once.`;
 
   static override examples = [
-    '<%= config.bin %> config init --output distcache.yaml && <%= config.bin %> node start --config distcache.yaml',
+    '<%= config.bin %> node start --config distcache.yaml',
     '<%= config.bin %> node start --bind-port 0 --json',
-    '<%= config.bin %> node start --config distcache.yaml --name cache-2 --bind-port 3330 --peers 127.0.0.1:3320',
+    '<%= config.bin %> node start --bind-port 3330 --peers 127.0.0.1:3320',
   ];
 
   static override readonly ownsSignals = true;
@@ -24,15 +24,18 @@ SIGTERM or SIGINT drains and leaves the cluster; a second signal ends at once.`;
     name: text('Unique in the cluster and kept over restarts. [default: hostname-port]', 'NAME'),
     'bind-addr': text('Address to listen on. [default: 127.0.0.1]', 'HOST'),
     'bind-port': text('Port for clients and peers; 0 takes a free one. [default: 3320]', 'PORT'),
-    'discovery-port': text('Port for gossip. [default: 3322]', 'PORT'),
-    'admin-addr': text('Address of the admin endpoints.', 'HOST:PORT|off'),
+    'discovery-port': text('Port for gossip (later release). [default: 3322]', 'PORT'),
+    'admin-addr': text('Address of the admin endpoints (later release).', 'HOST:PORT|off'),
     label: text('Nodes with another label never join.', 'TEXT'),
-    discovery: text('How nodes find each other.', 'standalone|static|dns|nats|kubernetes'),
+    discovery: text(
+      'How nodes find each other; dns, nats and kubernetes: later release.',
+      'standalone|static|dns|nats|kubernetes',
+    ),
     peers: text('Other nodes, for static discovery.', 'HOST:PORT[,HOST:PORT...]'),
-    workers: text('Processes that share the work. [default: 1]', 'N'),
+    workers: text('Processes that share the work (more than one: later release). [default: 1]', 'N'),
     'log-level': text('Least level that is logged. [default: info]', 'debug|info|warn|error'),
     'log-format': text('[default: pretty on a terminal, json elsewhere]', 'pretty|json'),
-    insecure: Flags.boolean({ description: 'Listen in the clear on addresses that others can reach.' }),
+    insecure: Flags.boolean({ description: 'Listen in the clear on addresses that others can reach (later release).' }),
   };
 
   protected async execute(): Promise<void> {

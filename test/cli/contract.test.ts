@@ -1,9 +1,17 @@
 import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
+import { join } from 'node:path';
 import { expect } from 'chai';
 import { DistcacheError } from '../../src/base/errors.js';
-import { cli, exitOf, shell, startCli } from '../support/cli.js';
+import { cli, exitOf, root, shell, startCli } from '../support/cli.js';
 import { type FakeNode, startFakeNode } from '../support/fake-node.js';
+
+interface Manifest {
+  readonly commands: Readonly<
+    Record<string, { readonly examples?: readonly (string | { readonly command: string })[] }>
+  >;
+}
 
 describe('cli: what holds for every command', function () {
   this.timeout(30_000);
@@ -222,6 +230,20 @@ describe('cli: what holds for every command', function () {
       expect((await cli(['help'])).stdout.toString()).to.equal(help.stdout.toString());
       expect((await cli([])).stdout.toString()).to.equal(help.stdout.toString());
       expect((await cli(['--version'])).stdout.toString()).to.match(/^distcache\/\d+\.\d+\.\d+ /);
+    });
+
+    it('folds no example: each fits behind its indent within 72 columns, and stands there whole', async () => {
+      const { commands } = JSON.parse(await readFile(join(root, 'oclif.manifest.json'), 'utf8')) as Manifest;
+      for (const [id, { examples = [] }] of Object.entries(commands)) {
+        const help = (await cli(['help', ...id.split(':')])).stdout.toString();
+        const lines = help.slice(help.indexOf('\nEXAMPLES')).split('\n');
+        for (const example of examples) {
+          const command = typeof example === 'string' ? example : example.command;
+          const shown = command.replaceAll('<%= config.bin %>', 'distcache');
+          const line = lines.find((candidate) => candidate.trim().replace(/^\$ /, '') === shown);
+          expect(line, `${shown} in ${help}`).to.be.a('string').and.have.property('length').at.most(72);
+        }
+      }
     });
 
     for (const command of ['get', 'put', 'delete', 'peers', 'keyspace list', 'keyspace show', 'node status']) {
