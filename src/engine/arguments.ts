@@ -1,7 +1,8 @@
-import { ArgumentTypeError, DistcacheError, invalidArgument } from '../base/errors.js';
+import { ArgumentTypeError, aborted, DistcacheError, invalidArgument } from '../base/errors.js';
 import type { CallOptions, PutEntry } from '../ports/cache.js';
-import type { Clock } from '../ports/clock.js';
+import type { Clock, Wait } from '../ports/clock.js';
 import type { EngineLimits } from './options.js';
+import type { Change } from './writes.js';
 
 /** Wrong types throw a TypeError at once, as programming mistakes; wrong values are INVALID_ARGUMENT. */
 
@@ -28,7 +29,7 @@ export function checkBatch(name: string, batch: unknown, limits: EngineLimits): 
 }
 
 /** The caller's bytes as they are now, copied, so that later writes by the caller stay unseen. */
-export function ownValue(value: unknown, limits: EngineLimits): Uint8Array {
+function ownValue(value: unknown, limits: EngineLimits): Uint8Array {
   if (!(value instanceof Uint8Array)) {
     throw new ArgumentTypeError(
       `value is ${typeName(value)}, must be a Uint8Array; encode text with new TextEncoder()`,
@@ -54,7 +55,7 @@ export function checkValueBytes(bytes: number, limits: EngineLimits): void {
 }
 
 /** Life of an entry being put, in milliseconds; undefined where the entry leaves it to its keyspace. */
-export function lifeOf(entry: PutEntry, clock: Clock): number | undefined {
+function lifeOf(entry: PutEntry, clock: Clock): number | undefined {
   if (entry.ttlMs !== undefined) {
     if (typeof entry.ttlMs !== 'number')
       throw new ArgumentTypeError(`ttlMs is ${typeName(entry.ttlMs)}, must be a number`);
@@ -73,6 +74,27 @@ export function lifeOf(entry: PutEntry, clock: Clock): number | undefined {
     throw invalidArgument(`expiresAt is ${when}; it must lie ahead`);
   }
   return lifeMs;
+}
+
+/** What a put does, with the engine's own copy of the value. */
+export function putOf(entry: PutEntry, limits: EngineLimits, clock: Clock): Change {
+  if (entry === null || typeof entry !== 'object') throw new ArgumentTypeError('entry is not an object { key, value }');
+  checkKey(entry.key, limits);
+  return { do: 'put', value: ownValue(entry.value, limits), ttlMs: lifeOf(entry, clock) };
+}
+
+/** How long a call waits; throws ABORTED when it has been cancelled already. `what` and `name` are for that message. */
+export function waitOf(
+  options: CallOptions | undefined,
+  defaultMs: number,
+  clock: Clock,
+  what: string,
+  name?: string,
+): Wait {
+  checkCall(options);
+  const signal = options?.signal;
+  if (signal?.aborted === true) throw aborted(name === undefined ? what : `${what} '${name}'`, signal.reason);
+  return { deadlineMs: clock.nowMs() + (options?.timeoutMs ?? defaultMs), signal };
 }
 
 export function checkCall(options: CallOptions | undefined): void {

@@ -1,4 +1,4 @@
-import { ArgumentTypeError, aborted, DistcacheError, messageOf, notStarted } from '../base/errors.js';
+import { messageOf, notStarted } from '../base/errors.js';
 import type { HybridClock } from '../coherence/hybrid-clock.js';
 import type {
   CacheService,
@@ -22,7 +22,7 @@ import type { MemberChange, Membership, NodeInfo } from '../ports/membership.js'
 import type { LinkEvent, PeerNetwork } from '../ports/peers.js';
 import type { Random } from '../ports/random.js';
 import type { EvictionIndexFactory } from '../store/entry.js';
-import { checkBatch, checkCall, checkKey, lifeOf, ownValue } from './arguments.js';
+import { checkBatch, checkKey, putOf, waitOf } from './arguments.js';
 import { allRead, allWritten, asDistcacheError, namesOf } from './batches.js';
 import { type EngineEvent, EventHub } from './events.js';
 import { Inflight } from './inflight.js';
@@ -131,21 +131,20 @@ export class CacheEngine implements CacheService {
   }
 
   /** Rejects with NOT_FOUND when the data source has no such key. */
-  async get(keyspace: string, key: string, options?: GetOptions): Promise<Found> {
+  get(keyspace: string, key: string, options?: GetOptions): Promise<Found> {
     const space = this.#spaces.get(keyspace);
-    let lookup: Lookup | undefined;
     // What memory holds was checked when it came in; the arguments are looked at only when it holds nothing.
     if (space !== undefined && this.#state === 'serving' && options?.signal?.aborted !== true) {
-      lookup = this.#remembered(space, key, options);
+      const lookup = this.#remembered(space, key, options);
+      if (lookup !== undefined) return lookup.found ? Promise.resolve(lookup) : Promise.reject(space.noSuchKey(key));
     }
-    lookup ??= await this.#read(this.#readable(keyspace, key, options), key, options);
-    if (lookup.found) return lookup;
-    throw new DistcacheError('NOT_FOUND', `keyspace '${keyspace}' has no key '${key}', says its data source`);
+    return this.#load(keyspace, key, options);
   }
 
   async lookup(keyspace: string, key: string, options?: GetOptions): Promise<Lookup> {
-    const space = this.#readable(keyspace, key, options);
-    return this.#remembered(space, key, options) ?? (await this.#read(space, key, options));
+    const space = this.#spaceOf(keyspace, key, 'get');
+    const wait = waitOf(options, space.options.readTimeoutMs, this.#deps.clock, 'get', key);
+    return this.#remembered(space, key, options) ?? (await this.#read(space, key, wait, options));
   }
 
   async getMany(keyspace: string, keys: readonly string[], options?: GetOptions): Promise<readonly Lookup[]> {
@@ -160,34 +159,35 @@ export class CacheEngine implements CacheService {
     const space = this.#space(keyspace, 'getMany');
     checkBatch('keys', keys, this.#options.limits);
     for (const key of keys) checkKey(key, this.#options.limits);
-    checkCall(options);
-    if (options?.signal?.aborted === true) throw aborted('getMany', options.signal.reason);
+    const wait = waitOf(options, space.options.readTimeoutMs, this.#deps.clock, 'getMany');
     return Promise.all(
       keys.map(
         (key) =>
           this.#remembered(space, key, options) ??
-          this.#read(space, key, options).catch((error): FailedLookup => ({ key, error: asDistcacheError(error) })),
+          this.#read(space, key, wait, options).catch(
+            (error): FailedLookup => ({ key, error: asDistcacheError(error) }),
+          ),
       ),
     );
   }
 
   async put(keyspace: string, entry: PutEntry, options?: CallOptions): Promise<WriteResult> {
     const space = this.#space(keyspace, 'put');
-    const change = this.#checkedPut(entry);
-    return this.#write(space, entry.key, change, this.#writeWait(space, `put '${entry.key}'`, options));
+    const change = putOf(entry, this.#options.limits, this.#deps.clock);
+    return this.#write(space, entry.key, change, this.#writeWait(space, options, 'put', entry.key));
   }
 
   async putMany(keyspace: string, entries: readonly PutEntry[], options?: CallOptions): Promise<WriteManyResult> {
     const space = this.#space(keyspace, 'putMany');
     checkBatch('entries', entries, this.#options.limits);
-    const changes = entries.map((entry) => ({ key: entry?.key, change: this.#checkedPut(entry) }));
-    return this.#writeMany(space, changes, this.#writeWait(space, 'putMany', options));
+    const { limits } = this.#options;
+    const changes = entries.map((entry) => ({ key: entry?.key, change: putOf(entry, limits, this.#deps.clock) }));
+    return this.#writeMany(space, changes, this.#writeWait(space, options, 'putMany'));
   }
 
   async delete(keyspace: string, key: string, options?: CallOptions): Promise<WriteResult> {
-    const space = this.#space(keyspace, 'delete');
-    checkKey(key, this.#options.limits);
-    return this.#write(space, key, { do: 'delete' }, this.#writeWait(space, `delete '${key}'`, options));
+    const space = this.#spaceOf(keyspace, key, 'delete');
+    return this.#write(space, key, { do: 'delete' }, this.#writeWait(space, options, 'delete', key));
   }
 
   async deleteMany(keyspace: string, keys: readonly string[], options?: CallOptions): Promise<WriteManyResult> {
@@ -195,13 +195,13 @@ export class CacheEngine implements CacheService {
     checkBatch('keys', keys, this.#options.limits);
     for (const key of keys) checkKey(key, this.#options.limits);
     const changes = keys.map((key) => ({ key, change: { do: 'delete' } as const }));
-    return this.#writeMany(space, changes, this.#writeWait(space, 'deleteMany', options));
+    return this.#writeMany(space, changes, this.#writeWait(space, options, 'deleteMany'));
   }
 
   /** Removes a keyspace on every node that can be reached. Those named did not confirm: they keep it until asked themselves. */
   async deleteKeyspace(name: string, options?: CallOptions): Promise<{ readonly unreached: readonly string[] }> {
     const space = this.#space(name, 'deleteKeyspace');
-    const wait = this.#writeWait(space, `deleteKeyspace '${name}'`, options);
+    const wait = this.#writeWait(space, options, 'deleteKeyspace', name);
     const request = { do: 'drop-keyspace', keyspace: name, version: this.#deps.hybrid.next() } as const;
     return this.#inflight.run(async () => {
       this.#drop(name);
@@ -222,9 +222,7 @@ export class CacheEngine implements CacheService {
 
   /** What memory holds of a key while it is fresh, without waiting, loading or asking anybody. */
   peek(keyspace: string, key: string, options?: { readonly shared?: boolean }): Lookup | undefined {
-    const space = this.#space(keyspace, 'peek');
-    checkKey(key, this.#options.limits);
-    const entry = space.fresh(key);
+    const entry = this.#spaceOf(keyspace, key, 'peek').fresh(key);
     return entry && this.#shape.remembered(entry, options);
   }
 
@@ -248,8 +246,7 @@ export class CacheEngine implements CacheService {
 
   /** The name of the node that owns a key now. */
   owner(keyspace: string, key: string): string {
-    this.#space(keyspace, 'owner');
-    checkKey(key, this.#options.limits);
+    this.#spaceOf(keyspace, key, 'owner');
     return this.#topology.place(key).owner.name;
   }
 
@@ -328,15 +325,6 @@ export class CacheEngine implements CacheService {
     else this.#spaces.linkLost(event.peer.id);
   }
 
-  /** The keyspace of a read whose arguments are right; throws otherwise. */
-  #readable(keyspace: string, key: string, options: GetOptions | undefined): Keyspace {
-    const space = this.#space(keyspace, 'get');
-    checkKey(key, this.#options.limits);
-    checkCall(options);
-    if (options?.signal?.aborted === true) throw aborted(`get '${key}'`, options.signal.reason);
-    return space;
-  }
-
   #remembered(space: Keyspace, key: string, options: GetOptions | undefined): Lookup | undefined {
     const entry = space.fresh(key);
     if (entry === undefined) return undefined;
@@ -344,11 +332,24 @@ export class CacheEngine implements CacheService {
     return this.#shape.remembered(entry, options);
   }
 
-  async #read(space: Keyspace, key: string, options: GetOptions | undefined): Promise<Lookup> {
+  /** The rest of `get`, where memory holds nothing. */
+  async #load(keyspace: string, key: string, options: GetOptions | undefined): Promise<Found> {
+    const space = this.#spaceOf(keyspace, key, 'get');
+    const wait = waitOf(options, space.options.readTimeoutMs, this.#deps.clock, 'get', key);
     this.#inflight.enter();
     try {
-      const deadlineMs = this.#deps.clock.nowMs() + (options?.timeoutMs ?? space.options.readTimeoutMs);
-      const wait: Wait = { deadlineMs, signal: options?.signal };
+      const answer = await this.#reads.read(space, key, wait, this.#deps.context.current());
+      const lookup = this.#shape.answered(key, answer, options);
+      if (lookup.found) return lookup;
+      throw space.noSuchKey(key);
+    } finally {
+      this.#inflight.leave();
+    }
+  }
+
+  async #read(space: Keyspace, key: string, wait: Wait, options: GetOptions | undefined): Promise<Lookup> {
+    this.#inflight.enter();
+    try {
       const answer = await this.#reads.read(space, key, wait, this.#deps.context.current());
       return this.#shape.answered(key, answer, options);
     } finally {
@@ -356,20 +357,8 @@ export class CacheEngine implements CacheService {
     }
   }
 
-  #checkedPut(entry: PutEntry): Change {
-    if (entry === null || typeof entry !== 'object')
-      throw new ArgumentTypeError('entry is not an object { key, value }');
-    checkKey(entry.key, this.#options.limits);
-    return { do: 'put', value: ownValue(entry.value, this.#options.limits), ttlMs: lifeOf(entry, this.#deps.clock) };
-  }
-
-  #writeWait(space: Keyspace, what: string, options: CallOptions | undefined): Wait {
-    checkCall(options);
-    if (options?.signal?.aborted === true) throw aborted(what, options.signal.reason);
-    return {
-      deadlineMs: this.#deps.clock.nowMs() + (options?.timeoutMs ?? space.options.writeTimeoutMs),
-      signal: options?.signal,
-    };
+  #writeWait(space: Keyspace, options: CallOptions | undefined, what: string, name?: string): Wait {
+    return waitOf(options, space.options.writeTimeoutMs, this.#deps.clock, what, name);
   }
 
   #write(space: Keyspace, key: string, change: Change, wait: Wait): Promise<WriteResult> {
@@ -391,6 +380,12 @@ export class CacheEngine implements CacheService {
   #space(name: string, what: string): Keyspace {
     if (this.#state !== 'serving') throw notStarted(what);
     return this.#spaces.existing(name);
+  }
+
+  #spaceOf(keyspace: string, key: string, what: string): Keyspace {
+    const space = this.#space(keyspace, what);
+    checkKey(key, this.#options.limits);
+    return space;
   }
 
   #drop(name: string): void {

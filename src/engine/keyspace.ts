@@ -153,6 +153,10 @@ export class Keyspace {
     return this.#jittered(this.options.negativeTtlMs);
   }
 
+  noSuchKey(key: string): DistcacheError {
+    return new DistcacheError('NOT_FOUND', `keyspace '${this.name}' has no key '${key}', says its data source`);
+  }
+
   status(): KeyspaceStatus {
     const { name, maxBytes, defaultTtlMs, negativeTtlMs, readTimeoutMs, writeTimeoutMs, hotShare, eviction } =
       this.options;

@@ -15,6 +15,16 @@ export interface PathDeps {
   readonly self: () => NodeInfo;
 }
 
+/** A read on its way to the owner of its key; its wait is that of all who wait for it. */
+interface Fetch extends Wait {
+  readonly space: Keyspace;
+  readonly key: string;
+  /** The slot's, at the start. */
+  readonly token: number;
+  readonly loading: readonly string[];
+  readonly signal: StopSignal;
+}
+
 /** The owner cannot answer, but another way may: the next owner, or the data source itself. */
 const ownerOut: ReadonlySet<ErrorCode | undefined> = new Set<ErrorCode>([
   'PEER_UNREACHABLE',
@@ -66,9 +76,10 @@ export class Reads {
 
   #fetch(space: Keyspace, key: string, place: Place, wait: Wait, loading: readonly string[]): Promise<Answer> {
     const token = space.slots.token(space.slots.slotOf(place.hash));
-    return space.fetches.wait(key, token, wait, (signal) =>
-      this.#fetchFromOwner(space, key, place, token, loading, signal),
-    );
+    return space.fetches.wait(key, token, wait, (signal) => {
+      const deadlineMs = this.#deps.clock.nowMs() + space.options.readTimeoutMs;
+      return this.#ask({ space, key, token, loading, deadlineMs, signal }, place, ownersAsked);
+    });
   }
 
   async #loadAsOwner(
@@ -84,36 +95,39 @@ export class Reads {
     return answer;
   }
 
-  async #fetchFromOwner(
-    space: Keyspace,
-    key: string,
-    place: Place,
-    token: number,
-    loading: readonly string[],
-    signal: StopSignal,
-  ): Promise<Answer> {
-    const { clock, peers, topology } = this.#deps;
-    const wait: Wait = { deadlineMs: clock.nowMs() + space.options.readTimeoutMs, signal };
-    let asked = place;
-    for (let attempt = 0; attempt < ownersAsked && !asked.mine; attempt++) {
-      try {
-        const reply = await peers.call(asked.owner.id, { do: 'get', keyspace: space.name, key, loading }, wait);
-        if (reply.is === 'value' || reply.is === 'absent') {
-          const answer = this.#received(reply, asked.owner.name);
-          space.counts.peerLoads++;
-          this.#keep(space, key, asked, token, answer, asked.owner.id);
-          return answer;
-        }
-        break; // 'not-owner': we disagree about the ring, and the key goes no further than one hop
-      } catch (error) {
-        if (!ownerOut.has(codeOf(error))) throw error;
-        space.counts.peerErrors++;
-        const next = topology.place(key);
-        if (next.owner.id === asked.owner.id) break;
-        asked = next;
-      }
+  /** A plain chain: with thousands under way the frame of an async function would be the largest part of each. */
+  #ask(fetch: Fetch, place: Place, ownersLeft: number): Promise<Answer> {
+    const { space, key, loading } = fetch;
+    const request = { do: 'get', keyspace: space.name, key, loading } as const;
+    return this.#deps.peers.call(place.owner.id, request, fetch).then(
+      (reply) => this.#told(fetch, place, reply),
+      (error) => this.#notTold(fetch, place, error, ownersLeft - 1),
+    );
+  }
+
+  #told(fetch: Fetch, place: Place, reply: PeerReply): Answer | Promise<Answer> {
+    // 'not-owner': we disagree about the ring, and the key goes no further than one hop.
+    if (reply.is !== 'value' && reply.is !== 'absent') return this.#withoutOwner(fetch);
+    const { space, key, token } = fetch;
+    const answer = this.#received(reply, place.owner.name);
+    space.counts.peerLoads++;
+    this.#keep(space, key, place, token, answer, place.owner.id);
+    return answer;
+  }
+
+  #notTold(fetch: Fetch, place: Place, error: unknown, ownersLeft: number): Promise<Answer> {
+    if (!ownerOut.has(codeOf(error))) throw error;
+    const { space, key, loading } = fetch;
+    space.counts.peerErrors++;
+    const next = this.#deps.topology.placeOf(place.hash);
+    if (next.owner.id !== place.owner.id) {
+      if (next.mine) return this.#load(space, key, next, fetch, loading);
+      if (ownersLeft > 0) return this.#ask(fetch, next, ownersLeft);
     }
-    if (asked.mine) return this.#load(space, key, asked, wait, loading);
+    return this.#withoutOwner(fetch);
+  }
+
+  #withoutOwner({ space, key, loading, signal }: Fetch): Promise<Answer> {
     space.counts.unkeptLoads++;
     return this.#fromSource(space, key, loading, signal);
   }
