@@ -179,4 +179,8 @@ export class FixedMembership implements Membership {
   }
 }
 
-const memberOf = (node: NodeInfo, state: MemberState): Member => ({ ...node, state });
+const memberOf = (node: NodeInfo, state: MemberState): Member => ({
+  ...node,
+  state,
+  serving: state === 'alive',
+});

@@ -23,6 +23,8 @@ export type MemberState = 'alive' | 'suspect' | 'dead' | 'left' | 'draining';
 
 export interface Member extends NodeInfo {
   readonly state: MemberState;
+  /** It answers for keys. False while it joins or drains, and of programs in the gossip pool that are no cache nodes. */
+  readonly serving: boolean;
 }
 
 export type MemberChange =

@@ -1,30 +1,15 @@
-import { isUtf8 } from 'node:buffer';
-import type { AddressBytes, NodeName } from '../../membership/messages.js';
-
-/*
- * Names and addresses between people, sockets and the wire. Only for dialling and showing: what came over the wire is
- * compared, kept and passed on as its very bytes.
- */
+/** IP addresses between text and raw bytes. */
 
 const v4Bytes = 4;
 const v6Bytes = 16;
 /** ::ffff:0:0/96, where IPv6 holds the IPv4 addresses. */
 const mappedPrefix = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff] as const;
 
-/** A node's name, for the wire, from what people call it. */
-export const nameOfText = (text: string): NodeName => Buffer.from(text, 'utf8').toString('latin1');
-
-/** A node's name for people: as UTF-8 when it is, else one character for each byte. */
-export function textOfName(name: NodeName): string {
-  const bytes = Buffer.from(name, 'latin1');
-  return isUtf8(bytes) ? bytes.toString('utf8') : name;
-}
-
 /**
  * The raw bytes of an IP address: 4 for an IPv4, 16 for an IPv6; a mapped IPv4 stays as it is written. A zone is left
  * out. Undefined for anything else.
  */
-export function bytesOfIp(text: string): AddressBytes | undefined {
+export function bytesOfIp(text: string): Uint8Array | undefined {
   const groups = text.replace(/%.*$/, '');
   if (!groups.includes(':')) return bytesOfV4(groups);
   const halves = groups.split('::');
@@ -62,7 +47,7 @@ function bytesOfGroups(text: string, isLast: boolean): readonly number[] | undef
  * An address to dial: dotted for an IPv4, mapped ones included, else IPv6 with the longest run of zeros left out.
  * Undefined for bytes of another length.
  */
-export function ipOfBytes(bytes: AddressBytes): string | undefined {
+export function ipOfBytes(bytes: Uint8Array): string | undefined {
   if (bytes.length === v4Bytes) return bytes.join('.');
   if (bytes.length !== v6Bytes) return undefined;
   if (mappedPrefix.every((byte, i) => bytes[i] === byte)) return bytes.subarray(mappedPrefix.length).join('.');

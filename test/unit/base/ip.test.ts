@@ -1,9 +1,9 @@
 import { expect } from 'chai';
-import { bytesOfIp, ipOfBytes, nameOfText, textOfName } from '../../../../src/wire/memberlist/addresses.js';
-import { seeded } from '../../../support/seeded.js';
-import { hex, randomBytes, toHex } from './samples.js';
+import { bytesOfIp, ipOfBytes } from '../../../src/base/ip.js';
+import { seeded } from '../../support/seeded.js';
+import { hex, randomBytes, toHex } from '../wire/memberlist/samples.js';
 
-describe('memberlist addresses', () => {
+describe('IP addresses', () => {
   const rows: readonly [text: string, bytes: string, shown: string][] = [
     ['127.0.0.2', '7f000002', '127.0.0.2'],
     ['0.0.0.0', '00000000', '0.0.0.0'],
@@ -58,17 +58,5 @@ describe('memberlist addresses', () => {
       for (let group = 0; group < 8; group++) if (random.chance(0.6)) bytes.fill(0, 2 * group, 2 * group + 2);
       expect(toHex(bytesOfIp(ipOfBytes(bytes)!)!), ipOfBytes(bytes)).to.equal(toHex(bytes));
     }
-  });
-});
-
-describe('memberlist names', () => {
-  it('are the bytes of what people write', () => {
-    expect(nameOfText('node-1')).to.equal('node-1');
-    expect(nameOfText('nöd')).to.equal('n\u00c3\u00b6d');
-    expect(textOfName(nameOfText('nöd 長い'))).to.equal('nöd 長い');
-  });
-
-  it('that are no UTF-8 are shown byte by byte, and stay apart', () => {
-    expect([textOfName('a\u00ff'), textOfName('a\u00fe')]).to.deep.equal(['a\u00ff', 'a\u00fe']);
   });
 });
