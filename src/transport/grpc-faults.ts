@@ -17,27 +17,3 @@ export function whyUnavailable(code: number | undefined, details: string): strin
   if (code === status.CANCELLED) return 'broken off';
   return details.split('\n', 1)[0] ?? 'the connection failed';
 }
-
-/** This node cannot take calls where it is to listen. */
-export class ListenError extends Error {
-  override readonly name = 'ListenError';
-  constructor(
-    readonly address: string,
-    why: string,
-    cause: unknown,
-  ) {
-    super(`cannot listen on ${address}: ${why}`, { cause });
-  }
-}
-
-const listenReasons: readonly (readonly [RegExp, string])[] = [
-  [/EADDRINUSE/, 'address already in use; choose another --bind-port or stop the other process'],
-  [/EACCES|EPERM/, 'permission denied; ports below 1024 need rights that this process does not have'],
-  [/EADDRNOTAVAIL/, 'this machine has no such address; choose another --bind-addr'],
-  [/ENOTFOUND|EAI_AGAIN|Name resolution failed/, 'the name does not resolve; choose another --bind-addr'],
-];
-
-export function listenError(address: string, cause: Error): ListenError {
-  const known = listenReasons.find(([pattern]) => pattern.test(cause.message));
-  return new ListenError(address, known?.[1] ?? cause.message, cause);
-}

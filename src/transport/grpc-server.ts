@@ -5,7 +5,6 @@ import { Server, ServerCredentials } from '@grpc/grpc-js';
 import type { CacheService } from '../ports/cache.js';
 import { type Clock, remainingMs, type Wait } from '../ports/clock.js';
 import type { Log } from '../ports/log.js';
-import { listenError } from './grpc-faults.js';
 import { addHealth, type Health } from './grpc-health.js';
 import {
   type ClientCounts,
@@ -14,6 +13,7 @@ import {
   GrpcServices,
   peerDefinition,
 } from './grpc-services.js';
+import { listenError } from './listen-error.js';
 import type { PeerLinks } from './peer-links.js';
 
 export interface GrpcServerLimits {
