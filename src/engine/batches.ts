@@ -1,5 +1,6 @@
 import { codeOf, DistcacheError, type KeyFailure, messageOf, PartialFailure } from '../base/errors.js';
 import type { FailedLookup, Lookup, WriteManyResult, WriteResult } from '../ports/cache.js';
+import type { Change } from './writes.js';
 
 /** What single operations came to, put together as the answer of a batch. */
 
@@ -15,19 +16,26 @@ export function allRead(lookups: readonly (Lookup | FailedLookup)[]): readonly L
   return lookups as readonly Lookup[];
 }
 
-/** The sum of the writes when all went well; otherwise throws what failed. `keys` in the order of `outcomes`. */
-export function allWritten(
-  keys: readonly string[],
-  outcomes: readonly PromiseSettledResult<WriteResult>[],
-): WriteManyResult {
+/** A write of a batch. */
+export interface KeyChange {
+  readonly key: string;
+  readonly change: Change;
+}
+
+/** Writes all at once; the sum when all went well, otherwise throws what failed. */
+export async function writeAll(
+  changes: readonly KeyChange[],
+  write: (change: KeyChange) => Promise<WriteResult>,
+): Promise<WriteManyResult> {
+  const outcomes = await Promise.allSettled(changes.map(write));
   const failed: FailedLookup[] = [];
   const unreached: (readonly string[])[] = [];
   for (const [index, outcome] of outcomes.entries()) {
     if (outcome.status === 'fulfilled') unreached.push(outcome.value.unreached);
-    else failed.push({ key: keys[index]!, error: asDistcacheError(outcome.reason) });
+    else failed.push({ key: changes[index]!.key, error: asDistcacheError(outcome.reason) });
   }
-  throwFailed('written', keys.length, failed);
-  return { written: keys.length, unreached: namesOf(unreached) };
+  throwFailed('written', changes.length, failed);
+  return { written: changes.length, unreached: namesOf(unreached) };
 }
 
 /** Each name once, sorted. */

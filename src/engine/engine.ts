@@ -23,7 +23,7 @@ import type { LinkEvent, PeerNetwork } from '../ports/peers.js';
 import type { Random } from '../ports/random.js';
 import type { EvictionIndexFactory } from '../store/entry.js';
 import { checkBatch, checkKey, putOf, waitOf } from './arguments.js';
-import { allRead, allWritten, asDistcacheError, namesOf } from './batches.js';
+import { allRead, asDistcacheError, type KeyChange, namesOf, writeAll } from './batches.js';
 import { type EngineEvent, EventHub } from './events.js';
 import { Inflight } from './inflight.js';
 import type { Keyspace } from './keyspace.js';
@@ -84,7 +84,8 @@ export class CacheEngine implements CacheService {
     this.#deps = deps;
     this.#options = options;
     this.#spaces = new Keyspaces(deps, options);
-    this.#topology = new Topology(deps.membership, deps.hasher, options.virtualNodes, () => deps.self().id);
+    const { membership, peers, hasher } = deps;
+    this.#topology = new Topology(membership, peers, hasher, options.virtualNodes, deps.self);
     const path = {
       clock: deps.clock,
       hybrid: deps.hybrid,
@@ -316,13 +317,19 @@ export class CacheEngine implements CacheService {
 
   #onMember(change: MemberChange): void {
     const types = { joined: 'peer-joined', left: 'peer-left', failed: 'peer-failed', updated: 'peer-updated' } as const;
-    if (this.#topology.refresh()) this.#spaces.reassign(this.#topology);
+    this.#place();
     this.#events.publish({ type: types[change.is], peer: change.member });
   }
 
   #onLink(event: LinkEvent): void {
     if (event.is === 'up') this.#repair.tell(event.peer, this.#spaces.values());
     else this.#spaces.linkLost(event.peer.id);
+    this.#place();
+  }
+
+  /** Members or links have changed: keys may have. */
+  #place(): void {
+    if (this.#topology.refresh()) this.#spaces.reassign(this.#topology);
   }
 
   #remembered(space: Keyspace, key: string, options: GetOptions | undefined): Lookup | undefined {
@@ -365,16 +372,8 @@ export class CacheEngine implements CacheService {
     return this.#inflight.run(() => this.#writes.write(space, key, change, wait));
   }
 
-  async #writeMany(
-    space: Keyspace,
-    changes: readonly { readonly key: string; readonly change: Change }[],
-    wait: Wait,
-  ): Promise<WriteManyResult> {
-    const outcomes = await Promise.allSettled(changes.map(({ key, change }) => this.#write(space, key, change, wait)));
-    return allWritten(
-      changes.map(({ key }) => key),
-      outcomes,
-    );
+  #writeMany(space: Keyspace, changes: readonly KeyChange[], wait: Wait): Promise<WriteManyResult> {
+    return writeAll(changes, ({ key, change }) => this.#write(space, key, change, wait));
   }
 
   #space(name: string, what: string): Keyspace {

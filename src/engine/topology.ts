@@ -1,6 +1,6 @@
-import { assert } from '../base/assert.js';
 import type { Hasher } from '../ports/hasher.js';
 import type { Member, MemberState, Membership, NodeInfo } from '../ports/membership.js';
+import type { PeerNetwork } from '../ports/peers.js';
 import { Ring } from '../ring/ring.js';
 
 /** Where a key belongs now. */
@@ -11,8 +11,7 @@ export interface Place {
   readonly mine: boolean;
 }
 
-/** A member under suspicion keeps its keys: it may only be busy, and moving them costs loads. */
-const owns: Readonly<Record<MemberState, boolean>> = {
+const standing: Readonly<Record<MemberState, boolean>> = {
   alive: true,
   suspect: true,
   draining: false,
@@ -20,25 +19,42 @@ const owns: Readonly<Record<MemberState, boolean>> = {
   left: false,
 };
 
+/**
+ * A member under suspicion keeps its keys while our link to it stands: it may only be busy, and moving them costs loads.
+ * Both together, no answer to anybody's probe and no link, are what a crash looks like from the first second on, several
+ * before the suspicion has run its time.
+ */
+const owns = ({ id, state, serving }: Member, linked: ReadonlySet<string>): boolean =>
+  serving && standing[state] && (state !== 'suspect' || linked.has(id));
+
 /** The ring over the members that may own keys; replaced whole whenever they change. */
 export class Topology {
   readonly #membership: Membership;
+  readonly #peers: Pick<PeerNetwork, 'linked'>;
   readonly #hasher: Hasher;
   readonly #virtualNodes: number;
-  readonly #selfId: () => string;
+  readonly #self: () => NodeInfo;
   #ring: Ring<Member>;
 
-  constructor(membership: Membership, hasher: Hasher, virtualNodes: number, selfId: () => string) {
+  constructor(
+    membership: Membership,
+    peers: Pick<PeerNetwork, 'linked'>,
+    hasher: Hasher,
+    virtualNodes: number,
+    self: () => NodeInfo,
+  ) {
     this.#membership = membership;
+    this.#peers = peers;
     this.#hasher = hasher;
     this.#virtualNodes = virtualNodes;
-    this.#selfId = selfId;
+    this.#self = self;
     this.#ring = this.#build([]);
   }
 
-  /** Takes the members as they are now; true when ownership of any key may have changed. */
+  /** Takes members and links as they are now; true when ownership of any key may have changed. */
   refresh(): boolean {
-    const ring = this.#build(this.#membership.members().filter((member) => owns[member.state]));
+    const linked = new Set(this.#peers.linked().map(({ id }) => id));
+    const ring = this.#build(this.#membership.members().filter((member) => owns(member, linked)));
     const changed = ring.digest !== this.#ring.digest || !sameIds(ring.members, this.#ring.members);
     if (changed) this.#ring = ring;
     return changed;
@@ -50,9 +66,10 @@ export class Topology {
 
   /** As `place`, of a key's hash. */
   placeOf(hash: number): Place {
-    const owner = this.#ring.ownerOfHash(hash);
-    assert(owner !== undefined, 'the ring is empty although this node serves');
-    return { hash, owner, mine: owner.id === this.#selfId() };
+    const self = this.#self();
+    // Nobody serves while the last node drains: what is still under way there is its own.
+    const owner = this.#ring.ownerOfHash(hash) ?? self;
+    return { hash, owner, mine: owner.id === self.id };
   }
 
   hash(key: string): number {
