@@ -16,6 +16,8 @@ export interface Ended {
 export interface RunOptions {
   readonly input?: string | Uint8Array;
   readonly env?: Readonly<Record<string, string | undefined>>;
+  /** A program and its arguments that runs the command: `ip netns exec NAME`. */
+  readonly via?: readonly string[] | undefined;
 }
 
 /** Without the settings of whoever runs the tests. */
@@ -40,16 +42,17 @@ async function endOf(child: ChildProcess, input: string | Uint8Array | undefined
 
 /** Runs `distcache ARGS` as a process; stdin is empty unless `input` is given. */
 export const cli = (args: readonly string[], options: RunOptions = {}): Promise<Ended> =>
-  endOf(startCli(args, { env: options.env, stdin: options.input === undefined ? 'ignore' : 'pipe' }), options.input);
+  endOf(startCli(args, { ...options, stdin: options.input === undefined ? 'ignore' : 'pipe' }), options.input);
 
 /** The same, still running; for signals. */
 export function startCli(
   args: readonly string[],
-  options: { readonly env?: RunOptions['env']; readonly stdin?: 'ignore' | 'pipe' } = {},
+  options: Pick<RunOptions, 'env' | 'via'> & { readonly stdin?: 'ignore' | 'pipe' } = {},
 ): ChildProcess {
   if (!existsSync(`${root}/dist/cli/main.cjs`)) throw new Error('dist/ is missing; run npm run build before the tests');
   const spawned: SpawnOptions = { env: environment(options.env), stdio: [options.stdin ?? 'ignore', 'pipe', 'pipe'] };
-  return spawn(process.execPath, [script, ...args], spawned);
+  const [program, ...rest] = [...(options.via ?? []), process.execPath, script, ...args];
+  return spawn(program!, rest, spawned);
 }
 
 /** In bash: the exit code of the n-th part of the pipe before. */

@@ -11,8 +11,13 @@ export interface NodeOptions {
   readonly name?: string;
   /** YAML of the keyspaces and whatever else; without it no file is given. */
   readonly config?: string;
-  /** The ports of others to list; without it the node stands alone until it is listed. */
+  /** The others to look for; without it the node waits to be found. */
   readonly peers?: readonly RealNode[];
+  readonly addr?: string;
+  /** Of the gossip; 0, a free one, unless it is given. */
+  readonly gossipPort?: number;
+  /** What runs the process, as `ip netns exec NAME`. */
+  readonly via?: readonly string[];
   readonly port?: number;
   /** Without `--json`. */
   readonly plain?: boolean;
@@ -51,7 +56,7 @@ export class RealNode {
     readonly options: NodeOptions,
     args: readonly string[],
   ) {
-    this.child = startCli(args, { env: { ...options.env } });
+    this.child = startCli(args, { env: { ...options.env }, via: options.via });
     this.child.stdout?.setEncoding('utf8').on('data', (text) => {
       this.stdout += text;
     });
@@ -79,6 +84,17 @@ export class RealNode {
 
   get port(): number {
     return Number(this.grpc.split(':').at(-1));
+  }
+
+  /** `host:port` of its gossip, once it is ready. */
+  get gossip(): string {
+    const gossip = /"gossip":"([^"]+)"|gossip=(\S+)/.exec(this.stdout);
+    if (gossip === null) throw new Error(`the node is not ready: ${this.stderr}`);
+    return gossip[1] ?? gossip[2]!;
+  }
+
+  get gossipPort(): number {
+    return Number(this.gossip.split(':').at(-1));
   }
 
   /** Resolves when it has said that it serves. */
@@ -123,13 +139,14 @@ export class RealNodes {
 
   /** Starts a process without waiting for it. */
   async spawn(options: NodeOptions = {}): Promise<RealNode> {
-    const { name, config, peers = [], port = 0, plain = false, args = [] } = options;
+    const { name, config, peers = [], addr, port = 0, gossipPort = 0, plain = false, args = [] } = options;
     const file = config === undefined ? [] : ['--config', await this.file(`node-${this.#files++}.yaml`, config)];
     const flags = [
       ...file,
-      ...['--bind-port', String(port), '--admin-addr', 'off'],
+      ...(addr === undefined ? [] : ['--bind-addr', addr]),
+      ...['--bind-port', String(port), '--discovery-port', String(gossipPort), '--admin-addr', 'off'],
       ...(name === undefined ? [] : ['--name', name]),
-      ...(peers.length === 0 ? [] : ['--peers', peers.map((peer) => peer.grpc).join(',')]),
+      ...(peers.length === 0 ? [] : ['--peers', peers.map((peer) => peer.gossip).join(',')]),
       ...(plain ? [] : ['--json']),
     ];
     const node = new RealNode(options, ['node', 'start', ...flags, ...args]);
