@@ -5,6 +5,9 @@ export interface Address {
   readonly port: number;
 }
 
+/** Where a node gossips unless told otherwise. */
+export const defaultGossipPort = 3322;
+
 /** '' has no host and port 0. Assumes a text that `isAddress` accepts. */
 export function splitAddress(address: string): Address {
   const at = address.lastIndexOf(':');
