@@ -24,6 +24,8 @@ export interface Finding {
   readonly silence?: (() => Promise<void>) | undefined;
   /** False where no `know` can go beyond `foundMax`. */
   readonly manyKnown: boolean;
+  /** True where a source that knows of none is as one that does not answer: a name on a list must resolve. */
+  readonly noneIsFailure?: boolean;
   /** Lets time pass. */
   pass(ms: number): Promise<void>;
   /** Gives the outcome, letting time pass where it takes some. */
@@ -101,7 +103,8 @@ export function discoveryContract(name: string, make: () => Promise<Finding>): v
       it('gives none where the source knows of none', async () => {
         await finding.know?.([]);
         await start();
-        expect(await find()).to.deep.equal([]);
+        if (finding.noneIsFailure) expectUnanswered(await outcome(find()));
+        else expect(await find()).to.deep.equal([]);
       });
 
       it('gives what the source knows of, as ip:port, each once', async function () {
