@@ -48,12 +48,17 @@ export default class ConfigValidate extends BaseCommand {
 const rejected = (file: string, problems: readonly Problem[], error: unknown): FailureWithData =>
   new FailureWithData(error, { valid: false, file, problems });
 
-function summary(file: string, { name, bind, discovery, keyspaces }: NodeConfig): string {
-  const peers = discovery.peers.length === 0 ? '' : ` with ${discovery.peers.join(', ')}`;
+function summary(file: string, { name, bind, gossip, discovery, keyspaces }: NodeConfig): string {
+  const peers =
+    discovery.provider === 'static' && discovery.peers.length > 0 ? ` with ${discovery.peers.join(', ')}` : '';
+  const gossiping =
+    gossip === false
+      ? ''
+      : `, gossip on port ${gossip.port === 0 ? '0 (a free one)' : gossip.port}${gossip.secrets.length > 0 ? ', encrypted' : ''}`;
   const where = [bind.addr, bind.interface].filter((part) => part !== undefined).join(' of ');
   return [
     `${file}: valid`,
-    `node ${name ?? '(named after host and port)'} on ${where} port ${bind.port === 0 ? '0 (a free one)' : bind.port}, discovery ${discovery.provider}${peers}`,
+    `node ${name ?? '(named after host and port)'} on ${where} port ${bind.port === 0 ? '0 (a free one)' : bind.port}, discovery ${discovery.provider}${peers}${gossiping}`,
     ...(keyspaces.length === 0 ? ['no keyspaces'] : []),
     ...keyspaces.map(({ name, maxBytes, defaultTtlMs, source }) => {
       const life = defaultTtlMs === undefined ? 'without expiry' : `for ${formatDuration(defaultTtlMs)}`;

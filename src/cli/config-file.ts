@@ -85,10 +85,10 @@ export async function startConfig(
   const { formatFlagProblem, formatProblem } = await import('../config/problems.js');
   const loaded =
     file === undefined
-      ? { ok: true as const, config: defaultConfig(), warnings: [] }
+      ? { ok: true as const, config: defaultConfig(), sections: {}, warnings: [] }
       : load(await readConfigText(file), { file, ...machine });
   if (!loaded.ok) throw refused(loaded.problems.map(formatProblem), `distcache config validate ${file} lists all`);
-  const flagged = applyFlags(loaded.config, flags);
+  const flagged = applyFlags(loaded, flags);
   if (!flagged.ok) throw refused(flagged.problems.map(formatFlagProblem), 'see distcache node start --help');
   return {
     config: flagged.config,

@@ -1,4 +1,5 @@
 import type { Address } from '../base/addresses.js';
+import { type DiscoverySections, discoveryOf, gossipOf, isSectioned, type Provider, providerOf } from './discovery.js';
 import type { NodeConfig } from './node-config.js';
 import { isInForce, notYetInFlag } from './not-yet.js';
 import type { FlagProblem } from './problems.js';
@@ -47,8 +48,14 @@ const adminAddress: Scalar<Address | false> = {
   json: {},
 };
 
-/** Flags beat the file, which beat the defaults: `config` is what file and defaults came to. */
-export function applyFlags(config: NodeConfig, flags: NodeFlags): Flagged {
+/** What file and defaults came to, and the sections that flags may still choose from. */
+export interface Resolved {
+  readonly config: NodeConfig;
+  readonly sections: DiscoverySections;
+}
+
+/** Flags beat the file, which beats the defaults. */
+export function applyFlags({ config, sections }: Resolved, flags: NodeFlags): Flagged {
   const problems: FlagProblem[] = [];
   const warnings: FlagProblem[] = [];
   const problem = (flag: keyof NodeFlags, message: string): void => void problems.push({ flag: `--${flag}`, message });
@@ -75,12 +82,20 @@ export function applyFlags(config: NodeConfig, flags: NodeFlags): Flagged {
     if (address === undefined) problem('peers', refusal(scalars.peerAddress, peer));
     return address ?? [];
   });
-  const provider = take('discovery', scalars.oneOf(providers)) as NodeConfig['discovery']['provider'] | undefined;
-  if (provider === 'standalone' && (peers?.length ?? 0) > 0) {
-    problem('peers', 'given, but --discovery is standalone; use static, or leave one out');
-  }
+  const provider = take('discovery', scalars.oneOf(providers));
   const admin = take('admin-addr', adminAddress);
   const gossipPort = take('discovery-port', scalars.port());
+  const merged = mergedSections(sections, { provider, gossipPort, peers });
+  const chosen = providerOf(merged);
+  if (peers?.length && chosen !== 'static') {
+    problem('peers', `given, but --discovery is ${chosen}; use static, or leave one out`);
+  }
+  if (isSectioned(chosen) && merged.discovery?.[chosen] === undefined) {
+    problem('discovery', `${chosen} needs its section in the config file; add discovery.${chosen} there`);
+  }
+  if (gossipPort !== undefined && chosen === 'standalone') {
+    warnings.push({ flag: '--discovery-port', message: 'has no effect, since the node is standalone' });
+  }
   take('workers', scalars.integer({ min: 1, max: 1024 }));
   if (flags.insecure) take('insecure', scalars.flag);
   const bindAddr = take('bind-addr', scalars.host);
@@ -100,8 +115,8 @@ export function applyFlags(config: NodeConfig, flags: NodeFlags): Flagged {
         : admin === false
           ? false
           : { addr: admin.host, port: admin.port },
-    gossip: gossipPort === undefined || !isInForce('gossip') ? config.gossip : { port: gossipPort },
-    discovery: discoveryOf(config, provider, peers),
+    gossip: gossipOf(merged),
+    discovery: discoveryOf(merged),
     log: {
       level: take('log-level', scalars.oneOf(logLevels)) ?? config.log.level,
       format: take('log-format', scalars.oneOf(logFormats)) ?? config.log.format,
@@ -133,16 +148,20 @@ const listOf = (value: string | readonly string[] | undefined): readonly string[
           .filter((peer) => peer !== ''),
       );
 
-/** Peers alone make it static; standalone drops the file's peers. */
-function discoveryOf(
-  { discovery }: NodeConfig,
-  provider: NodeConfig['discovery']['provider'] | undefined,
-  peers: readonly string[] | undefined,
-): NodeConfig['discovery'] {
-  if (provider === 'standalone') return { provider, peers: [] };
-  const named = peers === undefined ? discovery.peers : [...new Set(peers)];
+/** The file's sections as the flags change them. Peers alone make it static; another provider drops the file's peers. */
+function mergedSections(
+  { gossip, discovery }: DiscoverySections,
+  flags: {
+    readonly provider: Provider | undefined;
+    readonly gossipPort: number | undefined;
+    readonly peers: readonly string[] | undefined;
+  },
+): DiscoverySections {
+  const provider = flags.provider ?? (flags.peers?.length ? 'static' : discovery?.provider);
+  const keepsPeers = provider === undefined || provider === 'static';
+  const peers = flags.peers ?? (keepsPeers ? discovery?.peers : undefined);
   return {
-    provider: provider ?? (peers !== undefined && named.length > 0 ? 'static' : discovery.provider),
-    peers: named,
+    gossip: flags.gossipPort === undefined ? gossip : { ...gossip, port: flags.gossipPort },
+    discovery: { ...discovery, provider, peers: peers && [...peers] },
   };
 }

@@ -1,4 +1,5 @@
 import { checkTree, type Finding } from './check.js';
+import type { DiscoverySections } from './discovery.js';
 import { type ConfigDocument, readDocument } from './document.js';
 import type { Environment } from './environment.js';
 import type { NodeConfig } from './node-config.js';
@@ -15,7 +16,13 @@ export interface LoadOptions {
 }
 
 export type Loaded =
-  | { readonly ok: true; readonly config: NodeConfig; readonly warnings: readonly Problem[] }
+  | {
+      readonly ok: true;
+      readonly config: NodeConfig;
+      /** What flags may choose from: sections of providers that the file itself does not choose, for instance. */
+      readonly sections: DiscoverySections;
+      readonly warnings: readonly Problem[];
+    }
   | { readonly ok: false; readonly problems: readonly Problem[] };
 
 /** Reads a config file's text, YAML or JSON. Never throws; all problems are told at once, in the order of the file. */
@@ -43,8 +50,9 @@ export function load(text: string, { file, env, totalMemoryBytes }: LoadOptions)
   if (problems.length > 0 || checked.file === undefined) return { ok: false, problems: sortedProblems(problems) };
 
   const config = resolveFile(checked.file);
-  const warnings = [...unfinished, ...doubts(config, totalMemoryBytes)].map(place);
-  return { ok: true, config, warnings: sortedProblems(warnings) };
+  const warnings = [...unfinished, ...doubts(checked.file, config, totalMemoryBytes)].map(place);
+  const { gossip, discovery } = checked.file;
+  return { ok: true, config, sections: { gossip, discovery }, warnings: sortedProblems(warnings) };
 }
 
 /** What a node runs with when there is no file: standalone, without keyspaces. */

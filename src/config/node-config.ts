@@ -27,6 +27,71 @@ export interface KeyspaceConfig {
   readonly source: SourceDefinition;
 }
 
+export interface GossipConfig {
+  /** UDP and TCP; 0 takes one that is free in both. */
+  readonly port: number;
+  readonly profile: 'lan' | 'local' | 'wan';
+  /** How packets travel; states are exchanged over TCP in any case. */
+  readonly transport: 'udp' | 'tcp';
+  /** Base64 of 16, 24 or 32 bytes each. The first encrypts, all decrypt; empty: gossip travels in the clear. */
+  readonly secrets: readonly string[];
+  /** Lowest, highest and current version of the delegate protocol. */
+  readonly delegateVersions: readonly [min: number, max: number, current: number] | undefined;
+}
+
+export interface DnsDiscoveryConfig {
+  readonly provider: 'dns';
+  readonly name: string;
+  /** `ip:port` of DNS servers, IPv6 in brackets; empty: those of the system. */
+  readonly servers: readonly string[];
+  /** Gossip port at every address found; SRV records bring their own. */
+  readonly port: number;
+  /** undefined: both. */
+  readonly family: 'ipv4' | 'ipv6' | undefined;
+  readonly intervalMs: number;
+  readonly srv: boolean;
+}
+
+export interface NatsDiscoveryConfig {
+  readonly provider: 'nats';
+  readonly servers: readonly string[];
+  readonly subject: string;
+  readonly timeoutMs: number;
+  /** At most one of credentialsFile, user and token is given. Paths as written, from the config file's folder. */
+  readonly credentialsFile: string | undefined;
+  readonly user: string | undefined;
+  readonly password: string | undefined;
+  readonly token: string | undefined;
+  /** Paths of PEM files, as written; undefined: as the servers' URLs say. */
+  readonly tls:
+    | { readonly ca: string | undefined; readonly cert: string | undefined; readonly key: string | undefined }
+    | undefined;
+}
+
+export interface KubernetesDiscoveryConfig {
+  readonly provider: 'kubernetes';
+  /** undefined: the namespace that this pod runs in. */
+  readonly namespace: string | undefined;
+  readonly podLabels: Readonly<Record<string, string>>;
+  readonly portName: string;
+  /** URL, and paths as written; undefined: what a pod finds in its environment and its service account. */
+  readonly apiServer: string | undefined;
+  readonly tokenFile: string | undefined;
+  readonly caFile: string | undefined;
+}
+
+/** Where addresses of other nodes' gossip come from, by provider. */
+export type DiscoveryConfig =
+  | { readonly provider: 'standalone' }
+  | {
+      readonly provider: 'static';
+      /** `host:port` of other nodes' gossip, each once; empty: a seed that waits to be met. */
+      readonly peers: readonly string[];
+    }
+  | DnsDiscoveryConfig
+  | NatsDiscoveryConfig
+  | KubernetesDiscoveryConfig;
+
 /** What one node runs with: file, flags and defaults put together, every text turned into a number with its unit. */
 export interface NodeConfig {
   /** undefined: `hostname-bindPort`, which is known once the port is. */
@@ -40,13 +105,9 @@ export interface NodeConfig {
   };
   /** false: no admin endpoints, which is what this release has. */
   readonly admin: Listen | false;
-  /** false: no gossip, which is what this release has. */
-  readonly gossip: { readonly port: number } | false;
-  readonly discovery: {
-    readonly provider: 'standalone' | 'static';
-    /** `host:port` of other nodes, each once. */
-    readonly peers: readonly string[];
-  };
+  /** false exactly when the provider is standalone: such a node neither listens for gossip nor looks for others. */
+  readonly gossip: GossipConfig | false;
+  readonly discovery: DiscoveryConfig;
   readonly cluster: {
     readonly minimumPeers: number;
     readonly replicas: number;

@@ -23,25 +23,12 @@ const oneOf =
 
 export const notYet: readonly NotYet[] = [
   { path: 'admin', is: 'warn', when: (value) => value !== false },
-  { path: 'gossip', is: 'warn' },
-  { path: 'gossip.secrets', is: 'refuse' },
-  {
-    path: 'discovery.provider',
-    is: 'refuse',
-    when: oneOf('dns', 'nats', 'kubernetes'),
-    instead: 'use static with peers, or standalone',
-  },
-  { path: 'discovery.dns', is: 'warn' },
-  { path: 'discovery.nats', is: 'warn' },
-  { path: 'discovery.kubernetes', is: 'warn' },
   {
     path: 'cluster.replicas',
     is: 'refuse',
     when: (value) => typeof value === 'number' && value > 1,
     instead: 'use 1 or leave it out',
   },
-  { path: 'cluster.joinRetryInterval', is: 'warn' },
-  { path: 'cluster.maxJoinAttempts', is: 'warn' },
   { path: 'timeouts.keepAlive', is: 'warn' },
   { path: 'tls', is: 'refuse' },
   { path: 'auth', is: 'refuse' },

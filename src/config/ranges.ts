@@ -25,6 +25,8 @@ export const ranges = {
   listLengthMax: 1000,
 
   port: { min: 0, max: 65_535 },
+  /** Of somebody else, who cannot be reached at port 0. */
+  remotePort: { min: 1, max: 65_535 },
   /** Longer ones are mistakes of units. */
   timeoutMs: { min: 1, max: day },
   /** As `timeoutMs`, where 0 switches something off. */
@@ -51,10 +53,17 @@ export const ranges = {
   maxHotKeys: { min: 1, max: 100_000 },
   minHits: { min: 1, max: 1_000_000_000 },
   warmupConcurrency: { min: 1, max: 1000 },
+  /** AES-128, AES-192 and AES-256. */
+  gossipSecretBytes: [16, 24, 32],
   delegateVersion: { min: 0, max: 255 },
 } as const;
 
 export const defaults = {
+  profile: 'lan',
+  gossipTransport: 'udp',
+  dnsIntervalMs: 10_000,
+  natsTimeoutMs: 1000,
+  podPortName: 'gossip',
   label: '',
   addr: '127.0.0.1',
   bindPort: 3320,
@@ -82,6 +91,8 @@ export const defaults = {
 } as const;
 
 export const evictions = ['lru'] as const;
+export const profiles = ['lan', 'local', 'wan'] as const;
+export const gossipTransports = ['udp', 'tcp'] as const;
 export const providers = ['standalone', 'static', 'dns', 'nats', 'kubernetes'] as const;
 export const logLevels = ['debug', 'info', 'warn', 'error'] as const;
 export const logFormats = ['pretty', 'json'] as const;

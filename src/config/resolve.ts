@@ -1,13 +1,8 @@
+import { discoveryDoubts, discoveryFaults, discoveryOf, gossipOf, type Relation } from './discovery.js';
 import type { KeyspaceConfig, Listen, NodeConfig } from './node-config.js';
 import { isInForce } from './not-yet.js';
-import type { Path } from './problems.js';
 import { defaults } from './ranges.js';
 import type { FileConfig } from './schema.js';
-
-export interface Relation {
-  readonly path: Path;
-  readonly message: string;
-}
 
 const everywhere: ReadonlySet<string | undefined> = new Set(['0.0.0.0', '::', undefined]);
 
@@ -29,7 +24,7 @@ export function resolveFile(file: FileConfig): NodeConfig {
       port: bind.port ?? defaults.bindPort,
     },
     admin: isInForce('admin') ? adminOf(file) : false,
-    gossip: isInForce('gossip') ? gossipOf(file) : false,
+    gossip: gossipOf(file),
     discovery: discoveryOf(file),
     cluster: {
       minimumPeers: cluster.minimumPeers ?? defaults.minimumPeers,
@@ -70,13 +65,6 @@ export function resolveFile(file: FileConfig): NodeConfig {
 const adminOf = ({ admin }: FileConfig): Listen | false =>
   admin === false ? false : { addr: admin?.addr ?? defaults.addr, port: admin?.port ?? defaults.adminPort };
 
-const gossipOf = ({ gossip }: FileConfig) => ({ port: gossip?.port ?? defaults.gossipPort });
-
-function discoveryOf({ discovery = {} }: FileConfig): NodeConfig['discovery'] {
-  const peers = [...new Set(discovery.peers ?? [])];
-  return { provider: discovery.provider === 'static' || peers.length > 0 ? 'static' : 'standalone', peers };
-}
-
 /** Listeners that want the same port, the later one first. */
 export function portClashes({
   bind,
@@ -108,29 +96,28 @@ export const clashMessage = (other: string, port: number): string =>
 /** What contradicts itself though each value may stand alone. Sections that are not in force count only where written. */
 export function contradictions(file: FileConfig): readonly Relation[] {
   const { bind } = resolveFile(file);
-  const found: Relation[] = portClashes({
+  const clashes = portClashes({
     bind,
     admin: isInForce('admin') || file.admin ? adminOf(file) : false,
-    gossip: isInForce('gossip') || file.gossip?.port !== undefined ? gossipOf(file) : false,
+    gossip: gossipOf(file),
   }).map((clash) => ({ path: [clash.of, 'port'], message: clashMessage(clash.with, clash.port) }));
-  if (file.discovery?.provider === 'standalone' && (file.discovery.peers?.length ?? 0) > 0) {
-    found.push({
-      path: ['discovery', 'peers'],
-      message: 'given, but the provider is standalone; use static, or leave them out',
-    });
-  }
-  return found;
+  return [...clashes, ...discoveryFaults(file)];
 }
 
 /** What may be meant, and most likely is not. */
-export function doubts(config: NodeConfig, totalMemoryBytes: number): readonly Relation[] {
-  const found: Relation[] = [];
-  const { peers } = config.discovery;
+export function doubts(file: FileConfig, config: NodeConfig, totalMemoryBytes: number): readonly Relation[] {
+  const found: Relation[] = [...discoveryDoubts(file)];
+  const { discovery } = config;
   const { minimumPeers } = config.cluster;
-  if (minimumPeers > peers.length + 1) {
+  const named = discovery.provider === 'static' ? discovery.peers.length + 1 : 1;
+  const isCounted = discovery.provider === 'static' || discovery.provider === 'standalone';
+  if (isCounted && minimumPeers > named) {
     found.push({
       path: ['cluster', 'minimumPeers'],
-      message: `is ${minimumPeers}, but only ${peers.length + 1} nodes are named, this one included; the node serves once others have found it`,
+      message:
+        discovery.provider === 'standalone'
+          ? `is ${minimumPeers}, but the node is standalone and will not serve; give discovery.peers or another provider`
+          : `is ${minimumPeers}, but only ${named} nodes are named, this one included; the node serves once others have found it`,
     });
   }
   const totalBytes = config.keyspaces.reduce((sum, { maxBytes }) => sum + maxBytes, 0);

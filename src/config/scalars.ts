@@ -1,7 +1,7 @@
-import type { Address } from '../base/addresses.js';
+import { type Address, joinAddress } from '../base/addresses.js';
 import { formatDuration, formatSize, parseDuration, parseRate, parseShare, parseSize } from '../base/units.js';
 import { show, suggestion } from './problems.js';
-import { type Range, ranges } from './ranges.js';
+import { defaults, type Range, ranges } from './ranges.js';
 
 /**
  * One kind of single value, apart from any schema library: the file's schema and the flags check with the same ones.
@@ -185,12 +185,50 @@ export function parseAddress(text: string, ports: Range): Address | undefined {
   return isKnown && within(Number(portText), ports) ? { host: bracketed ?? plain!, port: Number(portText) } : undefined;
 }
 
-/** Kept as text: the form in which addresses are dialled and compared. */
+/** `host[:port]` as `host:port`, the form in which addresses are dialled and compared. */
+const addressOf = (text: string, defaultPort: number): Address | undefined => {
+  const bare = text.trim();
+  const unbracketed = /^\[(.*)\]$/.exec(bare)?.[1];
+  const whole = unbracketed ?? bare;
+  if (unbracketed === undefined ? isHost(whole) : ipv6.test(whole)) return { host: whole, port: defaultPort };
+  return parseAddress(bare, ranges.remotePort);
+};
+
+/** Of another node's gossip. */
 export const peerAddress: Scalar<string> = {
-  expected: 'host:port, such as 10.0.0.2:3320 or [::1]:3320',
-  parse: (value) =>
-    typeof value === 'string' && parseAddress(value, { min: 1, max: ranges.port.max }) ? value.trim() : undefined,
-  json: { type: 'string', pattern: textOrVariable(String.raw`.+:\d{1,5}`) },
+  expected: `host or host:port of another node's gossip, such as 10.0.0.2:${defaults.gossipPort} or [::1]:${defaults.gossipPort}`,
+  parse: (value) => {
+    const address = typeof value === 'string' ? addressOf(value, defaults.gossipPort) : undefined;
+    return address && joinAddress(address.host, address.port);
+  },
+  json: { type: 'string', minLength: 1 },
+};
+
+/** Names cannot be: somebody would have to resolve them first. */
+export const dnsServer: Scalar<string> = {
+  expected: 'an IP address with or without port, such as 10.0.0.53 or 127.0.0.1:5353',
+  parse: (value) => {
+    const address = typeof value === 'string' ? addressOf(value, 53) : undefined;
+    return address !== undefined && /^[\d.]+$|:/.test(address.host)
+      ? joinAddress(address.host, address.port)
+      : undefined;
+  },
+  json: { type: 'string', minLength: 1 },
+};
+
+/** As `serf keygen` and `openssl rand -base64` print keys. */
+export const gossipSecret: Scalar<string> = {
+  expected: `base64 of ${ranges.gossipSecretBytes.slice(0, -1).join(', ')} or ${ranges.gossipSecretBytes.at(-1)} bytes; make one with openssl rand -base64 32`,
+  parse: (value) => {
+    if (typeof value !== 'string') return undefined;
+    const bytes = Buffer.from(value, 'base64');
+    // What is no base64 is skipped in decoding, so only the way back tells.
+    const isWhole =
+      bytes.toString('base64') === value && ranges.gossipSecretBytes.some((length) => length === bytes.length);
+    return isWhole ? value : undefined;
+  },
+  isSecret: true,
+  json: { type: 'string', minLength: 1 },
 };
 
 /** The URL as written. Never shown: it may carry a password. */

@@ -1,6 +1,7 @@
 import { z } from 'zod';
+import { discovery, gossip } from './discovery-schema.js';
 import { leaf, section } from './leaf.js';
-import { defaults, evictions, providers, ranges } from './ranges.js';
+import { defaults, evictions, ranges } from './ranges.js';
 import * as scalar from './scalars.js';
 import { eviction, ownProtection, sourceDefaults, sourceDefinition } from './source-schema.js';
 
@@ -56,54 +57,6 @@ const admin = () =>
       { error: 'false, or a map with addr and port' },
     )
     .meta({ description: 'Admin endpoints; false for none.' });
-
-const gossip = () =>
-  section('How nodes tell each other who is there.', {
-    port: leaf(scalar.port(), {
-      doc: 'UDP and TCP port; 0 takes a free one.',
-      standard: defaults.gossipPort,
-    }).optional(),
-    profile: leaf(scalar.oneOf(['lan', 'wan', 'local']), { doc: 'Timing.', standard: 'lan' }).optional(),
-    transport: leaf(scalar.oneOf(['udp', 'tcp']), { doc: 'How packets travel.', standard: 'udp' }).optional(),
-    secrets: list('Keys: the first encrypts, all decrypt.', leaf(secret('a secret'), { doc: 'A key.' })).optional(),
-    delegateVersions: z
-      .tuple([delegateVersion(), delegateVersion(), delegateVersion()], { error: 'a list of three numbers' })
-      .meta({ description: 'Lowest, highest and current delegate protocol, to sit in a Serf pool.' })
-      .optional(),
-  });
-
-const delegateVersion = () => leaf(scalar.integer(ranges.delegateVersion), { doc: 'A protocol version.' });
-
-const discovery = () =>
-  section('How this node finds the others.', {
-    provider: leaf(scalar.oneOf(providers), {
-      doc: 'Where addresses come from. Left out: static when there are peers, else standalone.',
-    }).optional(),
-    peers: list(
-      'Addresses of other nodes.',
-      leaf(scalar.peerAddress, { doc: 'A node.', examples: ['10.0.0.2:3320'] }),
-    ).optional(),
-    dns: section('Addresses from DNS.', {
-      name: leaf(scalar.host, { doc: 'Name to look up.', examples: ['cache.prod.svc'] }),
-      port: leaf(scalar.port(), { doc: 'Port of every address found.' }).optional(),
-      family: leaf(scalar.oneOf(['ipv4', 'ipv6']), { doc: 'Kind of address.' }).optional(),
-      interval: leaf(timeout(), { doc: 'Time between look-ups.', standard: '10s' }).optional(),
-      srv: leaf(scalar.flag, { doc: 'Look up SRV records.', standard: false }).optional(),
-    }).optional(),
-    nats: section('Addresses over NATS.', {
-      servers: list('NATS servers.', leaf(scalar.url(['nats:', 'tls:', 'ws:', 'wss:']), { doc: 'A server.' })),
-      subject: leaf(scalar.text('a subject'), { doc: 'Subject to meet on.', examples: ['distcache.prod'] }),
-      timeout: leaf(timeout(), { doc: 'How long answers are waited for.', standard: '1s' }).optional(),
-    }).optional(),
-    kubernetes: section('Addresses of pods.', {
-      namespace: leaf(scalar.text('a namespace'), { doc: 'Namespace of the pods.' }).optional(),
-      podLabels: z
-        .record(z.string(), leaf(scalar.text('a label value'), { doc: 'Value of this label.' }))
-        .meta({ description: 'Labels that the pods carry.' })
-        .optional(),
-      portName: leaf(scalar.text('the name of a port'), { doc: 'Named port of the pods.' }).optional(),
-    }).optional(),
-  });
 
 const cluster = () =>
   section('How the cluster forms.', {

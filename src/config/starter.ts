@@ -22,7 +22,7 @@ admin: false
 discovery:
   provider: standalone     # or static, with the addresses of the other nodes:
   # provider: static
-  # peers: [10.0.0.2:3320, 10.0.0.3:3320]
+  # peers: [10.0.0.2:3322, 10.0.0.3:3322]
 
 # cluster:
 #   minimumPeers: 1        # nodes, this one included, without which it does not serve
