@@ -151,7 +151,7 @@ export class SwimCore {
         this.#exchanges.onState(input.exchange, input.state);
         break;
       case 'exchangeFailed':
-        this.#exchanges.onFailed(input.exchange, input.problem);
+        this.#exchanges.onFailed(input.exchange, input.problem, input.refused);
         break;
       case 'join':
         this.#exchanges.join(input.join, input.targets);

@@ -48,7 +48,13 @@ export type SwimInput =
   | { readonly is: 'exchangeAsked'; readonly stream: StreamId; readonly state: PushPull }
   /** The answer to our own `exchange`. */
   | { readonly is: 'exchanged'; readonly exchange: number; readonly state: PushPull }
-  | { readonly is: 'exchangeFailed'; readonly exchange: number; readonly problem: string }
+  /** `refused`: nobody listens there, and said so; false or left out when that is not known. */
+  | {
+      readonly is: 'exchangeFailed';
+      readonly exchange: number;
+      readonly problem: string;
+      readonly refused?: boolean;
+    }
   /** Exchange states with all of these; `joinDone` tells how many answered. `join` is the caller's number for it. */
   | { readonly is: 'join'; readonly join: number; readonly targets: readonly Endpoint[] }
   /** Where to look for the cluster from now on, again and again: what discovery found last. */
@@ -78,6 +84,8 @@ export type SwimEvent =
       readonly is: 'joinDone';
       readonly join: number;
       readonly contacted: number;
+      /** Of the others, those at whose address nobody listens. */
+      readonly refused: number;
       readonly problems: readonly string[];
     }
   /** `sent` is false when time ran out before the news had been sent as often as it should. */

@@ -12,6 +12,7 @@ interface Join {
   readonly join: number;
   waiting: number;
   contacted: number;
+  refused: number;
   readonly problems: string[];
 }
 
@@ -42,7 +43,7 @@ export class Exchanges {
 
   /** Asks all of them; `joinDone` follows when each has answered, failed, or was refused for lack of room. */
   join(join: number, targets: readonly Endpoint[]): void {
-    const record: Join = { join, waiting: 0, contacted: 0, problems: [] };
+    const record: Join = { join, waiting: 0, contacted: 0, refused: 0, problems: [] };
     this.#joins.set(join, record);
     for (const to of targets) {
       if (this.#start(to, true, join)) record.waiting++;
@@ -62,11 +63,11 @@ export class Exchanges {
     this.#report(exchange, merged ? undefined : 'its state was refused: protocol versions do not fit');
   }
 
-  onFailed(number: number, problem: string): void {
+  onFailed(number: number, problem: string, refused = false): void {
     const exchange = this.#end(number);
     if (exchange === undefined) return;
     this.#context.counts.exchangesFailed++;
-    this.#report(exchange, problem);
+    this.#report(exchange, problem, refused);
   }
 
   #start(to: Endpoint, asJoin: boolean, join: number | undefined): boolean {
@@ -93,20 +94,21 @@ export class Exchanges {
     return exchange;
   }
 
-  #report(exchange: Exchange, problem: string | undefined): void {
+  #report(exchange: Exchange, problem: string | undefined, refused = false): void {
     const record = exchange.join === undefined ? undefined : this.#joins.get(exchange.join);
     if (record === undefined) return;
     record.waiting--;
     if (problem === undefined) record.contacted++;
     else note(record, problem);
+    if (refused) record.refused++;
     this.#settle(record);
   }
 
   #settle(record: Join): void {
     if (record.waiting > 0) return;
-    const { join, contacted, problems } = record;
+    const { join, contacted, refused, problems } = record;
     this.#joins.delete(join);
-    this.#context.tell({ is: 'joinDone', join, contacted, problems });
+    this.#context.tell({ is: 'joinDone', join, contacted, refused, problems });
   }
 }
 

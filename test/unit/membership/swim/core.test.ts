@@ -174,7 +174,7 @@ describe('SWIM core', () => {
       const driver = Driver.started();
       const [first, second, third] = joining(driver, 3);
       driver.step({ is: 'exchanged', exchange: second!, state: state(true, pushed('m2', 'alive')) });
-      driver.step({ is: 'exchangeFailed', exchange: first!, problem: 'connection refused' });
+      driver.step({ is: 'exchangeFailed', exchange: first!, problem: 'connection refused', refused: true });
       expect(driver.told()).to.deep.equal(['joined m2']);
       driver.step({
         is: 'exchanged',
@@ -185,6 +185,7 @@ describe('SWIM core', () => {
         is: 'joinDone',
         join: 9,
         contacted: 1,
+        refused: 1,
         problems: ['connection refused', 'its state was refused: protocol versions do not fit'],
       });
       driver.step({ is: 'exchanged', exchange: first!, state: state(true, pushed('m1', 'alive')) });
@@ -194,7 +195,7 @@ describe('SWIM core', () => {
     it('is done at once when there is nobody to ask', () => {
       const driver = Driver.started();
       joining(driver, 0);
-      expect(driver.events()).to.deep.equal([{ is: 'joinDone', join: 9, contacted: 0, problems: [] }]);
+      expect(driver.events()).to.deep.equal([{ is: 'joinDone', join: 9, contacted: 0, refused: 0, problems: [] }]);
     });
 
     it('ends even if the transport never reports', () => {
