@@ -14,7 +14,11 @@ SIGTERM or SIGINT drains and leaves the cluster; a second signal ends at once.`;
   static override examples = [
     '<%= config.bin %> node start --config distcache.yaml',
     '<%= config.bin %> node start --bind-port 0 --json',
-    '<%= config.bin %> node start --bind-port 3330 --peers 127.0.0.1:3320',
+    {
+      description: 'A node that others may join, and one on the same machine that joins it',
+      command:
+        '<%= config.bin %> node start --discovery-port 3322\n<%= config.bin %> node start --bind-port 3330 --discovery-port 3332 --peers 127.0.0.1:3322',
+    },
   ];
 
   static override readonly ownsSignals = true;
@@ -24,14 +28,14 @@ SIGTERM or SIGINT drains and leaves the cluster; a second signal ends at once.`;
     name: text('Unique in the cluster and kept over restarts. [default: hostname-port]', 'NAME'),
     'bind-addr': text('Address to listen on. [default: 127.0.0.1]', 'HOST'),
     'bind-port': text('Port for clients and peers; 0 takes a free one. [default: 3320]', 'PORT'),
-    'discovery-port': text('Port for gossip (later release). [default: 3322]', 'PORT'),
+    'discovery-port': text('Port for gossip, UDP and TCP; 0 takes a free one. [default: 3322]', 'PORT'),
     'admin-addr': text('Address of the admin endpoints (later release).', 'HOST:PORT|off'),
     label: text('Nodes with another label never join.', 'TEXT'),
     discovery: text(
-      'How nodes find each other; dns, nats and kubernetes: later release.',
+      'How nodes find each other; dns, nats and kubernetes need their section in the config file. [default: static with --peers or --discovery-port, else standalone]',
       'standalone|static|dns|nats|kubernetes',
     ),
-    peers: text('Other nodes, for static discovery.', 'HOST:PORT[,HOST:PORT...]'),
+    peers: text("Other nodes' gossip, for static discovery; port 3322 without one.", 'HOST[:PORT],...'),
     workers: text('Processes that share the work (more than one: later release). [default: 1]', 'N'),
     'log-level': text('Least level that is logged. [default: info]', 'debug|info|warn|error'),
     'log-format': text('[default: pretty on a terminal, json elsewhere]', 'pretty|json'),

@@ -20,13 +20,25 @@ bind:
 admin: false
 
 discovery:
-  provider: standalone     # or static, with the addresses of the other nodes:
+  provider: standalone     # or static, with the addresses of the other nodes' gossip:
   # provider: static
   # peers: [10.0.0.2:3322, 10.0.0.3:3322]
+  # Or the provider is dns, nats or kubernetes, each with its section:
+  # dns: { name: cache.prod.svc, interval: 10s }
+  # nats: { servers: ["nats://127.0.0.1:4222"], subject: distcache.prod }
+  # kubernetes: { podLabels: { app: cache }, portName: gossip }
+
+# gossip:                  # how nodes find failures; any node that is not standalone has it
+#   port: 3322             # UDP and TCP; 0 takes a free one
+#   profile: lan           # or local (one machine), wan
+#   transport: udp         # or tcp
+#   secrets: ["\${GOSSIP_SECRET}"]    # openssl rand -base64 32; the first encrypts, all decrypt
 
 # cluster:
 #   minimumPeers: 1        # nodes, this one included, without which it does not serve
 #   virtualNodes: 512      # the same on all nodes
+#   joinRetryInterval: 1s
+#   maxJoinAttempts: 10
 #   bootstrapTimeout: 30s
 #   shutdownTimeout: 30s
 

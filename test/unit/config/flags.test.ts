@@ -5,17 +5,20 @@ import type { NodeConfig } from '../../../src/config/node-config.js';
 import { formatFlagProblem } from '../../../src/config/problems.js';
 import { loaded } from './support.js';
 
+type Base = Parameters<typeof applyFlags>[0];
+const standard = (): Base => ({ config: defaultConfig(), sections: {} });
+
 function flagged(
   flags: NodeFlags,
-  config: NodeConfig = defaultConfig(),
+  { config, sections }: Base = standard(),
 ): { config: NodeConfig; warnings: readonly string[] } {
-  const result = applyFlags(config, flags);
+  const result = applyFlags({ config, sections }, flags);
   if (!result.ok) throw new Error(result.problems.map(formatFlagProblem).join('\n'));
   return { config: result.config, warnings: result.warnings.map(formatFlagProblem) };
 }
 
-function problemsOf(flags: NodeFlags, config: NodeConfig = defaultConfig()): readonly string[] {
-  const result = applyFlags(config, flags);
+function problemsOf(flags: NodeFlags, { config, sections }: Base = standard()): readonly string[] {
+  const result = applyFlags({ config, sections }, flags);
   return result.ok ? [] : result.problems.map(formatFlagProblem);
 }
 
@@ -24,14 +27,12 @@ const later = 'comes in a later release, so it is refused rather than ignored';
 
 describe('config: flags of node start', () => {
   it('change nothing where none is given', () => {
-    const { config } = loaded('name: a\nbind: { interface: eth0 }\ndiscovery: { peers: ["a:1"] }');
-    expect(flagged({}, config).config).to.deep.equal(config);
+    const base = loaded('name: a\nbind: { interface: eth0 }\ngossip: { port: 4 }\ndiscovery: { peers: ["a:1"] }');
+    expect(flagged({}, base).config).to.deep.equal(base.config);
   });
 
   it('beat the file', () => {
-    const { config } = loaded(
-      'name: a\nlabel: test\nbind: { interface: eth0, port: 1 }\ndiscovery: { peers: ["a:1"] }',
-    );
+    const base = loaded('name: a\nlabel: test\nbind: { interface: eth0, port: 1 }\ndiscovery: { peers: ["a:1"] }');
     const result = flagged(
       {
         name: 'b',
@@ -43,11 +44,11 @@ describe('config: flags of node start', () => {
         'log-format': 'json',
         workers: 1,
       },
-      config,
+      base,
     );
     expect(result.warnings).to.deep.equal([]);
     expect(result.config).to.deep.equal({
-      ...config,
+      ...base.config,
       name: 'b',
       label: 'prod',
       bind: { addr: '::1', interface: undefined, port: 0 },
@@ -57,22 +58,49 @@ describe('config: flags of node start', () => {
   });
 
   it('peers alone make a static cluster, standalone drops the peers of the file', () => {
-    const { config } = loaded('discovery: { peers: ["a:1"] }');
+    const base = loaded('discovery: { peers: ["a:1"] }');
     expect(flagged({ peers: ['a:1', 'b:2,c:3'] }).config.discovery).to.deep.equal({
       provider: 'static',
       peers: ['a:1', 'b:2', 'c:3'],
     });
-    expect(flagged({ discovery: 'standalone' }, config).config.discovery).to.deep.equal({
+    expect(flagged({ discovery: 'standalone' }, base).config.discovery).to.deep.equal({
       provider: 'standalone',
-      peers: [],
     });
     expect(flagged({ discovery: 'static' }).config.discovery).to.deep.equal({ provider: 'static', peers: [] });
   });
 
+  it('a gossip port alone makes a seed; standalone has no gossip, and says so', () => {
+    const seed = flagged({ 'discovery-port': '0' });
+    expect(seed.config.discovery).to.deep.equal({ provider: 'static', peers: [] });
+    expect(seed.config.gossip).to.deep.include({ port: 0, profile: 'lan', transport: 'udp' });
+    const alone = flagged({ 'discovery-port': 1, discovery: 'standalone' });
+    expect(alone.config.gossip).to.equal(false);
+    expect(alone.warnings).to.deep.equal(['--discovery-port: has no effect, since the node is standalone']);
+  });
+
+  it('choose among the providers that the file describes, and keep its gossip', () => {
+    const base = loaded(
+      'gossip: { profile: wan }\ndiscovery: { provider: static, peers: [a], dns: { name: cache.example } }',
+    );
+    const { config } = flagged({ discovery: 'dns', 'discovery-port': 4000 }, base);
+    expect(config.discovery).to.deep.equal({
+      provider: 'dns',
+      name: 'cache.example',
+      servers: [],
+      port: 4000,
+      family: undefined,
+      intervalMs: 10_000,
+      srv: false,
+    });
+    expect(config.gossip).to.deep.include({ port: 4000, profile: 'wan' });
+    const dns = loaded('discovery: { provider: dns, dns: { name: cache.example } }');
+    expect(flagged({ peers: 'b' }, dns).config.discovery).to.deep.equal({ provider: 'static', peers: ['b:3322'] });
+  });
+
   it('warn of what does nothing yet', () => {
-    const { config, warnings } = flagged({ 'admin-addr': '127.0.0.1:0', 'discovery-port': 3322, insecure: true });
-    expect(warnings).to.deep.equal([`--admin-addr: ${idle}`, `--discovery-port: ${idle}`, `--insecure: ${idle}`]);
-    expect([config.admin, config.gossip]).to.deep.equal([false, false]);
+    const { config, warnings } = flagged({ 'admin-addr': '127.0.0.1:0', insecure: true });
+    expect(warnings).to.deep.equal([`--admin-addr: ${idle}`, `--insecure: ${idle}`]);
+    expect(config.admin).to.equal(false);
     expect(flagged({ 'admin-addr': 'off', insecure: false }).warnings).to.deep.equal([]);
   });
 
@@ -80,11 +108,7 @@ describe('config: flags of node start', () => {
     ['port beyond', { 'bind-port': '70000' }, '--bind-port: must be a port from 0 to 65535, found 70000'],
     ['port of letters', { 'bind-port': 'x' }, '--bind-port: must be a port from 0 to 65535, found "x"'],
     ['empty port', { 'bind-port': '' }, '--bind-port: must be a port from 0 to 65535, found nothing'],
-    [
-      'port beyond of what is not in force',
-      { 'discovery-port': -1 },
-      '--discovery-port: must be a port from 0 to 65535, found -1',
-    ],
+    ['port of gossip below', { 'discovery-port': -1 }, '--discovery-port: must be a port from 0 to 65535, found -1'],
     [
       'name with a blank',
       { name: 'a b' },
@@ -101,16 +125,31 @@ describe('config: flags of node start', () => {
       '--admin-addr: must be host:port, such as 127.0.0.1:3321, or off, found "localhost"',
     ],
     [
-      'peer without port',
-      { peers: 'a:1,b' },
-      '--peers: must be host:port, such as 10.0.0.2:3320 or [::1]:3320, found "b"',
+      'peer at port 0',
+      { peers: 'a:1,b:0' },
+      '--peers: must be host or host:port of another node\'s gossip, such as 10.0.0.2:3322 or [::1]:3322, found "b:0"',
     ],
     [
       'unknown provider',
       { discovery: 'dsn' },
       '--discovery: must be one of standalone, static, dns, nats, kubernetes, found "dsn"; did you mean dns?',
     ],
-    ['provider of later', { discovery: 'dns' }, `--discovery: "dns" ${later}; use static with peers, or standalone`],
+    [
+      'provider without its section',
+      { discovery: 'dns' },
+      '--discovery: dns needs its section in the config file; add discovery.dns there',
+    ],
+    [
+      'peers beside another provider',
+      { discovery: 'nats', peers: 'a' },
+      '--peers: given, but --discovery is nats; use static, or leave one out',
+      '--discovery: nats needs its section in the config file; add discovery.nats there',
+    ],
+    [
+      'gossip on the port for clients',
+      { 'bind-port': 4000, 'discovery-port': 4000 },
+      '--discovery-port: must differ from the port of bind, both are 4000',
+    ],
     [
       'peers of a standalone node',
       { discovery: 'standalone', peers: 'a:1' },
@@ -136,7 +175,7 @@ describe('config: flags of node start', () => {
 
   it('ports that clash name the flag that was given', () => {
     const config: NodeConfig = { ...defaultConfig(), admin: { addr: '127.0.0.1', port: 4000 } };
-    expect(problemsOf({ 'bind-port': 4000 }, config)).to.deep.equal([
+    expect(problemsOf({ 'bind-port': 4000 }, { config, sections: {} })).to.deep.equal([
       '--bind-port: must differ from the port of admin, both are 4000',
     ]);
   });

@@ -128,7 +128,7 @@ describe('config: the JSON Schema', () => {
     { limits: { maxKeyBytes: 'many' } },
     { admin: true },
     { discovery: { provider: 'statc' } },
-    { discovery: { peers: ['a'] } },
+    { discovery: { peers: [1] } },
     { keyspaces: { a: { source: { type: 'none' } } } },
     { keyspaces: { a: { maxBytes: '1MiB' } } },
     { keyspaces: { a: { maxBytes: '1MiB', source: { type: 'sqllite' } } } },

@@ -54,7 +54,7 @@ describe('config: a whole file', () => {
       label: 'prod',
       bind: { addr: '127.0.0.1', interface: undefined, port: 3320 },
       admin: false,
-      gossip: false,
+      gossip: { port: 3322, profile: 'lan', transport: 'udp', secrets: [], delegateVersions: [2, 5, 4] },
       discovery: { provider: 'static', peers: ['127.0.0.1:3322', '127.0.0.1:3422'] },
       cluster: {
         minimumPeers: 1,
@@ -95,12 +95,9 @@ describe('config: a whole file', () => {
     const { warnings } = loaded(full, { API: 'x' });
     expect(warnings).to.deep.equal([
       `c.yaml:5:8 admin: ${idle}`,
-      `c.yaml:6:9 gossip: ${idle}`,
-      `c.yaml:10:15 discovery.dns: ${idle}`,
-      `c.yaml:11:15 discovery.nats: ${idle}`,
-      `c.yaml:12:15 discovery.kubernetes: ${idle}`,
-      `c.yaml:13:80 cluster.joinRetryInterval: ${idle}`,
-      `c.yaml:13:101 cluster.maxJoinAttempts: ${idle}`,
+      `c.yaml:10:15 discovery.dns: has no effect, since the provider is static`,
+      `c.yaml:11:15 discovery.nats: has no effect, since the provider is static`,
+      `c.yaml:12:15 discovery.kubernetes: has no effect, since the provider is static`,
       `c.yaml:14:45 timeouts.keepAlive: ${idle}`,
       `c.yaml:16:9 warmup: ${idle}`,
       `c.yaml:17:22 source.rateLimit: ${idle}`,
@@ -117,9 +114,7 @@ describe('config: a whole file', () => {
   });
 
   it('refuses what would leave data open or change what answers mean', () => {
-    const text = `gossip: { secrets: [abc] }
-discovery: { provider: nats }
-cluster: { replicas: 2 }
+    const text = `cluster: { replicas: 2 }
 tls: { ca: ca.pem, cert: node.pem, key: node-key.pem, clientAuth: require }
 auth: { tokens: [ { name: ci, token: "t", allow: [read, write] } ] }
 keyspaces:
@@ -128,13 +123,11 @@ keyspaces:
 `;
     const others = 'use one of sqlite, http, directory, module, none, or reach it through a module';
     expect(problemsOf(text)).to.deep.equal([
-      `1:20 gossip.secrets: ${later}; leave it out`,
-      `2:24 discovery.provider: "nats" ${later}; use static with peers, or standalone`,
-      `3:22 cluster.replicas: ${later}; use 1 or leave it out`,
-      `4:6 tls: ${later}; leave it out`,
-      `5:7 auth: ${later}; leave it out`,
-      `7:44 keyspaces.users.source.type: "postgres" ${later}; ${others}`,
-      `8:47 keyspaces.sessions.source.type: "redis" ${later}; ${others}`,
+      `1:22 cluster.replicas: ${later}; use 1 or leave it out`,
+      `2:6 tls: ${later}; leave it out`,
+      `3:7 auth: ${later}; leave it out`,
+      `5:44 keyspaces.users.source.type: "postgres" ${later}; ${others}`,
+      `6:47 keyspaces.sessions.source.type: "redis" ${later}; ${others}`,
     ]);
   });
 
@@ -143,7 +136,7 @@ keyspaces:
       expect(loaded(text).config, text).to.deep.equal(defaultConfig());
     }
     expect(defaultConfig().bind).to.deep.equal({ addr: '127.0.0.1', interface: undefined, port: 3320 });
-    expect(defaultConfig().discovery).to.deep.equal({ provider: 'standalone', peers: [] });
+    expect(defaultConfig().discovery).to.deep.equal({ provider: 'standalone' });
   });
 
   it('reads JSON, indented with tabs too', () => {
@@ -167,6 +160,79 @@ keyspaces:
     expect(config.bind).to.deep.equal({ addr: undefined, interface: 'eth0', port: 3320 });
   });
 
+  it('gossips unless standalone, and says where a section does nothing', () => {
+    const rows: readonly (readonly [string, string, boolean, ...string[]])[] = [
+      ['gossip: { port: 0 }', 'static', true],
+      ['discovery: { peers: [a] }', 'static', true],
+      ['discovery: { provider: static }', 'static', true],
+      [
+        'gossip: { profile: wan }',
+        'standalone',
+        false,
+        'c.yaml:1:9 gossip: has no effect, since the node is standalone; give discovery.peers, another provider, or gossip.port to wait for others',
+      ],
+      [
+        'gossip: { port: 1 }\ndiscovery: { provider: standalone }',
+        'standalone',
+        false,
+        'c.yaml:1:9 gossip: has no effect, since the node is standalone; use another provider, or leave it out',
+      ],
+    ];
+    for (const [text, provider, gossips, ...expected] of rows) {
+      const { config, warnings } = loaded(text);
+      expect([config.discovery.provider, config.gossip !== false], text).to.deep.equal([provider, gossips]);
+      expect(warnings, text).to.deep.equal(expected);
+    }
+  });
+
+  it('takes addresses of gossip with a port or without one, in all their forms', () => {
+    const { config } = loaded('discovery: { peers: [a, "a:3322", "::1", "[::2]", "[::3]:4", 10.0.0.1] }');
+    expect(config.discovery)
+      .to.have.property('peers')
+      .that.deep.equals(['a:3322', '[::1]:3322', '[::2]:3322', '[::3]:4', '10.0.0.1:3322']);
+  });
+
+  it('resolves the section of the provider that is chosen', () => {
+    const nats = loaded(
+      'discovery: { provider: nats, nats: { servers: ["nats://h"], subject: s, user: u, password: p } }',
+    );
+    expect(nats.config.discovery).to.deep.equal({
+      provider: 'nats',
+      servers: ['nats://h'],
+      subject: 's',
+      timeoutMs: 1000,
+      credentialsFile: undefined,
+      user: 'u',
+      password: 'p',
+      token: undefined,
+      tls: undefined,
+    });
+    const pods = loaded('discovery: { provider: kubernetes, kubernetes: { podLabels: { app: cache }, tokenFile: t } }');
+    expect(pods.config.discovery).to.deep.equal({
+      provider: 'kubernetes',
+      namespace: undefined,
+      podLabels: { app: 'cache' },
+      portName: 'gossip',
+      apiServer: undefined,
+      tokenFile: 't',
+      caFile: undefined,
+    });
+    const dns = loaded(
+      'discovery: { provider: dns, dns: { name: n, servers: [10.0.0.53, "[::1]:5353"], interval: 1s } }',
+    );
+    expect(dns.config.discovery).to.deep.include({
+      servers: ['10.0.0.53:53', '[::1]:5353'],
+      intervalMs: 1000,
+      port: 3322,
+    });
+  });
+
+  it('takes secrets as serf keygen and openssl print them', () => {
+    const secrets = [16, 24, 32].map((length) => Buffer.alloc(length, 0xfb).toString('base64'));
+    const { config } = loaded(`gossip: { port: 0, secrets: [${secrets}, "\${KEY}"] }`, { KEY: secrets[0] });
+    expect(config.gossip).to.have.property('secrets').that.deep.equals(secrets);
+  });
+
   it('follows aliases', () => {
     const text = 'keyspaces:\n  a: &a { maxBytes: 1KiB, source: { type: none } }\n  b: *a\n';
     expect(loaded(text).config.keyspaces.map(({ name }) => name)).to.deep.equal(['a', 'b']);
@@ -183,7 +249,7 @@ keyspaces:
     const opened = starterFile
       .replace(/^( *)# (?= *[a-zA-Z]+:( |$))/gm, '$1')
       .replace(/^ {2}provider: standalone.*\n/m, '');
-    const { config, warnings } = loaded(opened, { API: 'x' });
+    const { config, warnings } = loaded(opened, { API: 'x', GOSSIP_SECRET: Buffer.alloc(32).toString('base64') });
     expect(config.keyspaces.map(({ name }) => name)).to.include.members([
       'scratch',
       'cities',
@@ -192,7 +258,9 @@ keyspaces:
       'custom',
     ]);
     expect(config.name).to.equal('cache-1');
-    expect(warnings).to.deep.equal([]);
+    expect(warnings.map((warning) => warning.replace(/^\S+ /, ''))).to.deep.equal(
+      ['dns', 'nats', 'kubernetes'].map((name) => `discovery.${name}: has no effect, since the provider is static`),
+    );
   });
 
   it('warns where more peers are wanted than named, and where keyspaces exceed the memory together', () => {

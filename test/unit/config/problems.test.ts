@@ -111,14 +111,59 @@ const rows: readonly (readonly [string, string, ...string[]])[] = [
     '1:24 discovery.provider: must be one of standalone, static, dns, nats, kubernetes, found "statc"; did you mean static?',
   ],
   [
-    'peer without port',
-    'discovery: { peers: [a:1, b] }',
-    '1:27 discovery.peers[1]: must be host:port, such as 10.0.0.2:3320 or [::1]:3320, found "b"',
+    'peer without host',
+    'discovery: { peers: [a:1, ":2"] }',
+    '1:27 discovery.peers[1]: must be host or host:port of another node\'s gossip, such as 10.0.0.2:3322 or [::1]:3322, found ":2"',
   ],
   [
     'peers of a standalone node',
     'discovery: { provider: standalone, peers: ["a:1"] }',
     '1:43 discovery.peers: given, but the provider is standalone; use static, or leave them out',
+  ],
+  [
+    'peers beside dns',
+    'discovery: { provider: dns, peers: [a], dns: { name: x } }',
+    '1:36 discovery.peers: given, but the provider is dns; use static, or leave them out',
+  ],
+  [
+    'provider without its section',
+    'discovery: { provider: nats }',
+    '1:24 discovery.provider: is nats, but there is no section nats; add discovery.nats',
+  ],
+  [
+    'section without a provider',
+    'discovery: { dns: { name: x } }',
+    '1:19 discovery.dns: given, but no provider; write provider: dns, or leave it out',
+  ],
+  [
+    'name server by name',
+    'discovery: { provider: dns, dns: { name: x, servers: [ns.example] } }',
+    '1:55 discovery.dns.servers[0]: must be an IP address with or without port, such as 10.0.0.53 or 127.0.0.1:5353, found "ns.example"',
+  ],
+  [
+    'two ways into NATS, one of them half',
+    'discovery: { provider: nats, nats: { servers: ["nats://h"], subject: s, user: u, token: t, tls: { cert: c } } }',
+    '1:79 discovery.nats.user: given without password; give both, or neither',
+    '1:89 discovery.nats.token: given beside user; leave one of them out',
+    '1:105 discovery.nats.tls.cert: given without key; give both, or neither',
+  ],
+  [
+    'pods without labels',
+    'discovery: { provider: kubernetes, kubernetes: {} }',
+    '1:36 discovery.kubernetes.podLabels: missing; must be a map',
+  ],
+  [
+    'secrets that are none, unseen',
+    `gossip: { port: 0, secrets: [hunter2, ${'A'.repeat(16)}, ${'A'.repeat(43)}=] }`,
+    ...[30, 39].map(
+      (column, index) =>
+        `1:${column} gossip.secrets[${index}]: must be base64 of 16, 24 or 32 bytes; make one with openssl rand -base64 32`,
+    ),
+  ],
+  [
+    'delegate versions out of order',
+    'gossip: { port: 0, delegateVersions: [2, 4, 5] }',
+    '1:38 gossip.delegateVersions: must be lowest, highest and current, with the current between the others, found 2, 4, 5',
   ],
   ['keyspaces as a list', 'keyspaces: []', '1:12 keyspaces: must be a map, found a list'],
   ['keyspace of nothing', 'keyspaces:\n  a:\n', '2:3 keyspaces.a: must be a map, found nothing'],

@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import type { DiscoverySections } from '../../../src/config/discovery.js';
 import { type LoadOptions, load } from '../../../src/config/load.js';
 import type { NodeConfig } from '../../../src/config/node-config.js';
 import { formatProblem } from '../../../src/config/problems.js';
@@ -15,10 +16,10 @@ export const options = (env: LoadOptions['env'] = {}): LoadOptions => ({
 export function loaded(
   text: string,
   env: LoadOptions['env'] = {},
-): { config: NodeConfig; warnings: readonly string[] } {
+): { config: NodeConfig; sections: DiscoverySections; warnings: readonly string[] } {
   const result = load(text, options(env));
   if (!result.ok) throw new Error(`refused:\n${result.problems.map(formatProblem).join('\n')}`);
-  return { config: result.config, warnings: result.warnings.map(formatProblem) };
+  return { config: result.config, sections: result.sections, warnings: result.warnings.map(formatProblem) };
 }
 
 /** The problems of a file that must be bad, as `line:column path: message`. */
