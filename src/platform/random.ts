@@ -7,3 +7,6 @@ export const systemRandom: Random = {
   fork: () => systemRandom,
   id: () => randomBytes(8).toString('hex'),
 };
+
+/** 12 bytes that nobody can foretell, for sealing one packet or stream of gossip. */
+export const freshNonce = (): Uint8Array => randomBytes(12);

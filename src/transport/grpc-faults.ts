@@ -1,9 +1,7 @@
 import { status } from '@grpc/grpc-js';
+import { whyNoConnection } from './connect-faults.js';
 
 const reasons: readonly (readonly [RegExp, string])[] = [
-  [/ECONNREFUSED/, 'connection refused; is a node listening there?'],
-  [/ENOTFOUND|EAI_AGAIN|Name resolution failed/, 'its name does not resolve'],
-  [/EHOSTUNREACH|ENETUNREACH/, 'no route to it'],
   [/Last error: Failed to connect/, 'it took the connection and dropped it; does it speak gRPC?'],
   [/ETIMEDOUT|Deadline exceeded/i, 'no answer to the connection attempt'],
   [/ECONNRESET|EPIPE|Connection dropped|GOAWAY|socket hang up/i, 'the connection broke'],
@@ -12,6 +10,8 @@ const reasons: readonly (readonly [RegExp, string])[] = [
 
 /** One line for people out of what grpc-js tells of a call that failed. */
 export function whyUnavailable(code: number | undefined, details: string): string {
+  const noConnection = whyNoConnection(details);
+  if (noConnection !== undefined) return noConnection;
   for (const [pattern, reason] of reasons) if (pattern.test(details)) return reason;
   if (code === status.UNIMPLEMENTED) return 'what answers there is no distcache node';
   if (code === status.CANCELLED) return 'broken off';

@@ -315,16 +315,19 @@ export class FakeGossipTransport implements GossipTransport {
       const leftMs = deadlineMs - this.net.clock.nowMs();
       if (this.#state === 'open') this.later(Math.min(delayMs, leftMs), () => this.receive(arrival));
     };
-    const fail = (problem: string, delayMs?: number): void =>
-      report(failureOf(errand, `${address}: ${problem}`), delayMs);
-    const endDeadline = this.later(errand.withinMs, () => fail(`no answer within ${errand.withinMs} ms`, 0));
+    const fail = (problem: string, { delayMs = this.net.delayMs(), refused = false } = {}): void =>
+      report(failureOf(errand, `${address}: ${problem}`, refused), delayMs);
+    const endDeadline = this.later(errand.withinMs, () =>
+      fail(`no answer within ${errand.withinMs} ms`, { delayMs: 0 }),
+    );
     if (this.net.isUnroutable(ipOfBytes(errand.to.addr) ?? '')) {
       fail('no route to it');
       return;
     }
     const target = this.net.at(address);
     if (target === undefined) {
-      if (!this.net.isSilent(address)) fail('connection refused; is a node listening there?', 2 * this.net.delayMs());
+      if (this.net.isSilent(address)) return;
+      fail('connection refused; is a node listening there?', { delayMs: 2 * this.net.delayMs(), refused: true });
       return;
     }
     const passes = (): boolean => this.net.passes(this, target) && this.net.passes(target, this);
@@ -357,9 +360,9 @@ export class FakeGossipTransport implements GossipTransport {
   }
 }
 
-const failureOf = (errand: Waiting, problem: string): GossipArrival =>
+const failureOf = (errand: Waiting, problem: string, refused = false): GossipArrival =>
   errand.do === 'exchange'
-    ? { is: 'exchangeFailed', exchange: errand.exchange, problem }
+    ? { is: 'exchangeFailed', exchange: errand.exchange, problem, refused }
     : { is: 'streamPong', seqNo: errand.ping.seqNo, ok: false };
 
 function answerTo(
