@@ -284,8 +284,8 @@ export class FakeGossipTransport implements GossipTransport {
 
   #send({ to, messages }: Extract<GossipErrand, { do: 'send' }>): void {
     this.count('gossip_packets_sent');
-    const host = ipOfBytes(to.addr) ?? '';
-    if (this.net.isUnroutable(host)) {
+    const host = ipOfBytes(to.addr);
+    if (host === undefined || to.port === 0 || this.net.isUnroutable(host)) {
       this.count('gossip_send_errors');
       this.later(0, () => this.receive({ is: 'sendFailed', to }));
       return;
@@ -304,7 +304,8 @@ export class FakeGossipTransport implements GossipTransport {
 
   #ask(errand: Waiting): void {
     this.count('gossip_streams_opened');
-    const address = joinAddress(ipOfBytes(errand.to.addr) ?? '', errand.to.port);
+    const host = ipOfBytes(errand.to.addr);
+    const address = joinAddress(host ?? '', errand.to.port);
     const deadlineMs = this.net.clock.nowMs() + errand.withinMs;
     let open = true;
     /** Reports once, after `delayMs`; what comes later is too late. */
@@ -320,7 +321,7 @@ export class FakeGossipTransport implements GossipTransport {
     const endDeadline = this.later(errand.withinMs, () =>
       fail(`no answer within ${errand.withinMs} ms`, { delayMs: 0 }),
     );
-    if (this.net.isUnroutable(ipOfBytes(errand.to.addr) ?? '')) {
+    if (host === undefined || errand.to.port === 0 || this.net.isUnroutable(host)) {
       fail('no route to it');
       return;
     }
