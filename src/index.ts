@@ -9,10 +9,12 @@ export {
   PartialFailure,
 } from './base/errors.js';
 export type { Duration, Size } from './base/units.js';
+export { standalone } from './discovery/standalone.js';
+export { type StaticOptions, staticDiscovery } from './discovery/static.js';
 export type { EngineEvent } from './engine/events.js';
 export type { KeyspaceOptions } from './engine/options.js';
 export { Engine } from './node/engine.js';
-export { type Discovery, type EngineOptions, standalone, staticDiscovery } from './node/options.js';
+export type { EngineOptions, GossipOptions } from './node/options.js';
 export type {
   Cache,
   CallOptions,
@@ -27,7 +29,9 @@ export type {
   WriteManyResult,
   WriteResult,
 } from './ports/cache.js';
+export type { Cancel, Clock, Wait } from './ports/clock.js';
 export type { DataSource, FetchOptions, FetchResult, Loaded } from './ports/data-source.js';
+export type { Discovery, DiscoveryContext } from './ports/discovery.js';
 export type { Hasher } from './ports/hasher.js';
 export type { Log, LogLevel } from './ports/log.js';
 export type { Member, MemberState } from './ports/membership.js';

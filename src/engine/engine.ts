@@ -6,6 +6,7 @@ import type {
   FailedLookup,
   Found,
   GetOptions,
+  KeyLocation,
   KeyspaceStatus,
   Lookup,
   NodeStatus,
@@ -35,7 +36,7 @@ import { Repair } from './repair.js';
 import { Shape } from './shape.js';
 import { Topology } from './topology.js';
 import { Upkeep } from './upkeep.js';
-import { nodeStatus, peerStatus } from './views.js';
+import { keyLocation, nodeStatus, peerStatus } from './views.js';
 import { type Change, Writes } from './writes.js';
 
 export interface EngineDeps {
@@ -251,6 +252,10 @@ export class CacheEngine implements CacheService {
     return this.#topology.place(key).owner.name;
   }
 
+  locate(keyspace: string, key: string): KeyLocation {
+    return keyLocation(this.owner(keyspace, key), this.#topology.shares());
+  }
+
   /** What happens in the cluster from now on, as this node sees it. Ends with the engine, or when the loop is left. */
   events(options?: { readonly signal?: AbortSignal }): AsyncIterableIterator<EngineEvent> {
     return this.#events.subscribe(options?.signal);
@@ -297,6 +302,7 @@ export class CacheEngine implements CacheService {
     const { membership, peers, log } = this.#deps;
     this.#state = 'draining';
     this.#upkeep.stop();
+    membership.drain();
     await Promise.all([this.#inflight.quiet(wait), this.#served.quiet(wait)]);
     this.#spaces.abortReads(notStarted('the engine has stopped'));
     const settle = async (what: string, work: Promise<void>): Promise<void> => {

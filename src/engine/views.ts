@@ -1,5 +1,5 @@
 import { splitAddress } from '../base/addresses.js';
-import type { NodeStatus, PeerStatus } from '../ports/cache.js';
+import type { KeyLocation, NodeStatus, PeerStatus } from '../ports/cache.js';
 import type { Member, NodeInfo } from '../ports/membership.js';
 
 /** What a node tells of itself and of the others, for people and scripts. */
@@ -16,6 +16,10 @@ export function nodeStatus(
     grpc: self.address === '' ? 'off' : self.address,
     admin: self.admin === '' ? 'off' : self.admin,
     gossip: self.gossip === '' ? 'none' : self.gossip,
+    serving: facts.state === 'serving',
+    incarnation: self.incarnation,
+    weight: self.weight,
+    id: self.id,
     ...facts,
   };
 }
@@ -29,12 +33,22 @@ export function peerStatus(member: Member, selfId: string, shares: ReadonlyMap<s
     name: member.name,
     state: member.state,
     isSelf: member.id === selfId,
+    serving: member.serving,
     bindAddr: bind.host,
     bindPort: bind.port,
     discoveryPort: splitAddress(member.gossip).port,
+    gossip: member.gossip === '' ? 'none' : member.gossip,
     admin: member.admin === '' ? 'off' : member.admin,
     ringShare: owns ? (shares.get(member.name) ?? 0) : 0,
     incarnation: member.incarnation,
+    weight: member.weight,
     version: member.version,
   };
 }
+
+/** `shares` as above. Entries are kept by their owner alone, so there are no replicas to name. */
+export const keyLocation = (owner: string, shares: ReadonlyMap<string, number>): KeyLocation => ({
+  owner,
+  replicas: [],
+  nodes: [...shares].map(([name, share]) => ({ name, share })),
+});

@@ -1,10 +1,10 @@
 import { joinAddress } from '../base/addresses.js';
-import { notStarted } from '../base/errors.js';
+import { invalidArgument, notStarted } from '../base/errors.js';
 import { HybridClock } from '../coherence/hybrid-clock.js';
 import { checkCall } from '../engine/arguments.js';
 import { CacheEngine } from '../engine/engine.js';
 import { resolveOptions } from '../engine/options.js';
-import { FixedMembership } from '../membership/fixed.js';
+import { AloneMembership } from '../membership/alone.js';
 import { systemClock } from '../platform/clock.js';
 import { xxh3Hasher } from '../platform/hasher.js';
 import { asyncLoadContext } from '../platform/load-context.js';
@@ -18,13 +18,12 @@ import type { NodeInfo } from '../ports/membership.js';
 import { lruIndex } from '../store/lru-index.js';
 import type { GrpcServer, GrpcServerLimits } from '../transport/grpc-server.js';
 import { createPeerLinks, type PeerLinks } from '../transport/peer-links.js';
+import { NodeGossip } from './gossip.js';
 import { LazyDialer } from './lazy-dialer.js';
 import { noPeers } from './no-peers.js';
 import { type EngineOptions, type ResolvedNode, resolveNode } from './options.js';
 import { quietLog } from './quiet-log.js';
 
-/** How long start waits for listed nodes that neither answer nor refuse. */
-const firstContactMs = 2000;
 /** What a message has beside key and value. */
 const messageOverheadBytes = 64 * 1024;
 
@@ -51,6 +50,7 @@ export class Engine extends CacheEngine {
   readonly #node: ResolvedNode;
   readonly #log: Log;
   readonly #listener: Listener | undefined;
+  readonly #gossip: NodeGossip | undefined;
   readonly #identity: { self: NodeInfo };
   #server: GrpcServer | undefined;
   /** Ends what start waits for. */
@@ -69,7 +69,7 @@ export class Engine extends CacheEngine {
     const log = quietLog(options.logger ?? silent);
     const hybrid = new HybridClock(systemClock);
     const hasher = options.hasher ?? xxh3Hasher;
-    const identity = { self: nodeInfo(node.name ?? shortHostname(), '') };
+    const identity = { self: nodeInfo(node.name ?? shortHostname(), '', '') };
     const self = (): NodeInfo => identity.self;
     let listener: Listener | undefined;
     if (node.bind !== undefined) {
@@ -95,11 +95,11 @@ export class Engine extends CacheEngine {
       listener = { at: node.bind, links, dialer, limits: { maxInflight, maxKeyBytes, maxValueBytes, maxFrameBytes } };
     }
     const peers = listener?.links ?? noPeers;
-    const addresses = node.discovery.provider === 'static' ? node.discovery.peers : [];
-    const membership = new FixedMembership(
-      { clock: systemClock, peers, self },
-      { addresses, minimumPeers: node.minimumPeers, firstContactMs },
-    );
+    const { bind, gossip: gossiping } = node;
+    const gossip =
+      bind === undefined || gossiping === undefined
+        ? undefined
+        : new NodeGossip({ ...node, bind, gossip: gossiping }, { log, peers, self });
     super(
       {
         clock: systemClock,
@@ -107,7 +107,7 @@ export class Engine extends CacheEngine {
         log,
         hasher,
         context: asyncLoadContext(),
-        membership,
+        membership: gossip?.membership ?? new AloneMembership(self),
         peers,
         hybrid,
         self,
@@ -119,6 +119,7 @@ export class Engine extends CacheEngine {
     this.#node = node;
     this.#log = log;
     this.#listener = listener;
+    this.#gossip = gossip;
     this.#identity = identity;
   }
 
@@ -147,9 +148,19 @@ export class Engine extends CacheEngine {
     return this.#stopping;
   }
 
+  /**
+   * Changes the gossip's secrets while the node runs: the first encrypts, all decrypt. To change a secret without a gap, add
+   * the new one behind the old on every node, then put it first on every node, then leave the old one out. Throws
+   * INVALID_ARGUMENT where gossip is in the clear, or would become so: that takes a restart.
+   */
+  setGossipSecrets(secrets: readonly string[]): void {
+    if (this.#gossip === undefined) throw invalidArgument('this node does not gossip, so it has no use for secrets');
+    this.#gossip.rotate(secrets);
+  }
+
   async #start(wait: Wait): Promise<void> {
     try {
-      if (this.#listener !== undefined) await this.#listen(this.#listener);
+      if (this.#listener !== undefined) await this.#listen(this.#listener, wait);
       await this.open(wait);
     } catch (error) {
       const now: Wait = { deadlineMs: systemClock.nowMs() };
@@ -167,7 +178,7 @@ export class Engine extends CacheEngine {
     await this.#server?.stop(wait);
   }
 
-  async #listen({ at, links, dialer, limits }: Listener): Promise<void> {
+  async #listen({ at, links, dialer, limits }: Listener, wait: Wait): Promise<void> {
     const addr = bindAddress(at);
     const [{ createGrpcServer }, { createGrpcDialer }] = await Promise.all([
       import('../transport/grpc-server.js'),
@@ -186,7 +197,8 @@ export class Engine extends CacheEngine {
       clock: systemClock,
     });
     const name = this.#node.name ?? `${shortHostname()}-${this.#server.port}`;
-    this.#identity.self = nodeInfo(name, joinAddress(advertisedAddress(addr), this.#server.port));
+    const gossip = await this.#gossip?.listen(wait);
+    this.#identity.self = nodeInfo(name, joinAddress(advertisedAddress(addr), this.#server.port), gossip ?? '');
   }
 
   #wait(options: CallOptions | undefined, defaultMs: number): Wait {
@@ -205,12 +217,12 @@ function refusalOf(options: CallOptions | undefined): unknown {
 }
 
 /** A new run of a node: its id is fresh, its incarnation the time of start in seconds, above that of any earlier run. */
-const nodeInfo = (name: string, address: string): NodeInfo => ({
+const nodeInfo = (name: string, address: string, gossip: string): NodeInfo => ({
   id: systemRandom.id(),
   name,
   address,
   admin: '',
-  gossip: '',
+  gossip,
   version: packageFacts().version,
   weight: 1,
   incarnation: Math.floor(systemClock.wallMs() / 1000),

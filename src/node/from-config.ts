@@ -3,8 +3,8 @@ import { createDataSource } from '../connectors/registry.js';
 import type { KeyspaceOptions } from '../engine/options.js';
 import { systemClock } from '../platform/clock.js';
 import type { Log } from '../ports/log.js';
+import { discoveryOf } from './discovery-of.js';
 import { Engine } from './engine.js';
-import { standalone, staticDiscovery } from './options.js';
 
 /** Makes the engine that a config describes. Rejects with INVALID_ARGUMENT where a data source cannot work as described. */
 export async function engineOf(config: NodeConfig, baseDir: string, logger: Log): Promise<Engine> {
@@ -35,9 +35,12 @@ export async function engineOf(config: NodeConfig, baseDir: string, logger: Log)
     name: config.name,
     label: config.label,
     bind: config.bind,
-    discovery: config.discovery.provider === 'static' ? staticDiscovery(config.discovery) : standalone(),
+    discovery: await discoveryOf(config.discovery, baseDir),
+    ...(config.gossip === false ? {} : { gossip: config.gossip }),
     cluster: {
       minimumPeers: cluster.minimumPeers,
+      joinRetryInterval: cluster.joinRetryIntervalMs,
+      maxJoinAttempts: cluster.maxJoinAttempts,
       bootstrapTimeout: cluster.bootstrapTimeoutMs,
       shutdownTimeout: cluster.shutdownTimeoutMs,
     },

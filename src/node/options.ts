@@ -1,27 +1,25 @@
-import { isAddress } from '../base/addresses.js';
+import { defaultGossipPort } from '../base/addresses.js';
 import { invalidArgument } from '../base/errors.js';
 import { type Duration, parseDuration } from '../base/units.js';
+import { standalone } from '../discovery/standalone.js';
 import type { CoreOptions } from '../engine/options.js';
+import { type SwimConfig, type SwimProfile, swimConfig, swimProfiles } from '../membership/swim/config.js';
+import type { Discovery } from '../ports/discovery.js';
 import type { Hasher } from '../ports/hasher.js';
 import type { Log } from '../ports/log.js';
 import type { EvictionIndexFactory } from '../store/entry.js';
 
-/** How a node finds the others. Made by `standalone()` and `staticDiscovery()`. */
-export type Discovery =
-  | { readonly provider: 'standalone' }
-  | { readonly provider: 'static'; readonly peers: readonly string[] };
-
-/** A node of its own, without a cluster. */
-export const standalone = (): Discovery => ({ provider: 'standalone' });
-
-/** A fixed list of the other nodes' gRPC addresses, `host:port`; this node's own may be among them. */
-export function staticDiscovery(options: { readonly peers: readonly string[] }): Discovery {
-  if (!Array.isArray(options?.peers)) throw invalidArgument('discovery.peers is not an array of host:port');
-  for (const peer of options.peers) {
-    if (!isAddress(peer))
-      throw invalidArgument(`discovery.peers has '${peer}', must be host:port such as 10.0.0.2:3320`);
-  }
-  return { provider: 'static', peers: [...options.peers] };
+export interface GossipOptions {
+  /** UDP and TCP port. Default 3322; 0 takes one that is free in both. */
+  readonly port?: number | undefined;
+  /** Timing: one data centre, one machine, or the open internet. Default lan. */
+  readonly profile?: SwimProfile | undefined;
+  /** How packets travel: as datagrams, or each on a short TCP connection. The same on all nodes. Default udp. */
+  readonly transport?: 'udp' | 'tcp' | undefined;
+  /** Base64 of 16, 24 or 32 bytes each. The first encrypts, all decrypt. Default none: gossip travels in the clear. */
+  readonly secrets?: readonly string[] | undefined;
+  /** Lowest, highest and current version of the delegate protocol, for pools of programs that check it, such as Serf. */
+  readonly delegateVersions?: readonly [min: number, max: number, current: number] | undefined;
 }
 
 export interface EngineOptions extends CoreOptions {
@@ -40,12 +38,18 @@ export interface EngineOptions extends CoreOptions {
         readonly port?: number | undefined;
       }
     | undefined;
-  /** Default: standalone. */
+  /** How this node finds the others: `staticDiscovery` and its like, or a provider of your own. Default: standalone. */
   readonly discovery?: Discovery | undefined;
+  /** How nodes tell each other who is there. With it, a standalone node waits to be found; without both it is alone. */
+  readonly gossip?: GossipOptions | undefined;
   readonly cluster?:
     | {
         /** Members, this node included, without which start fails. Default 1. */
         readonly minimumPeers?: number | undefined;
+        /** Pause between attempts to join. Default 1 s. */
+        readonly joinRetryInterval?: Duration | undefined;
+        /** Attempts after which a node that need not wait for others goes on alone, and tries on behind. Default 10. */
+        readonly maxJoinAttempts?: number | undefined;
         /** How long start may take. Default 30 s. */
         readonly bootstrapTimeout?: Duration | undefined;
         /** How long stop waits for operations under way. Default 30 s. */
@@ -68,9 +72,22 @@ export interface ResolvedNode {
     | { readonly addr: string | undefined; readonly interface: string | undefined; readonly port: number }
     | undefined;
   readonly discovery: Discovery;
+  /** undefined: neither listens for gossip nor looks for others. */
+  readonly gossip: ResolvedGossip | undefined;
   readonly minimumPeers: number;
+  readonly joinRetryIntervalMs: number;
+  readonly maxJoinAttempts: number;
   readonly bootstrapTimeoutMs: number;
   readonly shutdownTimeoutMs: number;
+}
+
+export interface ResolvedGossip {
+  readonly port: number;
+  readonly transport: 'udp' | 'tcp';
+  readonly swim: SwimConfig;
+  /** Raw keys; empty: in the clear. */
+  readonly keys: readonly Uint8Array[];
+  readonly delegateVersions: readonly [min: number, max: number, current: number] | undefined;
 }
 
 export const defaultPort = 3320;
@@ -79,26 +96,24 @@ const nameBytesMax = 128;
 /** The part of the options that concerns the node around the engine; throws INVALID_ARGUMENT naming the field. */
 export function resolveNode(options: EngineOptions): ResolvedNode {
   const discovery = options.discovery ?? standalone();
-  if (discovery.provider !== 'standalone' && discovery.provider !== 'static') {
-    const { provider } = discovery as { provider?: unknown };
-    throw invalidArgument(`discovery is '${provider}'; make it with staticDiscovery({ peers }) or standalone()`);
-  }
-  const clustered = discovery.provider !== 'standalone';
+  checkDiscovery(discovery);
+  const clustered = discovery.provider !== 'standalone' || options.gossip !== undefined;
   const bind = options.bind ?? (clustered ? {} : undefined);
-  const port = bind?.port ?? defaultPort;
-  if (!Number.isInteger(port) || port < 0 || port > 65_535) {
-    throw invalidArgument(`bind.port is ${port}, must be a whole number from 0 to 65535`);
-  }
+  const port = checkPort('bind.port', bind?.port ?? defaultPort);
   checkText('bind.addr', bind?.addr);
   checkText('bind.interface', bind?.interface);
   const minimumPeers = options.cluster?.minimumPeers ?? 1;
   if (!Number.isInteger(minimumPeers) || minimumPeers < 1 || minimumPeers > 10_000) {
     throw invalidArgument(`cluster.minimumPeers is ${minimumPeers}, must be a whole number from 1 to 10000`);
   }
-  if (bind === undefined && minimumPeers > 1) {
+  if (!clustered && minimumPeers > 1) {
     throw invalidArgument(
-      `cluster.minimumPeers is ${minimumPeers}, but without bind and discovery there is only this node; give it one of them`,
+      `cluster.minimumPeers is ${minimumPeers}, but without discovery and gossip there is only this node; give it one of them`,
     );
+  }
+  const maxJoinAttempts = options.cluster?.maxJoinAttempts ?? 10;
+  if (!Number.isInteger(maxJoinAttempts) || maxJoinAttempts < 1 || maxJoinAttempts > 1_000_000) {
+    throw invalidArgument(`cluster.maxJoinAttempts is ${maxJoinAttempts}, must be a whole number from 1 to 1000000`);
   }
   checkName('name', options.name);
   checkName('label', options.label);
@@ -107,10 +122,69 @@ export function resolveNode(options: EngineOptions): ResolvedNode {
     name: options.name,
     bind: bind && { addr: bind.addr, interface: bind.interface, port },
     discovery,
+    gossip: clustered ? resolveGossip(options.gossip ?? {}) : undefined,
     minimumPeers,
+    joinRetryIntervalMs: duration('cluster.joinRetryInterval', options.cluster?.joinRetryInterval, 1000),
+    maxJoinAttempts,
     bootstrapTimeoutMs: duration('cluster.bootstrapTimeout', options.cluster?.bootstrapTimeout, 30_000),
     shutdownTimeoutMs: duration('cluster.shutdownTimeout', options.cluster?.shutdownTimeout, 30_000),
   };
+}
+
+function checkDiscovery(discovery: Discovery): void {
+  const { provider, start, find, stop } = (discovery ?? {}) as Partial<Discovery>;
+  if (typeof provider === 'string' && [start, find, stop].every((method) => typeof method === 'function')) return;
+  throw invalidArgument(
+    'discovery is no provider; make one with staticDiscovery, dnsDiscovery, natsDiscovery, kubernetesDiscovery or standalone',
+  );
+}
+
+function checkPort(field: string, port: number): number {
+  if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port;
+  throw invalidArgument(`${field} is ${port}, must be a whole number from 0 to 65535`);
+}
+
+/** A name whose node is dead may be taken by another address after so long: a pod comes back elsewhere. */
+const deadReclaimMs = 1000;
+/** One connection for each packet takes its time; values of distcache-go, whose nodes may be in the pool. */
+const overTcp = { probeIntervalMs: 5000, probeTimeoutMs: 2000, tcpPings: false } as const;
+
+function resolveGossip(gossip: GossipOptions): ResolvedGossip {
+  const { port = defaultGossipPort, profile = 'lan', transport = 'udp', secrets = [], delegateVersions } = gossip;
+  if (!Object.hasOwn(swimProfiles, profile)) {
+    throw invalidArgument(`gossip.profile is '${profile}', must be one of ${Object.keys(swimProfiles).join(', ')}`);
+  }
+  if (transport !== 'udp' && transport !== 'tcp') {
+    throw invalidArgument(`gossip.transport is '${transport}', must be udp or tcp`);
+  }
+  if (delegateVersions !== undefined) checkVersions(delegateVersions);
+  return {
+    port: checkPort('gossip.port', port),
+    transport,
+    swim: swimConfig(profile, { deadReclaimMs, ...(transport === 'tcp' ? overTcp : {}) }),
+    keys: keysOf(secrets),
+    delegateVersions,
+  };
+}
+
+/** The raw keys of base64 texts. Throws INVALID_ARGUMENT, which doesn't show the text. */
+export function keysOf(secrets: readonly string[]): readonly Uint8Array[] {
+  return secrets.map((secret, index) => {
+    const key = typeof secret === 'string' ? Buffer.from(secret, 'base64') : Buffer.alloc(0);
+    if ([16, 24, 32].includes(key.length)) return key;
+    throw invalidArgument(
+      `gossip.secrets[${index}] has ${key.length} bytes, must be base64 of 16, 24 or 32; make one with: openssl rand -base64 32`,
+    );
+  });
+}
+
+function checkVersions(versions: readonly [number, number, number]): void {
+  const [min, max, current] = versions;
+  const inRange = versions.length === 3 && versions.every((v) => Number.isInteger(v) && v >= 0 && v <= 255);
+  if (inRange && min <= current && current <= max) return;
+  throw invalidArgument(
+    `gossip.delegateVersions is [${versions.join(', ')}], must be lowest, highest and current version, 0 to 255 each`,
+  );
 }
 
 function duration(field: string, given: Duration | undefined, fallbackMs: number): number {

@@ -1,5 +1,5 @@
 import type { DistcacheError } from '../base/errors.js';
-import type { MemberState } from './membership.js';
+import type { Member, MemberState } from './membership.js';
 import type { Outcome } from './peers.js';
 
 /** Of every operation: both ends of a wait. Without `timeoutMs` the keyspace's own time-out holds. */
@@ -79,6 +79,13 @@ export interface NodeStatus {
   readonly gossip: string;
   readonly state: 'starting' | 'serving' | 'draining' | 'stopped';
   readonly label: string;
+  /** It answers for keys. */
+  readonly serving: boolean;
+  readonly incarnation: number;
+  /** Its part of the ring relative to others; 1 is normal. */
+  readonly weight: number;
+  /** Of this run of the node. */
+  readonly id: string;
 }
 
 export interface PeerStatus {
@@ -86,16 +93,38 @@ export interface PeerStatus {
   readonly name: string;
   readonly state: MemberState;
   readonly isSelf: boolean;
+  /** It answers for keys. */
+  readonly serving: boolean;
+  /** '' and port 0 of members that speak no gRPC. */
   readonly bindAddr: string;
   readonly bindPort: number;
   /** 0 where there is no gossip. */
   readonly discoveryPort: number;
+  /** `host:port`, or 'none'. */
+  readonly gossip: string;
   readonly admin: string;
   /** Part of the key space it owns, 0 to 1. */
   readonly ringShare: number;
   readonly incarnation: number;
+  readonly weight: number;
   readonly version: string;
 }
+
+/** Who holds a key, and how the ring is shared out, as one node sees it. */
+export interface KeyLocation {
+  readonly owner: string;
+  /** Names of the nodes that keep the entry beside the owner. */
+  readonly replicas: readonly string[];
+  /** Of all who own keys, sorted by name; the shares add up to 1. */
+  readonly nodes: readonly { readonly name: string; readonly share: number }[];
+}
+
+/** What happens in the cluster, as one node sees it. */
+export type ClusterEvent =
+  | { readonly type: 'peer-joined' | 'peer-left' | 'peer-failed' | 'peer-updated'; readonly peer: Member }
+  | { readonly type: 'keyspace-deleted'; readonly keyspace: string }
+  /** Whoever follows was too slow: so many events are missing here. */
+  | { readonly type: 'gap'; readonly missed: number };
 
 export interface KeyspaceStatus {
   readonly name: string;
@@ -140,4 +169,8 @@ export interface CacheService extends Cache {
   describeKeyspaces(): readonly KeyspaceStatus[];
   /** Rejects with KEYSPACE_NOT_FOUND. */
   describeKeyspace(name: string): KeyspaceStatus;
+  /** Throws KEYSPACE_NOT_FOUND, and NOT_STARTED while the node does not serve. */
+  locate(keyspace: string, key: string): KeyLocation;
+  /** From this call on, until the node stops or `signal` aborts. Throws OVERLOADED where too many follow already. */
+  events(options?: { readonly signal?: AbortSignal }): AsyncIterableIterator<ClusterEvent>;
 }

@@ -37,6 +37,8 @@ export type MemberChange =
 export interface Membership {
   /** Resolves once this node has met those it could meet; rejects with CLUSTER_QUORUM when they are too few in time. */
   start(wait: Wait): Promise<void>;
+  /** Tells the others that this node gives its keys away; it goes on answering. */
+  drain(): void;
   /** Tells the others, then stops. Idempotent. */
   stop(wait: Wait): Promise<void>;
   /** Known members, this node included, sorted by name; the dead and those who left are listed for a while. */

@@ -1,7 +1,7 @@
 import { HybridClock } from '../../src/coherence/hybrid-clock.js';
 import { CacheEngine } from '../../src/engine/engine.js';
 import { type CoreOptions, type KeyspaceOptions, resolveOptions } from '../../src/engine/options.js';
-import { FixedMembership } from '../../src/membership/fixed.js';
+import { LinkMembership } from './link-membership.js';
 import { xxh3Hasher } from '../../src/platform/hasher.js';
 import { asyncLoadContext } from '../../src/platform/load-context.js';
 import type { FetchOptions, FetchResult } from '../../src/ports/data-source.js';
@@ -102,7 +102,7 @@ export class TestCluster {
     const addresses = Array.from({ length: count }, (_, i) => `node-${i + 1}:3320`).filter(
       (other) => other !== address,
     );
-    const membership = new FixedMembership(
+    const membership = new LinkMembership(
       { clock, peers: links, self: () => self },
       { addresses, minimumPeers: 1, firstContactMs: 2000 },
     );

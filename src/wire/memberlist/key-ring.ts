@@ -54,6 +54,11 @@ export class KeyRing {
     this.#keys = this.#keys.filter((_, at) => at !== index);
   }
 
+  /** Has these keys and no others from now on, all at once; when one of them cannot be, nothing changes. */
+  replace(keys: readonly Uint8Array[]): void {
+    this.#keys = new KeyRing(keys).keys;
+  }
+
   #indexOf(key: Uint8Array): number {
     // Comparing in constant time would guard nothing: whoever calls this knows or sets the keys.
     return this.#keys.findIndex((known) => Buffer.compare(known.export(), key) === 0);

@@ -22,7 +22,7 @@ function topologyOf(members: Member[], linked: Member[] = []): Topology {
   const unused = () => {
     throw new Error('nobody asks for this');
   };
-  const membership = { members: () => members, start: unused, stop: unused, onChange: unused };
+  const membership = { members: () => members, start: unused, stop: unused, drain: unused, onChange: unused };
   const topology = new Topology(membership, { linked: () => linked }, xxh3Hasher, 512, () => self);
   topology.refresh();
   return topology;

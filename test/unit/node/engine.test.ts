@@ -147,10 +147,11 @@ describe('Engine, as an application uses it', () => {
         };
         const failing: DataSource = { ...dataSource, close: () => Promise.reject(new Error('busy')) };
         const keyspaces = [{ name: 'ks', maxBytes: '1MiB', dataSource: failing }];
-        const first = make({ name: 'one', bind: { port: 0 }, logger, keyspaces });
+        const at = { bind: { port: 0 }, gossip: { port: 0 }, logger, keyspaces };
+        const first = make({ name: 'one', ...at });
         await first.start();
-        const discovery = staticDiscovery({ peers: [first.status().grpc] });
-        const second = make({ name: 'two', bind: { port: 0 }, logger, keyspaces, discovery });
+        const discovery = staticDiscovery({ peers: [first.status().gossip] });
+        const second = make({ name: 'two', ...at, discovery });
         await second.start();
         const keys = Array.from({ length: 20 }, (_, i) => `k${i}`);
         const found = await second.getMany('ks', keys);

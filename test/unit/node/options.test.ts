@@ -1,6 +1,8 @@
 import { expect } from 'chai';
 import { codeOf, messageOf } from '../../../src/base/errors.js';
-import { type EngineOptions, resolveNode, standalone, staticDiscovery } from '../../../src/node/options.js';
+import { standalone } from '../../../src/discovery/standalone.js';
+import { staticDiscovery } from '../../../src/discovery/static.js';
+import { type EngineOptions, keysOf, resolveNode } from '../../../src/node/options.js';
 
 const minimal = { keyspaces: [] };
 const problemOf = (make: () => unknown): string => {
@@ -14,15 +16,41 @@ const problemOf = (make: () => unknown): string => {
 
 describe('node: options', () => {
   it('has the defaults of the original', () => {
-    expect(resolveNode({ ...minimal, discovery: staticDiscovery({ peers: [] }) })).to.deep.equal({
+    const discovery = staticDiscovery({ peers: ['10.0.0.2:3322'] });
+    const { gossip, ...node } = resolveNode({ ...minimal, discovery });
+    expect(node).to.deep.equal({
       label: '',
       name: undefined,
       bind: { addr: undefined, interface: undefined, port: 3320 },
-      discovery: { provider: 'static', peers: [] },
+      discovery,
       minimumPeers: 1,
+      joinRetryIntervalMs: 1000,
+      maxJoinAttempts: 10,
       bootstrapTimeoutMs: 30_000,
       shutdownTimeoutMs: 30_000,
     });
+    expect(gossip).to.deep.include({ port: 3322, transport: 'udp', keys: [], delegateVersions: undefined });
+    expect(gossip?.swim).to.include({ probeIntervalMs: 1000, probeTimeoutMs: 500, tcpPings: true });
+  });
+
+  it('gossips with discovery, or where it is told to; else it neither listens nor looks', () => {
+    expect(resolveNode({ ...minimal, bind: {} }).gossip).to.equal(undefined);
+    expect(resolveNode({ ...minimal, gossip: {} })).to.have.nested.property('gossip.port', 3322);
+    expect(resolveNode({ ...minimal, gossip: {} }).bind).to.include({ port: 3320 });
+  });
+
+  it('probes at the pace of distcache-go where packets travel over TCP', () => {
+    const { gossip } = resolveNode({ ...minimal, gossip: { transport: 'tcp' } });
+    expect(gossip?.swim).to.include({ probeIntervalMs: 5000, probeTimeoutMs: 2000, tcpPings: false });
+  });
+
+  it('reads secrets of 16, 24 and 32 bytes, the first first', () => {
+    const secrets = [32, 16, 24].map((length, i) => Buffer.alloc(length, i).toString('base64'));
+    expect(keysOf(secrets).map((key) => [key.length, key[0]])).to.deep.equal([
+      [32, 0],
+      [16, 1],
+      [24, 2],
+    ]);
   });
 
   it('listens nowhere without a cluster and without bind', () => {
@@ -37,7 +65,19 @@ describe('node: options', () => {
     ['a name of 128 bytes', { name: 'x'.repeat(128) }],
     ['a name in any script', { name: 'узел-1 😀' }],
     ['the empty label', { label: '' }],
-    ['minimumPeers of a node that others may dial', { bind: {}, cluster: { minimumPeers: 3 } }],
+    ['minimumPeers of a node that others may find', { gossip: {}, cluster: { minimumPeers: 3 } }],
+    [
+      'a provider of the application',
+      {
+        discovery: {
+          provider: 'ours',
+          findAgainMs: 1,
+          start: async () => {},
+          find: async () => [],
+          stop: async () => {},
+        },
+      },
+    ],
     ['time-outs as text', { cluster: { bootstrapTimeout: '90s', shutdownTimeout: '24h' } }],
     ['time-outs of 0', { cluster: { bootstrapTimeout: 0, shutdownTimeout: '0s' } }],
   ];
@@ -74,8 +114,18 @@ describe('node: options', () => {
     ['a time-out that is NaN', { cluster: { shutdownTimeout: Number.NaN } }, /shutdownTimeout is NaN/],
     ['a time-out without a unit', { cluster: { shutdownTimeout: '30' } }, /shutdownTimeout is 30/],
     ['a time-out that is null', { cluster: { shutdownTimeout: null } }, /shutdownTimeout is null/],
-    ['a discovery of another sort', { discovery: { provider: 'nats' } }, /discovery is 'nats'; make it with/],
-    ['a discovery that is a list', { discovery: ['a:1'] }, /discovery is 'undefined'; make it with/],
+    ['a discovery of another sort', { discovery: { provider: 'nats' } }, /discovery is no provider; make one with/],
+    ['a discovery that is a list', { discovery: ['a:1'] }, /discovery is no provider/],
+    ['a gossip port of 70000', { gossip: { port: 70_000 } }, /gossip\.port is 70000/],
+    [
+      'an unknown profile',
+      { gossip: { profile: 'moon' } },
+      /gossip\.profile is 'moon', must be one of lan, local, wan/,
+    ],
+    ['an unknown transport', { gossip: { transport: 'ip' } }, /gossip\.transport is 'ip', must be udp or tcp/],
+    ['a secret of 5 bytes', { gossip: { secrets: ['aGVsbG8='] } }, /secrets\[0\] has 5 bytes, must be .* openssl rand/],
+    ['versions out of order', { gossip: { delegateVersions: [3, 2, 3] } }, /delegateVersions is \[3, 2, 3\], must be/],
+    ['no attempt to join', { gossip: {}, cluster: { maxJoinAttempts: 0 } }, /maxJoinAttempts is 0, must be/],
   ];
   for (const [name, options, message] of bad) {
     it(`refuses ${name}`, () => {
@@ -84,30 +134,4 @@ describe('node: options', () => {
       expect(problem).to.match(message);
     });
   }
-
-  describe('staticDiscovery', () => {
-    it('keeps its own copy of the list', () => {
-      const peers = ['a:1', '[::1]:2'];
-      const discovery = staticDiscovery({ peers });
-      peers.push('nonsense');
-      expect(discovery).to.deep.equal({ provider: 'static', peers: ['a:1', '[::1]:2'] });
-    });
-
-    const lists: readonly [string, unknown, RegExp][] = [
-      ['a host without a port', ['a:1', 'b'], /discovery\.peers has 'b', must be host:port such as/],
-      ['an empty text', [''], /discovery\.peers has ''/],
-      ['a number', [3320], /discovery\.peers has '3320'/],
-      ['null', [null], /discovery\.peers has 'null'/],
-      ['a text in place of the list', 'a:1', /is not an array/],
-      ['no list', undefined, /is not an array/],
-    ];
-    for (const [name, peers, message] of lists) {
-      it(`refuses ${name}`, () => {
-        expect(problemOf(() => staticDiscovery({ peers: peers as string[] }))).to.match(message);
-      });
-    }
-    it('refuses to be called with nothing', () => {
-      expect(problemOf(() => staticDiscovery(undefined as never))).to.match(/is not an array/);
-    });
-  });
 });

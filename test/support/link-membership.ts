@@ -1,9 +1,9 @@
-import { aborted, DistcacheError } from '../base/errors.js';
-import { type Cancel, type Clock, remainingMs, type Wait } from '../ports/clock.js';
-import type { Member, MemberChange, MemberState, Membership, NodeInfo } from '../ports/membership.js';
-import type { LinkEvent, PeerNetwork } from '../ports/peers.js';
+import { aborted, DistcacheError } from '../../src/base/errors.js';
+import { type Cancel, type Clock, remainingMs, type Wait } from '../../src/ports/clock.js';
+import type { Member, MemberChange, MemberState, Membership, NodeInfo } from '../../src/ports/membership.js';
+import type { LinkEvent, PeerNetwork } from '../../src/ports/peers.js';
 
-export interface FixedMembershipOptions {
+export interface LinkMembershipOptions {
   /** gRPC addresses of the other nodes, `host:port`; this node's own may be among them. */
   readonly addresses: readonly string[];
   /** Members, this node included, without which start fails. */
@@ -12,7 +12,7 @@ export interface FixedMembershipOptions {
   readonly firstContactMs: number;
 }
 
-export interface FixedMembershipDeps {
+export interface LinkMembershipDeps {
   readonly clock: Clock;
   readonly peers: PeerNetwork;
   readonly self: () => NodeInfo;
@@ -26,9 +26,9 @@ const goneMax = 1000;
  * Members from a fixed list of addresses: a node counts as alive while its link is up, whoever dialled. Peers that are
  * not listed here but list this node are members too, so one list need not be the mirror of the other.
  */
-export class FixedMembership implements Membership {
-  readonly #deps: FixedMembershipDeps;
-  readonly #options: FixedMembershipOptions;
+export class LinkMembership implements Membership {
+  readonly #deps: LinkMembershipDeps;
+  readonly #options: LinkMembershipOptions;
   readonly #alive = new Map<string, NodeInfo>();
   readonly #gone = new Map<string, { member: Member; atMs: number }>();
   readonly #listeners = new Set<(change: MemberChange) => void>();
@@ -36,7 +36,7 @@ export class FixedMembership implements Membership {
   readonly #stopping = new AbortController();
   #unsubscribe: Cancel[] = [];
 
-  constructor(deps: FixedMembershipDeps, options: FixedMembershipOptions) {
+  constructor(deps: LinkMembershipDeps, options: LinkMembershipOptions) {
     this.#deps = deps;
     this.#options = options;
   }
@@ -55,6 +55,8 @@ export class FixedMembership implements Membership {
     await this.#firstContact(wait);
     await this.#quorum(wait);
   }
+
+  drain(): void {}
 
   async stop(): Promise<void> {
     this.#stopping.abort();

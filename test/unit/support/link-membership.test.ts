@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { codeOf } from '../../../src/base/errors.js';
-import { FixedMembership, type FixedMembershipOptions } from '../../../src/membership/fixed.js';
 import { FakeClock } from '../../support/fake-clock.js';
+import { LinkMembership, type LinkMembershipOptions } from '../../support/link-membership.js';
 import { nodeInfo } from '../../support/peer-nodes.js';
 import { ScriptedNetwork } from '../../support/scripted-network.js';
 
@@ -9,12 +9,12 @@ const self = nodeInfo('self', 'self:1', 'self');
 const a = nodeInfo('a', 'a:1', 'node-a');
 const b = nodeInfo('b', 'b:1', 'node-b');
 
-describe('FixedMembership', () => {
+describe('LinkMembership', () => {
   let clock: FakeClock;
   let network: ScriptedNetwork;
-  let membership: FixedMembership;
-  const make = (options: Partial<FixedMembershipOptions> = {}): void => {
-    membership = new FixedMembership(
+  let membership: LinkMembership;
+  const make = (options: Partial<LinkMembershipOptions> = {}): void => {
+    membership = new LinkMembership(
       { clock, peers: network, self: () => self },
       { addresses: ['a:1', 'b:1'], minimumPeers: 1, firstContactMs: 2000, ...options },
     );
@@ -130,7 +130,7 @@ describe('FixedMembership', () => {
 
   it('knows its own address only after it listens, and lists it then', async () => {
     let own = nodeInfo('self', '', 'self');
-    const late = new FixedMembership(
+    const late = new LinkMembership(
       { clock, peers: network, self: () => own },
       { addresses: [], minimumPeers: 1, firstContactMs: 2000 },
     );

@@ -1,6 +1,6 @@
-import { FixedMembership } from '../../src/membership/fixed.js';
 import { FakeClock } from '../support/fake-clock.js';
 import { FakeNetwork } from '../support/fake-network.js';
+import { LinkMembership } from '../support/link-membership.js';
 import { countingStamp, fakeNode, nodeInfo, type PeerNode } from '../support/peer-nodes.js';
 import { ScriptedNetwork } from '../support/scripted-network.js';
 import { membershipContract } from './membership.contract.js';
@@ -20,7 +20,7 @@ membershipContract(
       if (peer !== undefined) clock.after(5, () => network.up(peer));
       else clock.after(5, () => network.refuse(address));
     };
-    const membership = new FixedMembership(
+    const membership = new LinkMembership(
       { clock, peers: network, self: () => self },
       { addresses: [...others, ...expected].map(addressOf), minimumPeers, firstContactMs: 2000 },
     );
@@ -62,7 +62,7 @@ membershipContract('a fixed list, on links over the fake network', async ({ mini
     running.set(name, peer);
   };
   for (const name of others) appear(name);
-  const membership = new FixedMembership(
+  const membership = new LinkMembership(
     { clock, peers: node.links, self: () => self },
     { addresses: [...others, ...expected].map(addressOf), minimumPeers, firstContactMs: 2000 },
   );
