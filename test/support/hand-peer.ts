@@ -24,6 +24,24 @@ export const serfVsn: Vsn = [1, 5, 2, 2, 5, 4];
 
 const none = new Uint8Array();
 
+/** A short text, or a small number, in msgpack. */
+const packed = (value: string | number): Uint8Array =>
+  typeof value === 'number'
+    ? Uint8Array.of(value)
+    : Buffer.concat([Uint8Array.of(0xa0 | value.length), Buffer.from(value)]);
+
+/** Metadata as Serf's agents read it: their tags. Fewer than 16 of them, each text of up to 31 characters of ASCII. */
+export function serfTags(tags: Readonly<Record<string, string>>): Uint8Array {
+  const words = Object.entries(tags).flat();
+  return new Uint8Array(Buffer.concat([Uint8Array.of(0xff, 0x80 | (words.length / 2)), ...words.map(packed)]));
+}
+
+/** Serf's own announcement that a node is about to leave, as payload of a user message. `time` is below 128. */
+export const serfLeaveIntent = (node: string, time: number): Uint8Array =>
+  new Uint8Array(
+    Buffer.concat([Uint8Array.of(0, 0x83), ...['LTime', time, 'Node', node, 'Prune'].map(packed), Uint8Array.of(0xc2)]),
+  );
+
 /** No label, no compression; in the clear, or under this key. */
 export const gossipPolicy = (key?: Uint8Array): PacketPolicy => ({
   label: none,

@@ -123,8 +123,10 @@ export class SerfAgent {
     return { addr: bytesOfIp(this.host)!, port: this.port };
   }
 
+  /** Its log, without a word of our own questions. */
   get text(): string {
-    return this.lines.map((line) => line.text).join('\n');
+    const lines = this.lines.map(({ text }) => text);
+    return lines.filter((text) => !text.includes('agent.ipc: Accepted client')).join('\n');
   }
 
   /** Resolves when its gossip and its RPC answer. */
@@ -232,6 +234,7 @@ const has = (text: string, words: string | RegExp): boolean =>
 /** The agents of one test: whatever was started here is gone after `close`, and at the latest with this process. */
 export class SerfAgents {
   readonly #agents: SerfAgent[] = [];
+  #count = 0;
   readonly #killAll = (): void => {
     for (const agent of this.#agents) agent.signal('SIGKILL');
   };
@@ -243,7 +246,7 @@ export class SerfAgents {
   /** Starts an agent, and resolves when it is ready. */
   async start(options: SerfOptions = {}): Promise<SerfAgent> {
     const { profile = 'local', encrypt, join = [], tags = {}, compression = true } = options;
-    const name = options.name ?? `s${this.#agents.length + 1}`;
+    const name = options.name ?? `s${++this.#count}`;
     const host = this.ips.next();
     const port = await freePort(host);
     const rpc = joinAddress(host, await freePort(host));
@@ -268,5 +271,6 @@ export class SerfAgents {
     await Promise.all(this.#agents.map((agent) => agent.ended()));
     process.removeListener('exit', this.#killAll);
     this.#agents.length = 0;
+    this.#count = 0;
   }
 }
