@@ -17,7 +17,7 @@ export interface FollowerOptions {
 /** How a list ended, for whoever waited for it. `stopped`: it never will. */
 export type ListOutcome =
   | { readonly is: 'listed'; readonly addresses: readonly string[] }
-  | { readonly is: 'failed'; readonly error: DistcacheError | undefined }
+  | { readonly is: 'failed'; readonly error: DistcacheError }
   | { readonly is: 'stopped' };
 
 /** A watch is asked for this long and up to a fifth more, so that nodes started together do not all ask again at once. */
