@@ -1,6 +1,8 @@
 import { expect } from 'chai';
 import { codeOf, messageOf } from '../../../src/base/errors.js';
+import { Stop } from '../../../src/base/stop-signal.js';
 import { dnsWith } from '../../../src/discovery/dns.js';
+import { Round } from '../../../src/discovery/rounds.js';
 import { standalone } from '../../../src/discovery/standalone.js';
 import { staticWith } from '../../../src/discovery/static.js';
 import type { Wait } from '../../../src/ports/clock.js';
@@ -158,6 +160,9 @@ describe('discovery: static and dns', () => {
       names.hosts.set('cache', many);
       await start(dnsWith({ name: 'cache' }, names.make));
       expect(await find()).to.have.lengthOf(1000);
+      const round = new Round(names.make(), new Stop());
+      await round.resolve('cache', 0, [1, 2, 3]);
+      expect(round.count).to.equal(10_000);
     });
 
     it('what hangs and cannot be cancelled is asked once, however often callers give up', async () => {
@@ -186,6 +191,41 @@ describe('discovery: static and dns', () => {
       names.retry();
       await clock.settle();
       expect(logged).to.deep.equal([]);
+    });
+
+    it('questions that stop cancels are no failures to tell', async () => {
+      names.hosts.set('slow', 'silent');
+      await start(staticWith({ peers: ['10.0.0.1', 'slow'] }, names.make));
+      expect(await find(100)).to.deep.equal(['10.0.0.1:3322']);
+      await discovery.stop(wait());
+      await clock.settle();
+      expect(names.waiting).to.equal(0);
+      expect(logged).to.deep.equal([]);
+    });
+
+    it('a caller that has its answer hears no more of its signal, and one that gave up neither', async () => {
+      const { signal } = new AbortController();
+      let listening = 0;
+      const counted = {
+        aborted: false,
+        reason: undefined,
+        addEventListener: (type: 'abort', listener: () => void) => {
+          listening++;
+          signal.addEventListener(type, listener);
+        },
+        removeEventListener: (type: 'abort', listener: () => void) => {
+          listening--;
+          signal.removeEventListener(type, listener);
+        },
+      };
+      const ask = (): Promise<unknown> =>
+        clock.until(discovery.find({ ...wait(100), signal: counted }).catch((error: unknown) => error));
+      await start(dnsWith({ name: 'cache' }, names.make));
+      expect(await ask()).to.deep.equal([]);
+      expect(listening).to.equal(0);
+      names.all = 'silent';
+      expect(codeOf(await ask())).to.equal('TIMEOUT');
+      expect(listening).to.equal(0);
     });
 
     it('a fault of the resolver itself is an error and nothing worse', async () => {
