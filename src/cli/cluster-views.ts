@@ -1,5 +1,9 @@
+import { joinAddress } from '../base/addresses.js';
 import { formatDuration, formatSize } from '../base/units.js';
-import type { KeyspaceStatus, NodeStatus, PeerStatus } from '../ports/cache.js';
+import type { WatchedEvent } from '../client/events.js';
+import type { KeyLocation, KeyspaceStatus, NodeStatus, PeerStatus } from '../ports/cache.js';
+import type { Member } from '../ports/membership.js';
+import { oneLine } from './failure.js';
 import { properties, table } from './table.js';
 import type { Sink } from './terminal.js';
 
@@ -17,6 +21,9 @@ export const peerJson = (peer: PeerStatus) => ({
   incarnation: peer.incarnation,
   version: peer.version,
   id: peer.id,
+  serving: peer.serving,
+  gossip: peer.gossip,
+  weight: peer.weight,
 });
 
 export const statusJson = (status: NodeStatus) => ({
@@ -32,6 +39,10 @@ export const statusJson = (status: NodeStatus) => ({
   admin: status.admin,
   gossip: status.gossip,
   label: status.label,
+  serving: status.serving,
+  incarnation: status.incarnation,
+  weight: status.weight,
+  id: status.id,
 });
 
 export const keyspaceJson = (keyspace: KeyspaceStatus) => ({
@@ -46,15 +57,48 @@ export const keyspaceJson = (keyspace: KeyspaceStatus) => ({
   stats: keyspace.stats,
 });
 
+/** `ratio`: the greatest share over the mean one; 1 where all own the same. */
+export function locationJson(keyspace: string, key: string, { owner, replicas, nodes }: KeyLocation) {
+  const [first, ...others] = nodes;
+  const most = others.reduce((found, node) => (found === undefined || node.share > found.share ? node : found), first);
+  const hottest = most === undefined ? null : { name: most.name, ratio: most.share * nodes.length };
+  return { keyspace, key, owner, replicas, nodes, hottest };
+}
+
+/** One line of `events --json`. */
+export const eventJson = (event: WatchedEvent) => ({
+  time: event.at.toISOString(),
+  type: event.type,
+  told_by: event.node,
+  ...('peer' in event ? memberJson(event.peer) : {}),
+  ...('keyspace' in event ? { keyspace: event.keyspace } : {}),
+  ...('missed' in event ? { missed: event.missed } : {}),
+});
+
+const memberJson = (peer: Member) => ({
+  node: peer.name,
+  state: peer.state,
+  serving: peer.serving,
+  grpc: peer.address,
+  gossip: peer.gossip || 'none',
+  admin: peer.admin || 'off',
+  version: peer.version,
+  weight: peer.weight,
+  incarnation: peer.incarnation,
+  id: peer.id,
+});
+
 type Width = Pick<Sink, 'isTerminal' | 'columns'>;
 
 export type PeerJson = ReturnType<typeof peerJson>;
 export type StatusJson = ReturnType<typeof statusJson>;
+export type LocationJson = ReturnType<typeof locationJson>;
 export type KeyspaceJson = ReturnType<typeof keyspaceJson>;
 
 const percent = (share: number): string => `${(share * 100).toFixed(1)}%`;
 const orDash = (text: string): string => (text === '' ? '-' : text);
-const hostPort = (host: string, port: number): string => (host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`);
+const hostPort = (host: string, port: number): string => (host === '' ? '-' : joinAddress(host, port));
+const yesNo = (value: boolean): string => (value ? 'yes' : 'no');
 
 export const peersText = (peers: readonly PeerJson[], width: Width): string =>
   table(
@@ -62,10 +106,12 @@ export const peersText = (peers: readonly PeerJson[], width: Width): string =>
     [
       { heading: 'name', cell: (peer) => `${peer.name}${peer.is_self ? ' *' : ''}` },
       { heading: 'state', cell: (peer) => peer.state },
+      { heading: 'serving', cell: (peer) => yesNo(peer.serving) },
       { heading: 'grpc', cell: (peer) => hostPort(peer.bind_addr, peer.bind_port), flexible: true },
-      { heading: 'gossip', cell: (peer) => (peer.discovery_port === 0 ? '-' : `:${peer.discovery_port}`) },
+      { heading: 'gossip', cell: (peer) => (peer.gossip === 'none' ? '-' : peer.gossip) },
       { heading: 'admin', cell: (peer) => orDash(peer.admin) },
       { heading: 'share', cell: (peer) => percent(peer.ring_share) },
+      { heading: 'weight', cell: (peer) => peer.weight },
       { heading: 'version', cell: (peer) => orDash(peer.version) },
       { heading: 'incarnation', cell: (peer) => peer.incarnation },
     ],
@@ -76,17 +122,48 @@ export const statusText = (status: StatusJson): string =>
   properties([
     ['node', status.node],
     ['state', status.state],
-    ['healthy', status.healthy ? 'yes' : 'no'],
-    ['ready', status.ready ? 'yes' : 'no'],
+    ['healthy', yesNo(status.healthy)],
+    ['ready', yesNo(status.ready)],
     ['version', status.version],
     ['uptime', formatDuration(status.uptime_ms)],
+    ['serving', yesNo(status.serving)],
     ['ring share', percent(status.ring_share)],
+    ['weight', status.weight],
+    ['incarnation', status.incarnation],
     ['peers', status.peers],
     ['grpc', status.grpc],
     ['admin', status.admin],
     ['gossip', status.gossip],
     ['label', orDash(status.label)],
+    ['id', status.id],
   ]);
+
+export const locationText = ({ owner, replicas, nodes, hottest }: LocationJson, width: Width): string =>
+  [
+    properties([
+      ['owner', owner],
+      ['replicas', replicas.join(', ') || 'none'],
+      ['hottest', hottest === null ? '-' : `${hottest.name}, ${hottest.ratio.toFixed(2)} times the mean`],
+    ]),
+    table(
+      nodes,
+      [
+        { heading: 'node', cell: ({ name }) => (name === owner ? `${name} *` : name), flexible: true },
+        { heading: 'share', cell: ({ share }) => percent(share) },
+      ],
+      width,
+    ),
+  ].join('\n');
+
+/** One line: time, type, node, addresses, state. */
+export function eventText(event: WatchedEvent): string {
+  const start = `${event.at.toISOString()} ${event.type}`;
+  if ('missed' in event) return `${start} ${event.missed} events were missed here`;
+  if ('keyspace' in event) return `${start} ${oneLine(event.keyspace)}`;
+  if (!('peer' in event)) return `${start} to ${event.node}`;
+  const { name, address, gossip, state, serving } = event.peer;
+  return `${start} ${oneLine(name)} grpc=${orDash(address)} gossip=${orDash(gossip)} state=${state} serving=${yesNo(serving)}`;
+}
 
 /** Owned entries and copies of others' together; a dash where a node of another release does not tell. */
 const usedText = ({ main_cache_bytes: own, hot_cache_bytes: copies = 0 }: KeyspaceJson['stats']): string =>

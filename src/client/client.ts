@@ -5,6 +5,7 @@ import type {
   CallOptions,
   FailedLookup,
   Found,
+  KeyLocation,
   KeyspaceStatus,
   Lookup,
   NodeStatus,
@@ -16,11 +17,13 @@ import type {
 import type { Clock } from '../ports/clock.js';
 import { batchesOf, writeInBatches } from './batches.js';
 import { type Call, type Method, serverStream, unary } from './calls.js';
+import { type WatchedEvent, watchEvents } from './events.js';
 import { Links } from './links.js';
 import { methods } from './methods.js';
 import {
   failedLookupOf,
   failureOf,
+  keyLocationOf,
   keyspaceStatusOf,
   lookupOf,
   nodeStatusOf,
@@ -58,6 +61,13 @@ export interface Client extends Cache {
   keyspaces(options?: CallOptions): Promise<readonly KeyspaceStatus[]>;
   /** Rejects with KEYSPACE_NOT_FOUND. */
   keyspace(name: string, options?: CallOptions): Promise<KeyspaceStatus>;
+  /** Who owns a key, as the node that answers sees it. Rejects with KEYSPACE_NOT_FOUND. */
+  locate(keyspace: string, key: string, options?: CallOptions): Promise<KeyLocation>;
+  /**
+   * What happens in the cluster, as one node sees it; the first event says `listening`. The time-out is that of
+   * subscribing. Ends when that node stops; rejects with PEER_UNREACHABLE when the connection to it breaks.
+   */
+  events(options?: CallOptions): AsyncGenerator<WatchedEvent, void>;
   /** Ends the connections; calls under way fail. May be called twice. */
   close(): Promise<void>;
 }
@@ -224,6 +234,17 @@ class GrpcClient implements Client {
   async keyspace(name: string, options?: CallOptions): Promise<KeyspaceStatus> {
     const call = this.#call(`show keyspace ${name}`, options);
     return keyspaceStatusOf(await this.#unary(methods.getKeyspace, { name }, call, true));
+  }
+
+  async locate(keyspace: string, key: string, options?: CallOptions): Promise<KeyLocation> {
+    checkKey(key);
+    const call = this.#call(`locate ${JSON.stringify(key)} of ${keyspace}`, options);
+    return keyLocationOf(await this.#unary(methods.locateKey, { keyspace, key }, call, true));
+  }
+
+  async *events(options?: CallOptions): AsyncGenerator<WatchedEvent, void> {
+    const call = this.#call('follow events', options);
+    yield* await this.#links.use(call.what, call.wait, true, (link, wait) => watchEvents(link, { ...call, wait }));
   }
 
   async close(): Promise<void> {

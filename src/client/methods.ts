@@ -32,4 +32,6 @@ export const methods = {
   listPeers: method('Cluster/ListPeers', v1.ListPeersRequest, v1.ListPeersReply),
   listKeyspaces: method('Cluster/ListKeyspaces', v1.ListKeyspacesRequest, v1.ListKeyspacesReply),
   getKeyspace: method('Cluster/GetKeyspace', v1.GetKeyspaceRequest, v1.Keyspace),
+  locateKey: method('Cluster/LocateKey', v1.LocateKeyRequest, v1.LocateKeyReply),
+  watchEvents: method('Cluster/WatchEvents', v1.WatchEventsRequest, v1.Event),
 };

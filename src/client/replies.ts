@@ -1,13 +1,24 @@
 import { DistcacheError, isErrorCode, type KeyFailure } from '../base/errors.js';
-import type { FailedLookup, KeyspaceStatus, Lookup, NodeStatus, PeerStatus, WriteResult } from '../ports/cache.js';
+import type {
+  FailedLookup,
+  KeyLocation,
+  KeyspaceStatus,
+  Lookup,
+  NodeStatus,
+  PeerStatus,
+  WriteResult,
+} from '../ports/cache.js';
 import type { Clock } from '../ports/clock.js';
-import type { MemberState } from '../ports/membership.js';
+import type { Member, MemberState } from '../ports/membership.js';
 import type { Outcome } from '../ports/peers.js';
 import type { distcache } from '../wire/generated/distcache.js';
+import type { WatchedEvent } from './events.js';
 
 // Indexed by distcache.v1.Outcome. A newer node's unknown outcome reads as a plain hit.
 const outcomes: readonly Outcome[] = ['hit', 'hit', 'hot', 'load', 'stale', 'negative'];
 const memberStates: readonly MemberState[] = ['alive', 'suspect', 'dead', 'left', 'draining'];
+const memberStateOf = (told: string | null | undefined): MemberState =>
+  memberStates.find((state) => state === told) ?? 'suspect';
 const nodeStates: readonly NodeStatus['state'][] = ['starting', 'serving', 'draining', 'stopped'];
 
 /** proto3 leaves out fields that were not set; `null` and `undefined` mean the same there. */
@@ -69,19 +80,26 @@ export const nodeStatusOf = (reply: distcache.v1.StatusReply): NodeStatus => ({
   gossip: reply.gossip,
   state: nodeStates.find((state) => state === reply.state) ?? 'serving',
   label: reply.label,
+  serving: reply.serving,
+  incarnation: reply.incarnation,
+  weight: reply.weight,
+  id: reply.id,
 });
 
 export const peerStatusOf = (peer: distcache.v1.PeerStatus.$Properties): PeerStatus => ({
   id: peer.id ?? '',
   name: peer.name ?? '',
-  state: memberStates.find((state) => state === peer.state) ?? 'suspect',
+  state: memberStateOf(peer.state),
   isSelf: peer.isSelf ?? false,
+  serving: peer.serving ?? false,
   bindAddr: peer.bindAddr ?? '',
   bindPort: peer.bindPort ?? 0,
   discoveryPort: peer.discoveryPort ?? 0,
+  gossip: peer.gossip || 'none',
   admin: peer.admin ?? '',
   ringShare: peer.ringShare ?? 0,
   incarnation: peer.incarnation ?? 0,
+  weight: peer.weight ?? 0,
   version: peer.version ?? '',
 });
 
@@ -96,3 +114,43 @@ export const keyspaceStatusOf = (keyspace: distcache.v1.Keyspace.$Properties): K
   eviction: keyspace.eviction ?? '',
   stats: { ...keyspace.stats },
 });
+
+export const keyLocationOf = (reply: distcache.v1.LocateKeyReply): KeyLocation => ({
+  owner: reply.owner,
+  replicas: reply.replicas,
+  nodes: reply.nodes.map(({ name, share }) => ({ name: name ?? '', share: share ?? 0 })),
+});
+
+const memberOf = (peer: distcache.v1.Member.$Properties): Member => ({
+  id: peer.id ?? '',
+  name: peer.name ?? '',
+  address: peer.grpc ?? '',
+  admin: peer.admin ?? '',
+  gossip: peer.gossip ?? '',
+  version: peer.version ?? '',
+  weight: peer.weight ?? 0,
+  incarnation: peer.incarnation ?? 0,
+  state: memberStateOf(peer.state),
+  serving: peer.serving ?? false,
+});
+
+/** undefined: of a newer release, with a type unknown here. */
+export function watchedEventOf(message: distcache.v1.Event): WatchedEvent | undefined {
+  const { node, peer, keyspace, missed } = message;
+  const told = { node, at: new Date(Math.min(lastDateMs, Math.max(0, message.atMs))) };
+  switch (message.type) {
+    case 'listening':
+      return { ...told, type: message.type };
+    case 'peer-joined':
+    case 'peer-left':
+    case 'peer-failed':
+    case 'peer-updated':
+      return { ...told, type: message.type, peer: memberOf(peer ?? {}) };
+    case 'keyspace-deleted':
+      return { ...told, type: message.type, keyspace };
+    case 'gap':
+      return { ...told, type: message.type, missed };
+    default:
+      return undefined;
+  }
+}

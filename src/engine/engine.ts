@@ -324,6 +324,8 @@ export class CacheEngine implements CacheService {
   #onMember(change: MemberChange): void {
     const types = { joined: 'peer-joined', left: 'peer-left', failed: 'peer-failed', updated: 'peer-updated' } as const;
     this.#place();
+    // Nobody is their own peer: what this node becomes is in its status.
+    if (change.member.id === this.#deps.self().id) return;
     this.#events.publish({ type: types[change.is], peer: change.member });
   }
 

@@ -68,6 +68,8 @@ export const clusterDefinition: ServiceDefinition = {
   listPeers: unaryMethod('Cluster/ListPeers'),
   listKeyspaces: unaryMethod('Cluster/ListKeyspaces'),
   getKeyspace: unaryMethod('Cluster/GetKeyspace'),
+  locateKey: unaryMethod('Cluster/LocateKey'),
+  watchEvents: method('Cluster/WatchEvents', false, true),
 };
 
 export const peerDefinition: ServiceDefinition = { link: method('Peer/Link', true, true) };
@@ -128,6 +130,11 @@ export class GrpcServices {
       getKeyspace: this.#unary((bytes) =>
         encodeReply.keyspace(service.describeKeyspace(decodeRequest.getKeyspace(bytes).name)),
       ),
+      locateKey: this.#unary((bytes) => {
+        const { keyspace, key } = decodeRequest.locateKey(bytes);
+        return encodeReply.location(service.locate(keyspace, key));
+      }),
+      watchEvents: (call: ServerWritableStream<Buffer, Buffer>) => void this.#watchEvents(call),
     };
   }
 
@@ -171,6 +178,28 @@ export class GrpcServices {
       call.emit('error', this.#statusOf(error));
     } finally {
       this.#inflight--;
+    }
+  }
+
+  /**
+   * A watcher is no call under way: it lasts as long as it likes, and the events' own limit bounds how many there are. One
+   * that reads slowly holds one message here; what comes meanwhile waits, and is counted as a gap, where events are kept.
+   */
+  async #watchEvents(call: ServerWritableStream<Buffer, Buffer>): Promise<void> {
+    const { service, clock } = this.#deps;
+    try {
+      this.#calls++;
+      const { signal } = this.#optionsOf(call);
+      const events = service.events({ signal });
+      const { node } = service.status();
+      const tell = async (event: Parameters<typeof encodeReply.event>[0]): Promise<void> => {
+        if (!call.write(encodeReply.event(event, node, clock.wallMs()))) await drained(call, signal);
+      };
+      await tell({ type: 'listening' });
+      for await (const event of events) await tell(event);
+      call.end();
+    } catch (error) {
+      call.emit('error', this.#statusOf(error));
     }
   }
 

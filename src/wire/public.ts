@@ -1,6 +1,8 @@
 import type { PartialFailure } from '../base/errors.js';
 import type {
+  ClusterEvent,
   FailedLookup,
+  KeyLocation,
   KeyspaceStatus,
   Lookup,
   NodeStatus,
@@ -9,6 +11,7 @@ import type {
   WriteManyResult,
   WriteResult,
 } from '../ports/cache.js';
+import type { Member } from '../ports/membership.js';
 import type { Outcome } from '../ports/peers.js';
 import { distcache } from './generated/distcache.js';
 import { MalformedError, Reader, wireType } from './reader.js';
@@ -100,6 +103,7 @@ export const decodeRequest = {
   },
   getKeyspace: (bytes: Uint8Array): { readonly name: string } =>
     parse('GetKeyspaceRequest', bytes, (b) => v1.GetKeyspaceRequest.decode(b)),
+  locateKey: (bytes: Uint8Array): KeyRequest => parse('LocateKeyRequest', bytes, (b) => v1.LocateKeyRequest.decode(b)),
 };
 
 const outcomeNumber: Readonly<Record<Outcome, distcache.v1.Outcome>> = {
@@ -173,7 +177,23 @@ export const encodeReply = {
   keyspace: (keyspace: KeyspaceStatus): Buffer => bytesOf(v1.Keyspace.encode(keyspaceMessage(keyspace))),
   keyspaces: (keyspaces: readonly KeyspaceStatus[]): Buffer =>
     bytesOf(v1.ListKeyspacesReply.encode({ keyspaces: keyspaces.map(keyspaceMessage) })),
+  location: ({ owner, replicas, nodes }: KeyLocation): Buffer =>
+    bytesOf(v1.LocateKeyReply.encode({ owner, replicas: [...replicas], nodes: [...nodes] })),
+  /** `node`: who tells. `atMs`: milliseconds since 1970. */
+  event: (event: ClusterEvent | { readonly type: 'listening' }, node: string, atMs: number): Buffer =>
+    bytesOf(
+      v1.Event.encode({
+        atMs,
+        type: event.type,
+        node,
+        ...('peer' in event ? { peer: memberMessage(event.peer) } : {}),
+        ...('keyspace' in event ? { keyspace: event.keyspace } : {}),
+        ...('missed' in event ? { missed: event.missed } : {}),
+      }),
+    ),
 };
+
+const memberMessage = ({ address, ...rest }: Member): distcache.v1.Member.$Properties => ({ ...rest, grpc: address });
 
 function keyspaceMessage({ defaultTtlMs, negativeTtlMs, ...rest }: KeyspaceStatus): distcache.v1.Keyspace.$Properties {
   return {

@@ -1,11 +1,14 @@
 import { fileURLToPath } from 'node:url';
 import { DistcacheError, PartialFailure } from '../../src/base/errors.js';
+import { EventHub } from '../../src/engine/events.js';
 import { systemClock } from '../../src/platform/clock.js';
 import type {
   CacheService,
   CallOptions,
+  ClusterEvent,
   FailedLookup,
   Found,
+  KeyLocation,
   KeyspaceStatus,
   Lookup,
   NodeStatus,
@@ -34,6 +37,8 @@ export class FakeService implements CacheService {
   readonly mischief: Mischief = { refuse: new Map(), unreached: [], silent: false };
   /** Calls seen, by name. */
   readonly calls: string[] = [];
+  /** What those who follow the events are told. */
+  readonly hub = new EventHub();
   #version = 0;
 
   constructor(
@@ -111,6 +116,10 @@ export class FakeService implements CacheService {
       gossip: 'none',
       state: 'serving',
       label: '',
+      serving: true,
+      incarnation: 7,
+      weight: 1,
+      id: 'a',
     };
   }
 
@@ -121,12 +130,32 @@ export class FakeService implements CacheService {
       admin: '',
       ringShare: 0.5,
       incarnation: 1,
+      weight: 1,
       version: '0.1.0',
+      gossip: 'none',
+      serving: true,
     };
+    const gossip = '127.0.0.1:7946';
+    const foreign = { bindAddr: '', bindPort: 0, discoveryPort: 7946, gossip, ringShare: 0, weight: 0, version: '' };
     return [
       { ...peer, id: 'a', name: this.name, state: 'alive', isSelf: true, bindPort: 3320 },
       { ...peer, id: 'b', name: 'other', state: 'suspect', isSelf: false, bindPort: 3321 },
+      { ...peer, ...foreign, id: 'c', name: 'serf', state: 'alive', isSelf: false, serving: false },
     ];
+  }
+
+  locate(keyspace: string, key: string): KeyLocation {
+    checkKeyspace(keyspace);
+    this.#refuse(key);
+    const nodes = [
+      { name: this.name, share: 0.45 },
+      { name: 'other', share: 0.55 },
+    ];
+    return { owner: 'other', replicas: [], nodes };
+  }
+
+  events(options?: { readonly signal?: AbortSignal }): AsyncIterableIterator<ClusterEvent> {
+    return this.hub.subscribe(options?.signal);
   }
 
   describeKeyspaces(): readonly KeyspaceStatus[] {

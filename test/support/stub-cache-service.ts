@@ -95,12 +95,22 @@ export class StubCacheService implements CacheService {
       gossip: 'none',
       state: this.ready ? 'serving' : 'starting',
       label: 'test',
+      serving: this.ready,
+      incarnation: 1,
+      weight: 1,
+      id: 'a',
     };
   }
 
   peers() {
     return [];
   }
+
+  locate() {
+    return { owner: 'node-a', replicas: [], nodes: [{ name: 'node-a', share: 1 }] };
+  }
+
+  async *events(): AsyncGenerator<never, undefined> {}
 
   describeKeyspaces() {
     return [this.describeKeyspace('users')];
