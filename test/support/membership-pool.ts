@@ -202,7 +202,7 @@ export class ScriptedDiscovery implements Discovery {
   }
 }
 
-export interface PoolNodeOptions extends Partial<Omit<GossipMembershipOptions, 'advertise' | 'swim'>> {
+export interface PoolNodeOptions extends Partial<Omit<GossipMembershipOptions, 'swim'>> {
   readonly swim?: Partial<SwimConfig>;
   /** Addresses of `discovery`; see MembershipPool.gossipOf. */
   readonly seeds?: readonly string[];
@@ -221,6 +221,7 @@ export class PoolNode {
   readonly heard: string[] = [];
   readonly log: { readonly level: LogLevel; readonly message: string }[] = [];
   isRunning = true;
+  wasKilled = false;
 
   constructor(pool: MembershipPool, name: string, options: PoolNodeOptions) {
     const { swim, seeds = [], info = {}, transport, ...more } = options;
@@ -288,8 +289,9 @@ export class PoolNode {
     return this.log.filter(({ level }) => level !== 'info').map(({ message }) => message);
   }
 
-  /** What this membership has open. */
+  /** What this membership has open; nothing, when its process is gone. */
   get open(): number {
+    if (this.wasKilled) return 0;
     return this.clock.open + this.peers.listeners + this.peers.dialled.length + this.discovery.watchers;
   }
 }
@@ -346,6 +348,7 @@ export class MembershipPool {
   /** SIGKILL: the process is gone without a word. */
   kill(node: PoolNode): void {
     node.isRunning = false;
+    node.wasKilled = true;
     node.clock.kill();
     this.net.crash(this.gossipOf(node.self.name));
     for (const other of this.nodes.values()) other.peers.down(node);
