@@ -229,7 +229,7 @@ export class PoolNode {
     const host = pool.hostOf(name);
     const incarnation = Math.floor(pool.clock.wallMs() / 1000);
     this.self = {
-      id: `${name}/${pool.starts}`,
+      id: `process-${pool.starts}`,
       name,
       address: `${host}:3320`,
       admin: '',
