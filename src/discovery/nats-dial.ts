@@ -176,7 +176,8 @@ function textOf(error: unknown): string {
 
 function busOf(connection: NatsConnection): NatsBus {
   const refused: ((refusal: NatsRefusal) => void)[] = [];
-  const statuses = (async (): Promise<void> => {
+  // Left open by the package when the connection ends: nothing waits for it, and it goes with the connection.
+  (async (): Promise<void> => {
     for await (const { type, permissionContext } of connection.status()) {
       if (type !== 'error' || permissionContext === undefined) continue;
       for (const listener of refused) listener(permissionContext);
@@ -184,10 +185,7 @@ function busOf(connection: NatsConnection): NatsBus {
   })().catch(() => {});
   return {
     closed: connection.closed().then(
-      async (error) => {
-        await statuses;
-        return error === undefined || error === null ? 'the connection was closed' : textOf(error);
-      },
+      (error) => (error === undefined || error === null ? 'the connection was closed' : textOf(error)),
       (error: unknown) => textOf(error),
     ),
     publish(subject, payload, reply) {
