@@ -27,8 +27,10 @@ const listedMax = 5;
 /** One time of asking: what was heard until now. */
 export class Round {
   readonly #found = new Set<string>();
+  /** By what failed and why, as messages say it: two families that fail alike are one. */
   readonly #failures = new Map<string, unknown>();
-  readonly #unreachable = new Map<string, string>();
+  /** Why they are left out, as messages say it; at most `foundMax`. */
+  readonly #unreachable = new Set<string>();
   /** Aborts when all is heard. */
   readonly over = new Stop();
 
@@ -37,18 +39,18 @@ export class Round {
     readonly stopping: StopSignal,
   ) {}
 
-  /** What it is that has this address, for messages, comes last. */
+  /** `what` is the name that has this address, for messages. */
   found(ip: string, port: number, what: string): void {
     const canonical = canonicalIp(ip);
     const why = canonical === undefined ? 'is no IP address' : whyUnreachable(canonical);
     if (canonical === undefined || why !== undefined) {
-      if (this.#unreachable.size < listedMax) this.#unreachable.set(ip, `${ip} of ${what} ${why}`);
+      if (this.#unreachable.size < foundMax) this.#unreachable.add(`${ip} of ${what} ${why}`);
     } else if (this.#found.size < collectedMax) this.#found.add(joinAddress(canonical, port));
   }
 
   /** `error` undefined: the answer was that there is nothing. */
   failed(what: string, error?: unknown): void {
-    this.#failures.set(what, error);
+    this.#failures.set(`${what}: ${reasonOf(error)}`, error);
   }
 
   get count(): number {
@@ -73,15 +75,14 @@ export class Round {
     return [...this.#failures.values()].find((error) => error !== undefined);
   }
 
-  /** `a: no such name; b: queryA ESERVFAIL b; and 3 more`. '' where nothing failed. */
+  /** `a: no such name; b: ESERVFAIL; and 3 more`, whatever came first; '' where nothing failed. */
   failures(): string {
-    const listed = [...this.#failures].slice(0, listedMax).map(([what, error]) => `${what}: ${reasonOf(error)}`);
-    const more = this.#failures.size - listed.length;
-    return [...listed, ...(more > 0 ? [`and ${more} more`] : [])].join('; ');
+    return firstFew(this.#failures.keys());
   }
 
+  /** `0.0.0.0 of a stands for every address of a machine`, and so on. */
   unreachable(): string {
-    return [...this.#unreachable.values()].sort().join('; ');
+    return firstFew(this.#unreachable);
   }
 
   /**
@@ -104,16 +105,30 @@ export class Round {
         return true;
       }
     };
-    // All are heard at once: an answer that fails while another is awaited would be nobody's.
-    const heard = await Promise.all(this.names.addresses(host, family).map(hear));
-    if (!mayBeNone && !heard.includes(true)) this.failed(host);
+    try {
+      // All are heard at once: an answer that fails while another is awaited would be nobody's.
+      const heard = await Promise.all(this.names.addresses(host, family).map(hear));
+      if (!mayBeNone && !heard.includes(true)) this.failed(host);
+    } catch (error) {
+      // A name that the resolver does not even ask for.
+      this.failed(host, error);
+    }
   }
+}
+
+/** Sorted, so that the same texts in another order make the same message. */
+function firstFew(texts: Iterable<string>): string {
+  const sorted = [...texts].sort();
+  const more = sorted.length - listedMax;
+  return [...sorted.slice(0, listedMax), ...(more > 0 ? [`and ${more} more`] : [])].join('; ');
 }
 
 function reasonOf(error: unknown): string {
   if (error === undefined) return 'no such name, or it has no address';
-  if (isSilence(error)) return `no answer (${systemCode(error)})`;
-  return messageOf(error);
+  const code = systemCode(error);
+  if (isSilence(error)) return `no answer (${code})`;
+  // Codes of DNS say all that there is; their messages differ by record type.
+  return /^E[A-Z]+$/.test(code) ? code : messageOf(error);
 }
 
 /**

@@ -65,7 +65,7 @@ describe('discovery: static and dns', () => {
       await start(staticWith({ peers: ['good', 'bad'] }, names.make));
       for (let i = 0; i < 3; i++) expect(await find()).to.deep.equal(['10.0.0.1:3322']);
       expect(logged).to.have.lengthOf(1);
-      expect(logged[0]).to.match(/^warn a part of the names of discovery\.peers \(good, bad\).*bad: query ESERVFAIL/);
+      expect(logged[0]).to.match(/^warn a part of the names of discovery\.peers \(good, bad\).*bad: ESERVFAIL\)/);
       names.hosts.delete('bad');
       await find();
       await find();
@@ -77,6 +77,23 @@ describe('discovery: static and dns', () => {
       names.hosts.delete('bad');
       await find();
       expect(logged).to.have.lengthOf(3);
+    });
+
+    it('the same failures in another order are no change', async () => {
+      names.hosts.set('a', 'silent').set('b', 'silent');
+      await start(staticWith({ peers: ['a', 'b', '10.0.0.1'] }, names.make));
+      for (const order of ['ab', 'ba']) {
+        const finding = discovery.find(wait());
+        for (const host of order) {
+          names.hosts.set(host, 'ESERVFAIL');
+          names.retry();
+          await clock.settle();
+        }
+        expect(await clock.until(finding)).to.deep.equal(['10.0.0.1:3322']);
+        names.hosts.set('a', 'silent').set('b', 'silent');
+      }
+      expect(logged).to.have.lengthOf(1);
+      expect(logged[0]).to.contain('(a: ESERVFAIL; b: ESERVFAIL)');
     });
 
     it('rejects when none of the names is there, and lists a few of them', async () => {
@@ -129,6 +146,18 @@ describe('discovery: static and dns', () => {
       for (let i = 0; i < 2; i++) expect(await find()).to.deep.equal(['10.0.0.1:3322']);
       expect(logged).to.have.lengthOf(1);
       expect(logged[0]).to.match(/^warn .*0\.0\.0\.0 of cache stands for every.*fe80::1 of cache is a link-local/);
+    });
+
+    it('many that are left out, in another order each time, are told once and in short', async () => {
+      const ips = Array.from({ length: 20 }, (_, i) => `fe80::${i + 1}`);
+      await start(dnsWith({ name: 'cache' }, names.make));
+      for (const order of [ips, [...ips].reverse()]) {
+        names.hosts.set('cache', order);
+        expect(await find()).to.deep.equal([]);
+      }
+      const warned = logged.filter((line) => line.startsWith('warn'));
+      expect(warned).to.have.lengthOf(1);
+      expect(warned[0]).to.match(/; and 15 more$/);
     });
 
     it('SRV: leaves out the host of a service that is not offered, and port 0', async () => {
