@@ -1,5 +1,6 @@
 import { messageOf } from '../base/errors.js';
 import type { NodeFlags } from '../config/flags.js';
+import type { NodeConfig } from '../config/node-config.js';
 import type { Engine } from '../node/engine.js';
 import { engineOf } from '../node/from-config.js';
 import { createLog } from '../platform/log.js';
@@ -8,6 +9,7 @@ import type { NodeStatus } from '../ports/cache.js';
 import type { Log } from '../ports/log.js';
 import { startConfig } from './config-file.js';
 import { exitCodes } from './exit-codes.js';
+import { reloadOnSignal } from './reload.js';
 
 export interface NodeRun {
   /** Path of the config file; undefined: defaults and flags alone. */
@@ -18,7 +20,10 @@ export interface NodeRun {
   readonly stderrIsTerminal: boolean;
 }
 
-/** Runs a node until SIGTERM or SIGINT, then drains and returns. A second signal ends the process at once. */
+/**
+ * Runs a node until SIGTERM or SIGINT, then drains and returns. A second signal ends the process at once. SIGHUP reads the
+ * config again.
+ */
 export async function runNode(run: NodeRun): Promise<void> {
   const machine = { env: process.env, totalMemoryBytes: totalMemoryBytes() };
   const { config, baseDir, warnings } = await startConfig(run.file, run.flags, machine);
@@ -29,6 +34,21 @@ export async function runNode(run: NodeRun): Promise<void> {
   for (const warning of warnings) log.write('warn', warning);
   const engine = await engineOf(config, baseDir, log);
   const stopped = stopOnSignal(engine, log);
+  follow(engine, log);
+  const stopReloading = reloadOnSignal({
+    engine,
+    config,
+    read: async () => (await startConfig(run.file, run.flags, machine)).config,
+    log,
+  });
+  try {
+    await serve(run, engine, config, log, stopped);
+  } finally {
+    stopReloading();
+  }
+}
+
+async function serve(run: NodeRun, engine: Engine, config: NodeConfig, log: Log, stopped: Stopped): Promise<void> {
   try {
     // A signal does not wait for a start that takes its time.
     await Promise.race([engine.start(), stopped.done]);
@@ -36,7 +56,6 @@ export async function runNode(run: NodeRun): Promise<void> {
     if (!stopped.asked()) throw error;
   }
   if (stopped.asked()) return stopped.done;
-  follow(engine, log);
   if (config.keyspaces.length === 0) {
     log.write('warn', 'no keyspace is configured, so there is nothing to get or put; see distcache config init');
   }
@@ -44,7 +63,12 @@ export async function runNode(run: NodeRun): Promise<void> {
   await stopped.done;
 }
 
-function stopOnSignal(engine: Engine, log: Log): { readonly done: Promise<void>; asked(): boolean } {
+interface Stopped {
+  readonly done: Promise<void>;
+  asked(): boolean;
+}
+
+function stopOnSignal(engine: Engine, log: Log): Stopped {
   const { promise: done, resolve: finish, reject: fail } = Promise.withResolvers<void>();
   let asked = false;
   const onSignal = (signal: NodeJS.Signals): void => {
@@ -65,8 +89,13 @@ async function tell(engine: Engine, log: Log): Promise<void> {
     else if (event.type === 'keyspace-deleted') log.write('info', `keyspace '${event.keyspace}' was deleted`);
     else {
       const failed = event.type === 'peer-failed';
-      const { name, address, id } = event.peer;
-      log.write(failed ? 'warn' : 'info', `${event.type.replace('-', ' ')}: ${name}`, { peer: name, address, id });
+      const { name, address, id, state } = event.peer;
+      const now = event.type === 'peer-updated' ? ` is ${state}` : '';
+      log.write(failed ? 'warn' : 'info', `${event.type.replace('-', ' ')}: ${name}${now}`, {
+        peer: name,
+        address,
+        id,
+      });
     }
   }
 }

@@ -25,7 +25,7 @@ import type { Random } from '../ports/random.js';
 import type { EvictionIndexFactory } from '../store/entry.js';
 import { checkBatch, checkKey, putOf, waitOf } from './arguments.js';
 import { allRead, asDistcacheError, type KeyChange, namesOf, writeAll } from './batches.js';
-import { type EngineEvent, EventHub } from './events.js';
+import { type EngineEvent, EventHub, memberEvent } from './events.js';
 import { Inflight } from './inflight.js';
 import type { Keyspace } from './keyspace.js';
 import { Keyspaces } from './keyspaces.js';
@@ -322,11 +322,9 @@ export class CacheEngine implements CacheService {
   }
 
   #onMember(change: MemberChange): void {
-    const types = { joined: 'peer-joined', left: 'peer-left', failed: 'peer-failed', updated: 'peer-updated' } as const;
     this.#place();
-    // Nobody is their own peer: what this node becomes is in its status.
-    if (change.member.id === this.#deps.self().id) return;
-    this.#events.publish({ type: types[change.is], peer: change.member });
+    // Nobody is their own peer.
+    if (change.member.id !== this.#deps.self().id) this.#events.publish(memberEvent(change));
   }
 
   #onLink(event: LinkEvent): void {

@@ -1,5 +1,5 @@
 import { DistcacheError } from '../base/errors.js';
-import type { Member } from '../ports/membership.js';
+import type { Member, MemberChange } from '../ports/membership.js';
 
 export type EngineEvent =
   | { readonly type: 'peer-joined' | 'peer-left' | 'peer-failed' | 'peer-updated'; readonly peer: Member }
@@ -21,6 +21,10 @@ interface Subscriber {
   missed: number;
   end(): void;
 }
+
+const types = { joined: 'peer-joined', left: 'peer-left', failed: 'peer-failed', updated: 'peer-updated' } as const;
+
+export const memberEvent = ({ is, member }: MemberChange): EngineEvent => ({ type: types[is], peer: member });
 
 const done = { value: undefined, done: true } as const;
 
