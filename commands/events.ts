@@ -15,8 +15,8 @@ Runs until it is interrupted (exit 130), or --count or --timeout is reached. Exi
   static override examples = [
     '<%= config.bin %> events --addr 10.0.0.2:3320',
     {
-      description: 'Nodes that fail, by name',
-      command: '<%= config.bin %> events --json | jq --unbuffered -r \'select(.type == "peer-failed") | .node\'',
+      description: 'What happened to whom, for scripts',
+      command: "<%= config.bin %> events --json | jq --unbuffered -r '.type, .node'",
     },
     {
       description: 'Wait for one event, for a minute at most',

@@ -14,11 +14,8 @@ SIGTERM or SIGINT drains and leaves the cluster; a second signal ends at once.`;
   static override examples = [
     '<%= config.bin %> node start --config distcache.yaml',
     '<%= config.bin %> node start --bind-port 0 --json',
-    {
-      description: 'A node that others may join, and one on the same machine that joins it',
-      command:
-        '<%= config.bin %> node start --discovery-port 3322\n<%= config.bin %> node start --bind-port 3330 --discovery-port 3332 --peers 127.0.0.1:3322',
-    },
+    { description: 'A node that others may join', command: '<%= config.bin %> node start --discovery-port 3322' },
+    { description: 'One that joins it', command: '<%= config.bin %> node start --peers 10.0.0.2:3322' },
   ];
 
   static override readonly ownsSignals = true;

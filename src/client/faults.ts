@@ -52,8 +52,9 @@ function foreignFault(error: ServiceError, { what, address, timeoutMs, maxMessag
         'TIMEOUT',
         `${what}: ${address} did not answer within ${formatDuration(timeoutMs)}; wait longer (timeoutMs, --timeout) or look at the node`,
       );
+    // Not by us, which is told apart before: a node that is stopping breaks off what is under way.
     case status.CANCELLED:
-      return fail('ABORTED', `${what} was cancelled`);
+      return new LinkLost(address, 'broke the call off; it may be stopping', true);
     case status.UNAUTHENTICATED:
     case status.PERMISSION_DENIED:
       return fail('UNAUTHORIZED', `${what}: ${address} refused access: ${error.details}`);

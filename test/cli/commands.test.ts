@@ -359,8 +359,9 @@ describe('cli: commands against a node', function () {
   describe('views of the cluster', () => {
     it('are tables', async () => {
       const peers = (await run(['peers'])).stdout.toString().split('\n');
-      expect(peers[0]).to.match(/^NAME {2,}STATE {2,}GRPC /);
-      expect(peers[1]).to.match(/^fake-1 \* {2}alive {2,}127\.0\.0\.1:3320 /);
+      expect(peers[0]).to.match(/^NAME {2,}STATE {2,}SERVING {2,}GRPC /);
+      expect(peers[1]).to.match(/^fake-1 \* {2}alive {2,}yes {2,}127\.0\.0\.1:3320 /);
+      expect(peers[3]).to.match(/^serf {2,}alive {2,}no {2,}- {2,}127\.0\.0\.1:7946 /);
       expect((await run(['keyspace', 'list'])).stdout.toString()).to.match(/^NAME .*\nks {4}64MiB {2}5m .* 1\.5KiB\n/);
       expect((await run(['keyspace', 'show', 'ks'])).stdout.toString()).to.match(/^cache hits +9$/m);
       expect((await run(['node', 'status'])).stdout.toString()).to.match(/^uptime {6}1m1s$/m);
@@ -390,6 +391,7 @@ describe('cli: commands against a node', function () {
         uptime_ms: 61_000,
         ring_share: 0.5,
         peers: 2,
+        serving: true,
       });
     });
   });

@@ -99,7 +99,7 @@ describe('distcache config', () => {
 
     it('sums a good file up, with warnings beside', async () => {
       const good = `name: "\${NODE}"
-discovery: { peers: ["10.0.0.2:3320"] }
+discovery: { peers: [10.0.0.2] }
 warmup: { onJoin: true }
 keyspaces: { cities: { maxBytes: 64MiB, defaultTtl: 5m, source: { type: none } } }
 `;
@@ -110,7 +110,7 @@ keyspaces: { cities: { maxBytes: 64MiB, defaultTtl: 5m, source: { type: none } }
       expect([plain.exit, text(plain.stdout), plain.stderr]).to.deep.equal([
         0,
         `${file('good.yaml')}: valid
-node cache-1 on 127.0.0.1 port 3320, discovery static with 10.0.0.2:3320
+node cache-1 on 127.0.0.1 port 3320, discovery static with 10.0.0.2:3322, gossip on port 3322
 keyspace cities: 64MiB for 5m, source none
 `,
         `Warning: ${file('good.yaml')}:3:9 warmup: not in force in this release and has no effect\n`,

@@ -42,6 +42,9 @@ describe('cli: what holds for every command', function () {
     { name: 'missing keyspace', args: ['get', 'other', 'k'], exit: 3, code: 'KEYSPACE_NOT_FOUND' },
     { name: 'missing keyspace shown', args: ['keyspace', 'show', 'other'], exit: 3, code: 'KEYSPACE_NOT_FOUND' },
     { name: 'missing keyspace of a put', args: ['put', 'other', 'k', 'v'], exit: 3, code: 'KEYSPACE_NOT_FOUND' },
+    { name: 'missing keyspace of a key to place', args: ['ring', 'other', 'k'], exit: 3, code: 'KEYSPACE_NOT_FOUND' },
+    { name: 'ring without key', args: ['ring', 'ks'], exit: 2, code: 'INVALID_ARGUMENT' },
+    { name: 'events, none of them', args: ['events', '--count', '0'], exit: 2, code: 'INVALID_ARGUMENT' },
     { name: 'empty key', args: ['get', 'ks', ''], exit: 2, code: 'INVALID_ARGUMENT' },
     { name: 'rate limit', args: ['get', 'ks', 'limited'], exit: 5, code: 'DATA_SOURCE_RATE_LIMITED' },
     { name: 'open circuit', args: ['get', 'ks', 'open'], exit: 5, code: 'DATA_SOURCE_CIRCUIT_OPEN' },
@@ -174,6 +177,8 @@ describe('cli: what holds for every command', function () {
 
   for (const line of [
     'peers',
+    'ring ks here',
+    'events --json',
     'get ks absent --json',
     'get ks here',
     'get ks here --json',
@@ -217,14 +222,14 @@ describe('cli: what holds for every command', function () {
       }
     }
     const forced = await cli(['peers', '--json'], { env: { ...env(), FORCE_COLOR: '1' } });
-    expect(JSON.parse(forced.stdout.toString()).peers).to.have.length(2);
+    expect(JSON.parse(forced.stdout.toString()).peers).to.have.length(3);
   });
 
   describe('help', () => {
     it('lists commands, and --version tells the release', async () => {
       const help = await cli(['--help']);
       expect(help.exit).to.equal(0);
-      for (const command of ['get', 'put', 'delete', 'peers', 'keyspace', 'node', 'autocomplete']) {
+      for (const command of ['get', 'put', 'delete', 'peers', 'ring', 'events', 'keyspace', 'node', 'autocomplete']) {
         expect(help.stdout.toString()).to.match(new RegExp(`^ {2}${command} `, 'm'));
       }
       expect((await cli(['help'])).stdout.toString()).to.equal(help.stdout.toString());
@@ -246,7 +251,7 @@ describe('cli: what holds for every command', function () {
       }
     });
 
-    for (const command of ['get', 'put', 'delete', 'peers', 'keyspace list', 'keyspace show', 'node status']) {
+    for (const command of ['get', 'put', 'delete', 'peers', 'ring', 'events', 'keyspace list', 'node status']) {
       it(`of ${command} has examples, and asks no node`, async () => {
         const words = command.split(' ');
         const [before, after] = await Promise.all([cli(['help', ...words]), cli([...words, '--help'])]);

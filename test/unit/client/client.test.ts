@@ -290,7 +290,9 @@ describe('client', () => {
     expect((await cache.peers()).map(({ name, state, isSelf }) => ({ name, state, isSelf }))).to.deep.equal([
       { name: 'fake-1', state: 'alive', isSelf: true },
       { name: 'other', state: 'suspect', isSelf: false },
+      { name: 'serf', state: 'alive', isSelf: false },
     ]);
+    expect(await cache.locate('ks', 'k')).to.deep.equal(node.service.locate('ks', 'k'));
     const [keyspace] = await cache.keyspaces();
     expect(keyspace).to.deep.equal(node.service.describeKeyspace('ks'));
     expect(await cache.keyspace('ks')).to.deep.equal(keyspace);
