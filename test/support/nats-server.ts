@@ -88,7 +88,7 @@ export class TestNatsServer {
   async #portTold(): Promise<number> {
     const file = (await readdir(this.#folder)).find((name) => name.endsWith('.ports'));
     if (file === undefined) return 0;
-    const [url] = /nats:\/\/127\.0\.0\.1:\d+/.exec(await readFile(join(this.#folder, file), 'utf8')) ?? [];
+    const [url] = /(?:nats|tls):\/\/127\.0\.0\.1:\d+/.exec(await readFile(join(this.#folder, file), 'utf8')) ?? [];
     return url === undefined ? 0 : Number(new URL(url).port);
   }
 
