@@ -13,7 +13,6 @@ const receiverCodes: ReadonlySet<string | undefined> = new Set([
   'EHOSTUNREACH',
   'EHOSTDOWN',
   'ECONNREFUSED',
-  'EADDRNOTAVAIL',
   'EAFNOSUPPORT',
   'EINVAL',
   // A rule of this machine's or of a gateway's forbids it.
