@@ -195,6 +195,16 @@ export class GoPeer {
     await within(answerLimitMs, 'the end of a Go peer', this.#exited);
   }
 
+  /** The kinds of events about a member so far, in order. */
+  told(name: string): readonly GoEvent['event'][] {
+    return this.events.flatMap((event) => ('member' in event && event.member.name === name ? [event.event] : []));
+  }
+
+  /** Warnings and errors that it logged. */
+  complaints(): readonly string[] {
+    return this.log.filter((line) => /\[(?:WARN|ERR)/.test(line));
+  }
+
   logged(pattern: RegExp): boolean {
     return this.log.some((line) => pattern.test(line));
   }

@@ -1,7 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { joinAddress, splitAddress } from '../../src/base/addresses.js';
 import { bytesOfIp } from '../../src/base/ip.js';
-import type { GossipArrival, GossipErrand, GossipTransport } from '../../src/membership/gossip/transport.js';
+import type {
+  GossipArrival,
+  GossipCounts,
+  GossipErrand,
+  GossipTransport,
+} from '../../src/membership/gossip/transport.js';
 import type { PacketMessage, Vsn } from '../../src/membership/messages.js';
 import { type SwimConfig, type SwimProfile, swimConfig } from '../../src/membership/swim/config.js';
 import { SwimCore } from '../../src/membership/swim/core.js';
@@ -29,6 +34,8 @@ export interface GossipNodeOptions {
   readonly incarnation?: number;
   /** 16, 24 or 32 bytes each; the first encrypts. */
   readonly keys?: readonly Uint8Array[];
+  /** Of what it sends. */
+  readonly compress?: boolean;
   /** Plain UDP otherwise. */
   readonly transport?: Partial<Pick<GossipTransportOptions, 'kind' | 'label' | 'compress'>>;
 }
@@ -70,7 +77,7 @@ export class GossipNode {
   }
 
   static async start(options: GossipNodeOptions): Promise<GossipNode> {
-    const { host, port = 0 } = options;
+    const { host, port = 0, compress = false } = options;
     const keys = options.keys && new KeyRing(options.keys);
     const transport = createGossipTransport({
       host,
@@ -79,6 +86,7 @@ export class GossipNode {
       label: '',
       ...options.transport,
       keys,
+      compress,
       nonce: () => randomBytes(12),
       clock: systemClock,
       log: silent,
@@ -115,6 +123,11 @@ export class GossipNode {
 
   get incarnation(): number {
     return this.core.member(this.name)!.incarnation;
+  }
+
+  /** Counted by the transport, by snake_case name. */
+  counts(): GossipCounts {
+    return this.transport.counts();
   }
 
   step(input: SwimInput): void {

@@ -1,7 +1,10 @@
 import { GoProgram } from '../../support/go-memberlist.js';
+import { failureTests } from './failures.js';
+import { lifeTests } from './life.js';
 import { wireTests } from './wire.js';
 
-describe('beside hashicorp/memberlist itself', () => {
+describe('beside hashicorp/memberlist itself', function () {
+  this.timeout(60_000);
   let program: GoProgram;
 
   before('the Go peer is compiled', async function () {
@@ -17,4 +20,6 @@ describe('beside hashicorp/memberlist itself', () => {
   after(() => program?.remove());
 
   describe('byte by byte', () => wireTests(() => program));
+  describe('what becomes of members', () => failureTests(() => program));
+  describe('one pool', () => lifeTests(() => program));
 });

@@ -7,6 +7,7 @@ import { KeyRing } from '../../../src/wire/memberlist/key-ring.js';
 import { encodePacketMessage } from '../../../src/wire/memberlist/messages.js';
 import { PacketCodec, type PacketPolicy } from '../../../src/wire/memberlist/packet.js';
 import { StreamCodec } from '../../../src/wire/memberlist/stream.js';
+import { streamByte } from '../../../src/wire/memberlist/tcp-packet.js';
 import type { GoPeer } from '../../support/go-memberlist.js';
 import { within } from '../../support/until.js';
 
@@ -34,8 +35,9 @@ export function policyOf({ label = '', keys = [], ...rest }: Partial<Omit<Policy
   return policy;
 }
 
-interface Secrets {
+export interface Secrets {
   readonly label?: string;
+  /** In hex, the first to encrypt with. */
   readonly keys?: readonly string[];
 }
 
@@ -62,9 +64,11 @@ export async function exchange(
   peer: GoPeer,
   message: StreamMessage,
   policy: Policy = policyOf(),
+  overTcpPackets = false,
 ): Promise<StreamMessage | undefined> {
   const codec = new StreamCodec(policy);
-  return readAnswer(codec, await exchangeBytes(peer, codec.write(message, 'dialler')));
+  const kind = overTcpPackets ? Uint8Array.of(streamByte) : new Uint8Array();
+  return readAnswer(codec, await exchangeBytes(peer, Buffer.concat([kind, codec.write(message, 'dialler')])));
 }
 
 export function readAnswer(codec: StreamCodec, answer: Uint8Array): StreamMessage | undefined {
@@ -77,8 +81,8 @@ export function readAnswer(codec: StreamCodec, answer: Uint8Array): StreamMessag
 export const emptyState: PushPull = { is: 'pushPull', join: false, nodes: [], userState: new Uint8Array() };
 
 /** All that a peer holds, by name and state, sorted: the dead and the left as well. */
-export async function everybody(peer: GoPeer, policy?: Policy): Promise<readonly string[]> {
-  const answer = await exchange(peer, emptyState, policy);
+export async function everybody(peer: GoPeer, policy?: Policy, overTcpPackets?: boolean): Promise<readonly string[]> {
+  const answer = await exchange(peer, emptyState, policy, overTcpPackets);
   if (answer?.is !== 'pushPull') throw new Error(`no state but ${answer?.is}`);
   return answer.nodes.map(({ name, state }) => `${name} ${state}`).sort();
 }
@@ -123,4 +127,22 @@ export async function listen(): Promise<{ port: number; next(): Promise<Buffer>;
     return within(limitMs, 'the end of a stream of a Go peer', arrived.shift()!);
   };
   return { port, next, close: () => server.close() };
+}
+
+/** One datagram in the clear, from a socket that hears no answer. */
+export async function sendPacket(
+  to: { readonly addr: string; readonly port: number },
+  messages: readonly PacketMessage[],
+  policy: Policy = policyOf(),
+): Promise<void> {
+  const socket = createSocket('udp4');
+  try {
+    for (const packet of new PacketCodec(policy).write(messages.map(encodePacketMessage), false)) {
+      await new Promise<void>((resolve, reject) => {
+        socket.send(packet, to.port, to.addr, (error) => (error === null ? resolve() : reject(error)));
+      });
+    }
+  } finally {
+    socket.close();
+  }
 }

@@ -12,11 +12,8 @@ import { compressLzw } from '../../../src/wire/memberlist/lzw.js';
 import { StreamCodec } from '../../../src/wire/memberlist/stream.js';
 import { GoPeer, type GoPeerOptions, type GoProgram } from '../../support/go-memberlist.js';
 import { until } from '../../support/until.js';
+import { key128, key192, key256 } from './keys.js';
 import { askByPacket, emptyState, everybody, exchange, exchangeBytes, listen, policyOf, readAnswer } from './raw.js';
-
-const key128 = '000102030405060708090a0b0c0d0e0f';
-const key192 = `${key128}1011121314151617`;
-const key256 = `${key192}18191a1b1c1d1e1f`;
 
 const ping = (node: string): Ping => ({
   is: 'ping',
