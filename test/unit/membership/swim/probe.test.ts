@@ -241,14 +241,29 @@ describe('SWIM answers', () => {
       expect(driver.sent('nack')).to.have.length(0);
     });
 
-    it('says after its timeout, not stretched by its health, that it got no answer', () => {
+    it('says before its timeout, not stretched by its health, that it got no answer: the asker has to hear it in time', () => {
       const driver = Driver.started();
       driver.hear(suspect('m0', 100), suspect('m0', 101));
       driver.hear(request());
-      driver.advance(499);
+      driver.advance(399);
       expect(driver.sent('nack')).to.have.length(0);
       driver.advance(2);
       expect(driver.sent('nack')).to.deep.equal([{ to: 8, message: { is: 'nack', seqNo: 77 } }]);
+      driver.advance(2000);
+      expect(driver.sent('nack')).to.have.length(1);
+    });
+
+    it('passes on an ack that comes after it said so, within its timeout', () => {
+      const driver = Driver.started();
+      driver.hear(request(), request({ seqNo: 78 }));
+      const [early, late] = driver.sent('ping').map(({ message }) => message.seqNo);
+      driver.advance(490);
+      expect(driver.sent('nack')).to.have.length(2);
+      driver.hear(ack(early!));
+      expect(driver.sent('ack')).to.deep.equal([{ to: 8, message: ack(77) }]);
+      driver.advance(20);
+      driver.hear(ack(late!));
+      expect(driver.sent('ack')).to.have.length(1);
     });
 
     it('says nothing to those who would not understand it', () => {
