@@ -11,6 +11,8 @@ export interface NodeProcess {
   readonly name: string;
   /** `host:port` */
   readonly address: string;
+  /** `host:port` */
+  readonly gossip: string;
   stop(): Promise<void>;
 }
 
@@ -22,7 +24,7 @@ export async function startNode(name: string, keyspace: string): Promise<NodePro
     config,
     JSON.stringify({
       name,
-      discovery: { provider: 'static', peers: [] },
+      gossip: { port: 0 },
       keyspaces: { [keyspace]: { maxBytes: '256MiB', hotShare: 0, source: { type: 'none' } } },
     }),
   );
@@ -35,10 +37,11 @@ export async function startNode(name: string, keyspace: string): Promise<NodePro
   const ended = once(child, 'close');
   const line = await Promise.race([once(createInterface(child.stdout), 'line'), ended]);
   if (typeof line[0] !== 'string') throw new Error('the node ended before it was ready');
-  const { grpc } = JSON.parse(line[0]) as { grpc: string };
+  const { grpc, gossip } = JSON.parse(line[0]) as { grpc: string; gossip: string };
   return {
     name,
     address: grpc,
+    gossip,
     async stop() {
       child.kill('SIGTERM');
       await ended;

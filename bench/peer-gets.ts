@@ -40,7 +40,8 @@ const owner = await startNode('owner', 'bench');
 const engine = new Engine({
   name: 'asker',
   bind: { port: 0 },
-  discovery: staticDiscovery({ peers: [owner.address] }),
+  gossip: { port: 0 },
+  discovery: staticDiscovery({ peers: [owner.gossip] }),
   cluster: { minimumPeers: 2 },
   keyspaces: [{ name: 'bench', maxBytes: '64MiB', hotShare: 0, dataSource: { fetch: () => null } }],
 });

@@ -80,10 +80,11 @@ export class LocalCluster {
   }
 
   #configOf(name: string): unknown {
-    const peers = this.#running.map((node) => node.grpc);
+    const peers = this.#running.map((node) => node.gossip);
     return {
       name,
       bind: { addr: '127.0.0.1', port: 0 },
+      gossip: { port: 0, profile: 'local' },
       // Static without peers too: a node waits to be met by those that come later.
       discovery: { provider: 'static', peers },
       cluster: { shutdownTimeout: '5s' },

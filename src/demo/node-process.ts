@@ -18,6 +18,7 @@ export interface RunningNode {
   readonly node: string;
   readonly grpc: string;
   readonly admin: string;
+  readonly gossip: string;
   readonly pid: number;
 }
 
@@ -127,6 +128,7 @@ export class NodeProcess {
       ready?: unknown;
       node?: unknown;
       grpc?: unknown;
+      gossip?: unknown;
       admin?: unknown;
       error?: { code?: unknown; message?: unknown };
     };
@@ -139,6 +141,7 @@ export class NodeProcess {
       this.#ready.resolve({
         node: String(message.node),
         grpc: String(message.grpc),
+        gossip: String(message.gossip),
         admin: String(message.admin),
         pid: this.pid,
       });

@@ -1,19 +1,18 @@
 import { execFile } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { promisify } from 'node:util';
 import { needs } from './servers.js';
 
 const run = promisify(execFile);
 const ip = async (...args: readonly string[]): Promise<void> => void (await run('ip', [...args]));
 
-/** Names of interfaces have at most 15 characters, those of namespaces are shared by the whole machine. */
-let opened = 0;
-
 /**
  * A network of this machine's own, in namespaces: hosts in groups, each group on a bridge, the bridges joined by one
  * cable that can be pulled. Nothing of it touches the machine's own network. Needs root, and iproute2.
  */
 export class SplitNetwork {
-  readonly #prefix = `dc${process.pid % 100_000}${String.fromCharCode(97 + (opened++ % 26))}`;
+  /** Names of namespaces are shared by the whole machine. */
+  readonly #prefix = `distcache-${randomUUID().slice(0, 8)}-`;
   readonly #namespaces: string[] = [];
   readonly #addresses = new Map<string, string>();
   readonly #cables: string[] = [];
@@ -23,7 +22,7 @@ export class SplitNetwork {
   /** Skips the test aloud where namespaces cannot be made, or fails where they have to be. */
   static async require(context: Mocha.Context): Promise<void> {
     needs(context, 'ip', 'iproute2');
-    const probe = `dc${process.pid % 100_000}probe`;
+    const probe = `distcache-${randomUUID()}`;
     try {
       await ip('netns', 'add', probe);
       await ip('netns', 'del', probe);

@@ -265,7 +265,9 @@ describe('what the demo says', () => {
   });
 
   it('gives commands that reach a node, also where there is one only', () => {
-    const lines = commands('cities', [{ node: 'demo-1', grpc: '127.0.0.1:4000', admin: 'off', pid: 1 }]);
+    const lines = commands('cities', [
+      { node: 'demo-1', grpc: '127.0.0.1:4000', admin: 'off', gossip: 'none', pid: 1 },
+    ]);
     expect(lines[0]).to.equal('npx distcache get cities paris --addr 127.0.0.1:4000');
     for (const line of lines) expect(line).to.match(/^npx distcache .* --addr 127\.0\.0\.1:4000$/);
   });
