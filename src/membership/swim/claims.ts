@@ -130,7 +130,8 @@ function accept(context: Context, entry: Entry, claim: Alive): void {
   if (before === 'dead' || before === 'left') context.tell({ is: 'joined', member: viewOf(entry) });
   else {
     if (before === 'suspect') context.tell({ is: 'recovered', member: viewOf(entry) });
-    if (changed) context.tell({ is: 'updated', member: viewOf(entry) });
+    // Among the living a higher incarnation alone is news, too: the member denied what this node never heard of.
+    if (changed || before === 'alive') context.tell({ is: 'updated', member: viewOf(entry) });
   }
 }
 

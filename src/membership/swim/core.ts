@@ -161,6 +161,8 @@ export class SwimCore {
         break;
       case 'leave':
         this.#leaving.begin(input.withinMs);
+        // A first round at once: the time given may be shorter than a gossip interval.
+        this.#gossip();
         break;
       case 'meta':
         checkMeta(input.meta, context.config);

@@ -70,6 +70,7 @@ export type SwimEvent =
   | { readonly is: 'joined'; readonly member: SwimMember }
   | { readonly is: 'left'; readonly member: SwimMember }
   | { readonly is: 'failed'; readonly member: SwimMember }
+  /** Other metadata, or only a higher incarnation. */
   | { readonly is: 'updated'; readonly member: SwimMember }
   | { readonly is: 'suspect'; readonly member: SwimMember }
   /** A suspect refuted. */

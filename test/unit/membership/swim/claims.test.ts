@@ -36,7 +36,7 @@ describe('SWIM claims', () => {
   const rows: readonly Row[] = [
     ['alive', alive('m1', { incarnation: 9 }), 'alive 10', []],
     ['alive', alive('m1', { incarnation: 10 }), 'alive 10', []],
-    ['alive', alive('m1', { incarnation: 11 }), 'alive 11', [], 'alive'],
+    ['alive', alive('m1', { incarnation: 11 }), 'alive 11', ['updated m1'], 'alive'],
     ['alive', alive('m1', { incarnation: 11, meta: Uint8Array.of(1) }), 'alive 11', ['updated m1'], 'alive'],
     ['alive', suspect('m1', 9), 'alive 10', []],
     ['alive', suspect('m1', 10), 'suspect 10', ['suspect m1'], 'suspect'],
@@ -120,7 +120,7 @@ describe('SWIM claims', () => {
     const driver = knowing('alive');
     driver.hear(suspect('m1', 10), dead('m1', 10), alive('m1', { incarnation: 11 }));
     expect(driver.state('m1')).to.equal('alive 11');
-    expect(driver.told()).to.deep.equal([]);
+    expect(driver.told()).to.deep.equal(['updated m1']);
   });
 
   it('refuses members beyond its maximum, and counts them', () => {
