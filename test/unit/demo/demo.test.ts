@@ -64,7 +64,8 @@ describe('the cluster of the demo', () => {
     const first = await nodes.add('demo-1');
     const second = await nodes.add('demo-2');
     expect(nodes.running).to.deep.equal([first, second]);
-    expect(first).to.deep.equal({ node: 'demo-1', grpc: `127.0.0.1:${first.pid}`, admin: 'off', pid: first.pid });
+    const grpc = `127.0.0.1:${first.pid}`;
+    expect(first).to.deep.equal({ node: 'demo-1', grpc, gossip: 'none', admin: 'off', pid: first.pid });
     await nodes.stop(never);
     expect([first.pid, second.pid].filter(isAlive)).to.deep.equal([]);
     expect(events.sort()).to.deep.equal(['demo-1: drained', 'demo-2: drained']);
