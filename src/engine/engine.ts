@@ -36,7 +36,7 @@ import { Repair } from './repair.js';
 import { Shape } from './shape.js';
 import { Topology } from './topology.js';
 import { Upkeep } from './upkeep.js';
-import { keyLocation, nodeStatus, peerStatus } from './views.js';
+import { asMember, keyLocation, nodeStatus, peerStatus } from './views.js';
 import { type Change, Writes } from './writes.js';
 
 export interface EngineDeps {
@@ -262,7 +262,7 @@ export class CacheEngine implements CacheService {
   }
 
   status(): NodeStatus {
-    const self = this.#deps.self();
+    const self = asMember(this.#deps.self(), this.#topology.members());
     return nodeStatus(self, {
       state: this.#state,
       uptimeMs: this.#state === 'starting' ? 0 : Math.round(this.#deps.clock.nowMs() - this.#startedAtMs),

@@ -4,6 +4,10 @@ import type { Member, NodeInfo } from '../ports/membership.js';
 
 /** What a node tells of itself and of the others, for people and scripts. */
 
+/** This node as membership has it, which counts its incarnation on while it runs; before it has it, as it is. */
+export const asMember = (self: NodeInfo, members: readonly Member[]): NodeInfo =>
+  members.find(({ id }) => id === self.id) ?? self;
+
 export function nodeStatus(
   self: NodeInfo,
   facts: Pick<NodeStatus, 'state' | 'uptimeMs' | 'ringShare' | 'peers' | 'label'>,

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { keyLocation, nodeStatus, peerStatus } from '../../../src/engine/views.js';
+import { asMember, keyLocation, nodeStatus, peerStatus } from '../../../src/engine/views.js';
 import type { Member } from '../../../src/ports/membership.js';
 
 const node: Member = {
@@ -53,6 +53,8 @@ describe('engine: views', () => {
       weight: 2,
       incarnation: 9,
     });
+    expect(asMember({ ...node, incarnation: 1 }, [node]).incarnation).to.equal(9);
+    expect(asMember(node, []).incarnation).to.equal(9);
     expect(nodeStatus({ ...node, gossip: '' }, { ...facts, state: 'draining' })).to.include({
       serving: false,
       ready: false,
