@@ -56,16 +56,17 @@ describe('joining serf', function () {
     expect(n1.member('s1')).to.equal(undefined);
   });
 
-  it('J4: a node that joins one of three agents is listed by all, and lists them', async () => {
+  it('J4: nodes that join one of three agents are listed by all, and list them, whoever compresses', async () => {
     const s1 = await pool.serf();
-    const [s2, s3, n1] = await Promise.all([
+    const [s2, s3, n1, n2] = await Promise.all([
       pool.serf({ join: [s1.address] }),
-      pool.serf({ join: [s1.address] }),
+      pool.serf({ join: [s1.address], compression: false }),
       pool.node(),
+      pool.node({ compress: true }),
     ]);
-    await n1.join(s1.address);
-    const all = ['n1', 's1', 's2', 's3'];
-    await Promise.all([s1, s2, s3, n1].map((member) => member.showsAlive(all)));
+    await Promise.all([n1.join(s1.address), n2.join(s3.address)]);
+    const all = ['n1', 'n2', 's1', 's2', 's3'];
+    await Promise.all([s1, s2, s3, n1, n2].map((member) => member.showsAlive(all)));
     expect(s1.log('[ERR]').map(({ text }) => text)).to.deep.equal([]);
   });
 });
