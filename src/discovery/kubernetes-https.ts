@@ -71,7 +71,7 @@ export async function secureGet<T>(get: SecureGet, use: (answer: SecureAnswer) =
     const answer = await new Promise<IncomingMessage>((resolve, reject) => {
       request.on('response', resolve);
       // Stays for good: what breaks later reports here too.
-      request.on('error', reject);
+      request.on('error', (error) => reject(brokenBy(error)));
       request.end();
     });
     response = answer;
@@ -82,8 +82,7 @@ export async function secureGet<T>(get: SecureGet, use: (answer: SecureAnswer) =
     const body = piecesOf(answer, () => late('sent nothing more', get.idleMs));
     return await use({ status: answer.statusCode ?? 0, headers: answer.headers, body });
   } catch (error) {
-    if (ended !== undefined) throw ended;
-    throw error instanceof DistcacheError ? error : brokenBy(error);
+    throw ended ?? error;
   } finally {
     for (const cancel of cancels) cancel();
   }
@@ -99,6 +98,8 @@ async function* piecesOf(response: IncomingMessage, arm: () => Cancel): AsyncGen
       yield piece;
       cancel = arm();
     }
+  } catch (error) {
+    throw brokenBy(error);
   } finally {
     cancel();
   }

@@ -61,7 +61,7 @@ export class KubernetesApi {
   readonly #changes: Change[] = [];
   readonly #snapshots = new Map<string, Snapshot>();
   readonly #watches = new Set<OpenWatch>();
-  readonly #faults: Record<Asked, Fault[]> = { list: [], watch: [] };
+  readonly #faults: Record<Asked, (Fault | undefined)[]> = { list: [], watch: [] };
   readonly #sockets = new Set<Socket>();
   #isSilent = false;
   #server: Server | undefined;
@@ -169,8 +169,8 @@ export class KubernetesApi {
     for (const socket of this.#sockets) socket.destroy();
   }
 
-  /** The next request of this kind, after those that have faults already, meets this one. */
-  fail(kind: Asked, ...faults: readonly Fault[]): void {
+  /** The next requests of this kind, after those that have faults already, meet these; undefined: none. */
+  fail(kind: Asked, ...faults: readonly (Fault | undefined)[]): void {
     this.#faults[kind].push(...faults);
   }
 
