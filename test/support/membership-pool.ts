@@ -142,6 +142,7 @@ export class ScriptedDiscovery implements Discovery {
   findAgainMs = Number.POSITIVE_INFINITY;
   /** What `find` does: answer with `addresses`, or something worse. */
   behaviour: 'answer' | 'throw' | 'reject' | 'hang' | 'deaf' | 'rubbish' = 'answer';
+  /** What `start` rejects with; 'hang': it never settles. */
   startProblem: unknown;
   finds = 0;
   /** More than one question at a time. */
@@ -158,6 +159,7 @@ export class ScriptedDiscovery implements Discovery {
 
   start(): Promise<void> {
     this.calls.push('start');
+    if (this.startProblem === 'hang') return new Promise(() => {});
     return this.startProblem === undefined ? Promise.resolve() : Promise.reject(this.startProblem);
   }
 

@@ -1,5 +1,5 @@
 import { isAddress, splitAddress } from '../../base/addresses.js';
-import { messageOf } from '../../base/errors.js';
+import { DistcacheError, messageOf } from '../../base/errors.js';
 import { bytesOfIp, ipOfBytes } from '../../base/ip.js';
 import type { Cancel, Clock, Wait } from '../../ports/clock.js';
 import { type Discovery, type DiscoveryContext, foundMax } from '../../ports/discovery.js';
@@ -43,13 +43,14 @@ export class Finder {
     return this.#discovery.provider;
   }
 
-  /** Rejects with what the provider rejects with, or resolves when it takes longer than the wait. */
+  /** Rejects with what the provider rejects with, or with TIMEOUT when it takes longer than it may. */
   async start(context: DiscoveryContext, wait: Wait): Promise<void> {
     this.#isStarted = true;
     const started = await within(this.#clock, this.#bounded(wait), (bounded) =>
       this.#discovery.start(context, bounded),
     );
     if (started.is === 'failed') throw started.error;
+    if (started.is === 'late') throw new DistcacheError('TIMEOUT', 'it is not ready yet, and is asked all the same');
   }
 
   async find(wait: Wait): Promise<Found> {

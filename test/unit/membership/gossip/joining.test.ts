@@ -85,6 +85,14 @@ describe('joining by gossip', () => {
       node.discovery.startProblem = new Error('later perhaps');
       expect((await started(node)).error).to.equal(undefined);
       expect(node.warnings()[0]).to.match(/did not start: later perhaps/);
+      const slow = pool.node('node-c', { seeds: [pool.gossipOf('node-a')] });
+      slow.discovery.startProblem = 'hang';
+      const { tookMs } = await started(slow);
+      expect(tookMs).to.be.within(10_000, 11_000);
+      expect(slow.warnings()).to.deep.equal([
+        'discovery by scripted did not start: it is not ready yet, and is asked all the same',
+      ]);
+      expect(slow.list()).to.deep.equal(['node-a alive serving', 'node-c alive serving']);
       const other = pool.node('node-b');
       other.discovery.startProblem = invalidArgument('discovery.subject is empty');
       expect(messageOf((await started(other)).error)).to.equal('discovery.subject is empty');
