@@ -200,8 +200,9 @@ export class PodFollower {
     const { clock } = this.context;
     if (trouble.is === 'gone') {
       this.context.log.write('debug', `the history of ${this.options.what} is gone (410); listing them again`);
-      this.#notBeforeMs = clock.nowMs();
-      return this.#again();
+      const pauseMs = this.#again();
+      this.#notBeforeMs = clock.nowMs() + Math.min(hurriedMs, pauseMs);
+      return pauseMs;
     }
     if (this.#stopping.aborted) return 0;
     this.#lastError = trouble.error;

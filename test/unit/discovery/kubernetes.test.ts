@@ -138,6 +138,14 @@ describe('discovery: kubernetes', () => {
     api.answer = page;
     expect(await clock.until(discovery!.find({ deadlineMs: clock.nowMs() + 2000 }))).to.deep.equal([]);
   });
+
+  it('does not ask in a loop for whoever waits when every list is gone before its end', async () => {
+    api.answer = { is: 'gone' };
+    await start();
+    const found = discovery!.find({ deadlineMs: clock.nowMs() + 30_000 }).catch(codeOf);
+    expect(await clock.until(found)).to.equal('TIMEOUT');
+    expect(api.listedAtMs.length).to.be.within(5, 35);
+  });
 });
 
 describe('platform: in-cluster Kubernetes', () => {
