@@ -1,4 +1,4 @@
-import { createSocket } from 'node:dgram';
+import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { networkInterfaces } from 'node:os';
@@ -37,23 +37,34 @@ describe('gossip transport: sockets', () => {
     return outcome as ListenError;
   };
 
-  it('needs its port in both protocols, and leaves none open when it gets but one', async () => {
-    const udp = createSocket('udp4').bind(0, loopback);
-    await once(udp, 'listening');
-    const { port } = udp.address();
-    const error = await refusal({ port });
-    expect(error.address).to.equal(`127.0.0.1:${port}`);
-    expect(error.message).to.contain('address already in use; choose another --discovery-port');
-    const tcp = createServer().listen(port, loopback);
-    await once(tcp, 'listening');
-    udp.close();
-    await once(udp, 'close');
-    expect((await refusal({ port })).message).to.contain('address already in use');
-    expect((await refusal({ port, kind: 'tcp' })).message).to.contain('address already in use');
-    const again = createSocket('udp4').bind(port, loopback);
-    await once(again, 'listening');
-    again.close();
-    tcp.close();
+  it('needs its port in both protocols, and leaves none open when it gets but one', async function () {
+    // Between two steps a connection of another process may take a port of the range for those.
+    this.retries(3);
+    const held: { close(): unknown }[] = [];
+    const holdUdp = async (wished: number): Promise<Socket> => {
+      const udp = createSocket('udp4').bind(wished, loopback);
+      held.push(udp);
+      await once(udp, 'listening');
+      return udp;
+    };
+    try {
+      const udp = await holdUdp(0);
+      const { port } = udp.address();
+      const error = await refusal({ port });
+      expect(error.address).to.equal(`127.0.0.1:${port}`);
+      expect(error.message).to.contain('address already in use; choose another --discovery-port');
+      const tcp = createServer().listen(port, loopback);
+      held.push(tcp);
+      await once(tcp, 'listening');
+      held.shift();
+      udp.close();
+      await once(udp, 'close');
+      expect((await refusal({ port })).message).to.contain('address already in use');
+      expect((await refusal({ port, kind: 'tcp' })).message).to.contain('address already in use');
+      await holdUdp(port);
+    } finally {
+      for (const socket of held) socket.close();
+    }
   });
 
   it('says that this machine has no such address', async () => {
