@@ -162,9 +162,9 @@ export class GoPeer {
     await this.#ask('meta', { text, withinMs: 5000 });
   }
 
-  /** Microseconds that the answer took. Rejects when none came in time. */
-  async ping(to: string): Promise<number> {
-    return (await this.#ask('ping', { to })) as number;
+  /** Resolves when the member acknowledges; rejects when it doesn't in time. */
+  async ping(to: string): Promise<void> {
+    await this.#ask('ping', { to });
   }
 
   async health(): Promise<number> {

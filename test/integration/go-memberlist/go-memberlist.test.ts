@@ -1,6 +1,7 @@
 import { GoProgram } from '../../support/go-memberlist.js';
 import { failureTests } from './failures.js';
 import { lifeTests } from './life.js';
+import { secretTests } from './secrets.js';
 import { wireTests } from './wire.js';
 
 describe('beside hashicorp/memberlist itself', function () {
@@ -20,6 +21,7 @@ describe('beside hashicorp/memberlist itself', function () {
   after(() => program?.remove());
 
   describe('byte by byte', () => wireTests(() => program));
+  describe('labels and keys', () => secretTests(() => program));
   describe('what becomes of members', () => failureTests(() => program));
   describe('one pool', () => lifeTests(() => program));
 });
