@@ -20,6 +20,7 @@ import type { GossipTransportOptions } from '../../src/transport/gossip/options.
 import { KeyRing } from '../../src/wire/memberlist/key-ring.js';
 import { encodePacketMessage } from '../../src/wire/memberlist/messages.js';
 import { serfVsn } from './hand-peer.js';
+import { patienceMs } from './serf.js';
 import { until } from './until.js';
 
 export interface GossipNodeOptions {
@@ -68,7 +69,7 @@ export class GossipNode {
     private readonly transport: GossipTransport,
     keys: KeyRing | undefined,
   ) {
-    const { name, profile = 'local', changes = {}, vsn = serfVsn, meta = new Uint8Array(), incarnation = 10 } = options;
+    const { name, profile = 'lan', changes = {}, vsn = serfVsn, meta = new Uint8Array(), incarnation = 10 } = options;
     this.keys = keys;
     const self = { name, ...endpoint, incarnation, meta, vsn };
     const config = swimConfig(profile, { packetOverheadBytes: transport.packetOverheadBytes, ...changes });
@@ -174,7 +175,7 @@ export class GossipNode {
   }
 
   /** The first event of a kind about a member that is, or comes. */
-  tells(is: SwimEvent['is'], name: string, limitMs = 10_000): Promise<Timed<SwimEvent>> {
+  tells(is: SwimEvent['is'], name: string, limitMs = patienceMs): Promise<Timed<SwimEvent>> {
     return this.#told(
       (event) => event.is === is && 'member' in event && event.member.name === name,
       `${is} ${name}`,
@@ -183,7 +184,7 @@ export class GossipNode {
   }
 
   /** @param names all that it lists, and each alive */
-  async showsAlive(names: readonly string[], limitMs = 10_000): Promise<void> {
+  async showsAlive(names: readonly string[], limitMs = patienceMs): Promise<void> {
     const wanted = [...names].sort().join();
     const holds = (): boolean => {
       const members = this.core.members();
@@ -197,7 +198,7 @@ export class GossipNode {
   async hears<K extends Kind>(
     kind: K,
     fits: (message: HeardMessage<K>) => boolean = () => true,
-    limitMs = 10_000,
+    limitMs = patienceMs,
   ): Promise<HeardMessage<K>> {
     const find = (): HeardMessage<K> | undefined =>
       this.heard.find((message): message is HeardMessage<K> => message.is === kind && fits(message as HeardMessage<K>));
@@ -217,7 +218,7 @@ export class GossipNode {
     await this.transport.close();
   }
 
-  async #told(fits: (event: SwimEvent) => boolean, what: string, limitMs = 10_000): Promise<Timed<SwimEvent>> {
+  async #told(fits: (event: SwimEvent) => boolean, what: string, limitMs = patienceMs): Promise<Timed<SwimEvent>> {
     await until(`${this.name} tells ${what}`, () => this.events.some(fits), limitMs, 5);
     return this.events.find(fits)!;
   }

@@ -17,6 +17,7 @@ import { KeyRing } from '../../src/wire/memberlist/key-ring.js';
 import { encodePacketMessage } from '../../src/wire/memberlist/messages.js';
 import { PacketCodec, type PacketPolicy } from '../../src/wire/memberlist/packet.js';
 import { StreamCodec } from '../../src/wire/memberlist/stream.js';
+import { patienceMs } from './serf.js';
 import { until, within } from './until.js';
 
 /** What a member of a Serf pool announces: the application's versions must fit those of the agents. */
@@ -156,7 +157,7 @@ export class HandPeer {
   async hears<K extends Kind>(
     kind: K,
     fits: (message: Of<K>) => boolean = () => true,
-    limitMs = 10_000,
+    limitMs = patienceMs,
   ): Promise<Of<K> & { readonly atMs: number }> {
     await until(`${this.name} hears ${kind}`, () => this.heard(kind).some(fits), limitMs, 5);
     return this.heard(kind).find(fits)!;

@@ -7,6 +7,12 @@ import { bytesOfIp } from '../../src/base/ip.js';
 import type { Endpoint } from '../../src/membership/swim/effects.js';
 import { until, within } from './until.js';
 
+/**
+ * How long to wait for what is not timed. Serf tells news a few times, to members at random; who missed all of it learns of
+ * it by an exchange of states within half a minute.
+ */
+export const patienceMs = 35_000;
+
 export type SerfStatus = 'alive' | 'leaving' | 'left' | 'failed';
 
 /** A line of `serf members -format=json -detailed`. */
@@ -22,7 +28,7 @@ export interface SerfMember {
 
 export interface SerfOptions {
   readonly name?: string;
-  /** `local` is quick; `lan` where its times count. */
+  /** By default `lan`; in `local` news is told so seldom that a fourth or fifth member misses some. */
   readonly profile?: 'local' | 'lan';
   /** A key as of `keygen`. */
   readonly encrypt?: string;
@@ -137,7 +143,7 @@ export class SerfAgent {
   }
 
   /** Its log's first line with these words, from line `from` on, when it is there. */
-  async logged(words: string | RegExp, limitMs = 10_000, from = 0): Promise<SerfLine> {
+  async logged(words: string | RegExp, limitMs = patienceMs, from = 0): Promise<SerfLine> {
     const find = (): SerfLine | undefined => this.lines.slice(from).find(({ text }) => has(text, words));
     try {
       await until(
@@ -179,7 +185,7 @@ export class SerfAgent {
   async shows(
     name: string,
     status: SerfStatus,
-    { limitMs = 10_000, where = (_: SerfMember): boolean => true } = {},
+    { limitMs = patienceMs, where = (_: SerfMember): boolean => true } = {},
   ): Promise<SerfMember> {
     let seen: SerfMember | undefined;
     const holds = async (): Promise<boolean> => {
@@ -195,7 +201,7 @@ export class SerfAgent {
   }
 
   /** @param names all members, and each alive */
-  async showsAlive(names: readonly string[], limitMs = 10_000): Promise<void> {
+  async showsAlive(names: readonly string[], limitMs = patienceMs): Promise<void> {
     const wanted = [...names].sort().join();
     let seen = '';
     const holds = async (): Promise<boolean> => {
@@ -216,7 +222,7 @@ export class SerfAgent {
   }
 
   /** Resolves when the process is gone. */
-  async ended(limitMs = 10_000): Promise<void> {
+  async ended(limitMs = patienceMs): Promise<void> {
     if (this.exit === undefined) await within(limitMs, `the end of ${this.name}`, once(this.#child, 'close'));
   }
 
@@ -245,7 +251,7 @@ export class SerfAgents {
 
   /** Starts an agent, and resolves when it is ready. */
   async start(options: SerfOptions = {}): Promise<SerfAgent> {
-    const { profile = 'local', encrypt, join = [], tags = {}, compression = true } = options;
+    const { profile = 'lan', encrypt, join = [], tags = {}, compression = true } = options;
     const name = options.name ?? `s${++this.#count}`;
     const host = this.ips.next();
     const port = await freePort(host);

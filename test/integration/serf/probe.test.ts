@@ -33,11 +33,8 @@ describe('probes between serf and a node', function () {
   });
 
   it('P3: a node asked to ping for an agent says in time that it got no answer', async () => {
-    const s1 = await pool.serf({ profile: 'lan' });
-    const [s2, n1] = await Promise.all([
-      pool.serf({ profile: 'lan', join: [s1.address] }),
-      pool.node({ profile: 'lan' }),
-    ]);
+    const s1 = await pool.serf();
+    const [s2, n1] = await Promise.all([pool.serf({ join: [s1.address] }), pool.node()]);
     await n1.join(s1.address);
     await n1.showsAlive(['n1', 's1', 's2']);
     s2.signal('SIGSTOP');
@@ -57,8 +54,8 @@ describe('probes between serf and a node', function () {
   });
 
   it('P4: an agent asked to ping for a node acks, nacks, or is silent, as asked', async () => {
-    const [s1, h1, empty] = await Promise.all([pool.serf({ profile: 'lan' }), pool.hand(), deserted()]);
-    const s2 = await pool.serf({ profile: 'lan' });
+    const [s1, h1, empty] = await Promise.all([pool.serf(), pool.hand(), deserted()]);
+    const s2 = await pool.serf();
     const ask = (seqNo: number, target: Endpoint, node: string, nack: boolean): Promise<void> =>
       h1.say(s1.endpoint, {
         is: 'indirectPing',

@@ -57,7 +57,7 @@ describe('false accusations between serf and a node', function () {
     await h1.say(endpoint, { is: 'alive', node, incarnation: 50, ...endpoint, meta: serfTags({ role: 'liar' }), vsn });
     await s1.logged('Refuting an alive message');
     await denies(50);
-    expect(n1.told('s1')).to.deep.equal(['joined']);
+    expect(n1.told('s1')).to.deep.equal(['joined', 'updated', 'updated', 'updated']);
     expect((await s1.member('s1'))?.tags).to.not.have.property('role', 'liar');
   });
 
@@ -68,10 +68,11 @@ describe('false accusations between serf and a node', function () {
     const all = ['n1', 's1', 's2'];
     await Promise.all([s1, s2, n1].map((member) => member.showsAlive(all)));
     s2.signal('SIGSTOP');
-    await Promise.all([s1.shows('s2', 'failed', { limitMs: 25_000 }), n1.tells('failed', 's2', 25_000)]);
+    await Promise.all([s1.shows('s2', 'failed'), n1.tells('failed', 's2')]);
     s2.signal('SIGCONT');
     await Promise.all([s1, s2, n1].map((member) => member.showsAlive(all, 20_000)));
-    expect(n1.told('s2')).to.deep.equal(['joined', 'suspect', 'failed', 'joined']);
+    // It may have more to deny than its death.
+    expect(n1.told('s2').slice(0, 4)).to.deep.equal(['joined', 'suspect', 'failed', 'joined']);
     expect(n1.member('s2')?.incarnation).to.be.above(1);
   });
 });

@@ -73,8 +73,8 @@ describe('secrets shared with serf', function () {
     const all = ['n1', 's1', 's2'];
     await Promise.all([s1, s2, n1].map((member) => member.showsAlive(all)));
     /**
-     * A node that is no Serf cannot answer Serf's question, so one of three answers is missing. Serf asks by gossip, twice
-     * at random in this profile, so now and then s2 is not asked either; each change may be made again.
+     * A node that is no Serf cannot answer Serf's question, so one of three answers is missing. Serf asks by gossip, a few
+     * members at random, so s2 may miss the question as well; each change may be made again.
      */
     const change = async (flag: string): Promise<void> => {
       let told = '';
