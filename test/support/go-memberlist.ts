@@ -72,6 +72,8 @@ export interface GoMember {
 
 export interface GoPeerOptions {
   readonly name: string;
+  /** A free one otherwise. */
+  readonly port?: number;
   readonly label?: string;
   /** In hex, the first to encrypt with. */
   readonly keys?: readonly string[];
@@ -126,7 +128,12 @@ export class GoPeer {
 
   static async start(program: GoProgram, options: GoPeerOptions): Promise<GoPeer> {
     const peer = new GoPeer(program, options);
-    await until(`${options.name} is ready${peer.#stderr}`, () => peer.#ready !== undefined || peer.#ended);
+    try {
+      await until(`${options.name} is ready`, () => peer.#ready !== undefined || peer.#ended, answerLimitMs);
+    } catch (error) {
+      await peer.kill();
+      throw error;
+    }
     if (peer.#ready === undefined) throw new Error(`the Go peer ${options.name} ended: ${peer.#stderr}`);
     return peer;
   }
@@ -244,6 +251,7 @@ function flagsOf(options: GoPeerOptions): readonly string[] {
   const ms = (value: number | undefined): string | undefined => (value === undefined ? undefined : `${value}ms`);
   const flags: Readonly<Record<string, string | number | boolean | undefined>> = {
     name: options.name,
+    bind: `127.0.0.1:${options.port ?? 0}`,
     label: options.label,
     keys: options.keys?.join(','),
     profile: options.profile,

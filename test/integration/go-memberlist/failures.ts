@@ -39,7 +39,7 @@ export function failureTests(program: () => GoProgram): void {
   };
 
   for (const options of packetKinds) {
-    it(`${options.packets}: all agree that a Go peer and a node of ours crashed`, async () => {
+    it(`${options.packets}: a Go peer and a node of ours crash, all agree, and both come back, younger than they were`, async () => {
       const { go, ours } = await fourMembers(options);
       await Promise.all([pool.crash(go[1]), pool.crash(ours[1])]);
       await Promise.all(['go2', 'ours2'].map((name) => ours[0].tells('failed', name, 20_000)));
@@ -47,6 +47,11 @@ export function failureTests(program: () => GoProgram): void {
       await until('go1 tells it as well', () => ['go2', 'ours2'].every((name) => go[0].told(name).at(-1) === 'gone'));
       expect(await everybodyOf(go[0])).to.deep.equal(['go1 alive', 'go2 dead', 'ours1 alive', 'ours2 dead']);
       await pool.allShow('go1', 'ours1');
+      // Where they were, as nobody else may have their names, and below the incarnation that everybody holds of them.
+      await (await pool.go('go2', { port: go[1].self.port })).join(ours[0].address);
+      await (await pool.node('ours2', { port: ours[1].endpoint.port, incarnation: 1 })).join(go[0].address);
+      await pool.allShow('go1', 'go2', 'ours1', 'ours2');
+      expect(ours[0].member('ours2')!.incarnation).to.be.above(ours[1].incarnation);
     });
 
     it(`${options.packets}: a Go peer that stops is suspected, and refutes as soon as it goes on`, async () => {

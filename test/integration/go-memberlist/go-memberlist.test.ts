@@ -2,6 +2,7 @@ import { GoProgram } from '../../support/go-memberlist.js';
 import { failureTests } from './failures.js';
 import { lifeTests } from './life.js';
 import { secretTests } from './secrets.js';
+import { tcpTests } from './tcp.js';
 import { wireTests } from './wire.js';
 
 describe('beside hashicorp/memberlist itself', function () {
@@ -21,6 +22,7 @@ describe('beside hashicorp/memberlist itself', function () {
   after(() => program?.remove());
 
   describe('byte by byte', () => wireTests(() => program));
+  describe('packets over TCP', () => tcpTests(() => program));
   describe('labels and keys', () => secretTests(() => program));
   describe('what becomes of members', () => failureTests(() => program));
   describe('one pool', () => lifeTests(() => program));

@@ -4,6 +4,7 @@ import type { GossipNode } from '../../support/gossip-node.js';
 import { until } from '../../support/until.js';
 import { key128, key192, key256 } from './keys.js';
 import { MixedPool, type PoolOptions } from './pool.js';
+import { everybody, policyOf } from './raw.js';
 
 const text = (meta: Uint8Array): string => Buffer.from(meta).toString('utf8');
 
@@ -58,6 +59,8 @@ export function lifeTests(program: () => GoProgram): void {
 
       await ours2.leave();
       await until('go1 hears that we leave', () => go1.told('ours2').at(-1) === 'gone');
+      const held = await everybody(go1, policyOf(options), options.packets === 'tcp');
+      expect(held, 'a leave is no crash').to.include('ours2 left');
       await go2.leave();
       await ours1.tells('left', 'go2');
       await pool.crash(ours2);

@@ -43,16 +43,18 @@ export interface Secrets {
 
 const limitMs = 10_000;
 
-/** Sends these bytes over a stream and gives all that came back until its end. */
-export async function exchangeBytes(peer: GoPeer, bytes: Uint8Array): Promise<Buffer> {
+/** Sends these bytes over a connection, which `thenEnd` ends, and gives all that came back until the peer closed it. */
+export async function exchangeBytes(peer: GoPeer, bytes: Uint8Array, { thenEnd = false } = {}): Promise<Buffer> {
   const socket = createConnection(peer.self.port, peer.self.addr);
   const pieces: Buffer[] = [];
   socket.on('data', (piece) => pieces.push(piece));
   // A peer that refuses may close while we still write; what came back before that is what counts.
   socket.on('error', () => {});
-  socket.write(bytes);
+  const closed = new Promise((resolve) => socket.on('close', resolve));
+  if (thenEnd) socket.end(bytes);
+  else socket.write(bytes);
   try {
-    await within(limitMs, 'the answer of a Go peer', once(socket, 'close'));
+    await within(limitMs, 'the answer of a Go peer', closed);
   } finally {
     socket.destroy();
   }
@@ -116,7 +118,7 @@ export async function listen(): Promise<{ port: number; next(): Promise<Buffer>;
   const server: Server = createServer((socket) => {
     const pieces: Buffer[] = [];
     socket.on('error', () => {}).on('data', (piece) => pieces.push(piece));
-    arrived.push(once(socket, 'close').then(() => Buffer.concat(pieces)));
+    arrived.push(new Promise((resolve) => socket.on('close', () => resolve(Buffer.concat(pieces)))));
     server.emit('stored');
   });
   server.listen(0, '127.0.0.1');
