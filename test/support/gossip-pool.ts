@@ -6,35 +6,52 @@ import { LoopbackIps, type SerfAgent, SerfAgents, type SerfOptions } from './ser
 export class GossipPool {
   readonly ips = new LoopbackIps();
   readonly #agents = new SerfAgents(this.ips);
-  readonly #nodes: GossipNode[] = [];
-  readonly #hands: HandPeer[] = [];
-  #nodeCount = 0;
-  #handCount = 0;
+  readonly #others: { close(): Promise<void> }[] = [];
+  readonly #opening = new Set<Promise<unknown>>();
+  #nodes = 0;
+  #hands = 0;
 
   /** A serf agent; `s1`, `s2` and so on. */
   serf(options: SerfOptions = {}): Promise<SerfAgent> {
-    return this.#agents.start(options);
+    return this.#opens(this.#agents.start(options));
   }
 
   /** A node of ours; `n1`, `n2` and so on. */
-  async node(options: Partial<GossipNodeOptions> = {}): Promise<GossipNode> {
-    const node = await GossipNode.start({ name: `n${++this.#nodeCount}`, host: this.ips.next(), ...options });
-    this.#nodes.push(node);
-    return node;
+  node(options: Partial<GossipNodeOptions> = {}): Promise<GossipNode> {
+    return this.#keeps(GossipNode.start({ name: `n${++this.#nodes}`, host: this.ips.next(), ...options }));
   }
 
   /** A peer made by hand; `h1`, `h2` and so on. */
-  async hand(name = `h${++this.#handCount}`, key?: Uint8Array): Promise<HandPeer> {
-    const hand = await HandPeer.open(name, this.ips.next(), gossipPolicy(key));
-    this.#hands.push(hand);
-    return hand;
+  hand(name = `h${++this.#hands}`, key?: Uint8Array): Promise<HandPeer> {
+    return this.#keeps(HandPeer.open(name, this.ips.next(), gossipPolicy(key)));
   }
 
   async close(): Promise<void> {
-    await Promise.all([...this.#nodes, ...this.#hands, this.#agents].map((part) => part.close()));
-    this.#nodes.length = 0;
-    this.#hands.length = 0;
-    this.#nodeCount = 0;
-    this.#handCount = 0;
+    await this.#closeOpen();
+    // A test that failed may have left others on their way up.
+    await Promise.allSettled(this.#opening);
+    await this.#closeOpen();
+    this.#nodes = 0;
+    this.#hands = 0;
+  }
+
+  async #closeOpen(): Promise<void> {
+    await Promise.all([...this.#others.splice(0), this.#agents].map((part) => part.close()));
+  }
+
+  #keeps<T extends { close(): Promise<void> }>(opening: Promise<T>): Promise<T> {
+    return this.#opens(
+      opening.then((part) => {
+        this.#others.push(part);
+        return part;
+      }),
+    );
+  }
+
+  #opens<T>(opening: Promise<T>): Promise<T> {
+    this.#opening.add(opening);
+    const forget = (): void => void this.#opening.delete(opening);
+    opening.then(forget, forget);
+    return opening;
   }
 }

@@ -244,10 +244,10 @@ export class SerfAgents {
   readonly #killAll = (): void => {
     for (const agent of this.#agents) agent.signal('SIGKILL');
   };
+  /** Without it SIGTERM, of a time limit around the tests perhaps, would end this process alone. */
+  readonly #terminate = (): void => process.exit(143);
 
-  constructor(readonly ips: LoopbackIps) {
-    process.once('exit', this.#killAll);
-  }
+  constructor(readonly ips: LoopbackIps) {}
 
   /** Starts an agent, and resolves when it is ready. */
   async start(options: SerfOptions = {}): Promise<SerfAgent> {
@@ -267,6 +267,7 @@ export class SerfAgents {
       ...join.map((address) => `-join=${address}`),
       ...Object.entries(tags).flatMap(([key, value]) => ['-tag', `${key}=${value}`]),
     ];
+    if (this.#agents.length === 0) process.on('exit', this.#killAll).on('SIGTERM', this.#terminate);
     const agent = new SerfAgent(name, host, port, rpc, args);
     this.#agents.push(agent);
     return agent.ready();
@@ -275,7 +276,7 @@ export class SerfAgents {
   async close(): Promise<void> {
     this.#killAll();
     await Promise.all(this.#agents.map((agent) => agent.ended()));
-    process.removeListener('exit', this.#killAll);
+    process.removeListener('exit', this.#killAll).removeListener('SIGTERM', this.#terminate);
     this.#agents.length = 0;
     this.#count = 0;
   }
