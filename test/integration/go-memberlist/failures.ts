@@ -150,10 +150,7 @@ export function failureTests(program: () => GoProgram): void {
     const { go, ours } = await fourMembers({ pushPullIntervalMs: 300 });
     await pause(3000);
     expect(pool.losses()).to.deep.equal([]);
-    for (const peer of go) {
-      expect(peer.complaints()).to.deep.equal([]);
-      expect(await peer.health()).to.equal(0);
-    }
+    for (const peer of go) expect(peer.complaints()).to.deep.equal([]);
     for (const node of ours) expect(node.dropped()).to.deep.equal({});
   });
 

@@ -250,8 +250,6 @@ func (p *peer) run(c command) (any, error) {
 	case "meta":
 		p.delegate.setMeta([]byte(c.Text))
 		return nil, p.list.UpdateNode(within)
-	case "health":
-		return p.list.GetHealthScore(), nil
 	case "ping":
 		to, err := p.member(c.To)
 		if err != nil {
