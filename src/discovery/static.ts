@@ -7,8 +7,8 @@ import { RoundsDiscovery } from './rounds.js';
 
 export interface StaticOptions {
   /**
-   * Gossip addresses of other nodes, 1 to 1000; this node's own may be among them. `host:port`, `[ipv6]:port`, or only the
-   * host for port 3322.
+   * Gossip addresses of other nodes, at most 1000; this node's own may be among them. `host:port`, `[ipv6]:port`, or only
+   * the host for port 3322. None: a seed, which waits to be found.
    */
   readonly peers: readonly string[];
 }
@@ -58,10 +58,8 @@ function checkPeers(peers: unknown): readonly Peer[] {
   if (!Array.isArray(peers)) {
     throw invalidArgument(`discovery.peers is ${shown(peers)}, must be a list of host:port such as 10.0.0.2:3322`);
   }
-  if (peers.length === 0 || peers.length > foundMax) {
-    throw invalidArgument(
-      `discovery.peers has ${peers.length} entries, must have 1 to ${foundMax}; for a node alone use standalone`,
-    );
+  if (peers.length > foundMax) {
+    throw invalidArgument(`discovery.peers has ${peers.length} entries, must have at most ${foundMax}`);
   }
   return peers.map((peer: unknown, i) => checkPeer(`discovery.peers[${i}]`, peer));
 }

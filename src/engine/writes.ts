@@ -16,8 +16,11 @@ export type Change =
     }
   | { readonly do: 'delete' };
 
-/** Nodes may disagree about an owner for as long as a change of the ring takes to spread; then a write tries again. */
-const retryDelaysMs = [10, 50, 200, 500, 1000];
+/**
+ * Pauses between attempts: nodes may disagree about an owner for as long as a change of the ring takes to spread, and an
+ * owner that crashed stays in the ring until it is suspected, a second or two. The last one repeats until the deadline.
+ */
+const retryDelaysMs = [10, 50, 100, 250];
 /** Part of a write's time, and at most so much, that the owner keeps back for its answer to travel. */
 const answerShare = 0.1;
 const answerMaxMs = 250;
@@ -49,8 +52,8 @@ export class Writes {
         return { version: result.version, unreached, node: owner.name };
       }
       if (!mine) silent.add(owner.name);
-      const delayMs = retryDelaysMs[attempt];
-      if (delayMs === undefined || remainingMs(wait, this.#deps.clock) <= delayMs) {
+      const delayMs = retryDelaysMs[Math.min(attempt, retryDelaysMs.length - 1)]!;
+      if (remainingMs(wait, this.#deps.clock) <= delayMs) {
         throw new DistcacheError(
           'PEER_UNREACHABLE',
           `'${key}' was not written: its owner ${owner.name} could not be reached, or the nodes disagree about the owner; try again`,

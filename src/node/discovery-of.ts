@@ -18,8 +18,7 @@ export async function discoveryOf(config: DiscoveryConfig, baseDir: string): Pro
     case 'standalone':
       return standalone();
     case 'static':
-      // A seed has nobody to look for, and waits to be found.
-      return config.peers.length === 0 ? standalone() : staticDiscovery(config);
+      return staticDiscovery(config);
     case 'dns': {
       const { servers, intervalMs, srv, port, ...rest } = config;
       const given = { ...(servers.length === 0 ? {} : { servers }), ...(srv ? {} : { port }) };

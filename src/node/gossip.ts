@@ -39,6 +39,7 @@ export class NodeGossip {
       nonce: freshNonce,
       clock: systemClock,
       log,
+      limits: { streamTimeoutMs: gossip.swim.tcpTimeoutMs },
     });
     this.membership = new GossipMembership(
       {
@@ -52,7 +53,11 @@ export class NodeGossip {
         sizeOf: (message) => encodePacketMessage(message).length,
       },
       {
-        advertise: advertised,
+        advertise: (at) => {
+          const { host, port } = advertised(at);
+          transport.advertise(host, port);
+          return { host, port };
+        },
         swim: gossip.swim,
         ...(gossip.delegateVersions === undefined ? {} : { delegateVersions: gossip.delegateVersions }),
         minimumPeers: node.minimumPeers,

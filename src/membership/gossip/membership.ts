@@ -3,6 +3,7 @@ import { aborted, codeOf, DistcacheError, messageOf } from '../../base/errors.js
 import { Stop } from '../../base/stop-signal.js';
 import type { Cancel, Wait } from '../../ports/clock.js';
 import type { Member, MemberChange, Membership } from '../../ports/membership.js';
+import type { LinkEvent } from '../../ports/peers.js';
 import { nameOfText } from '../names.js';
 import { transmitLimit } from '../swim/broadcasts.js';
 import type { SwimEvent } from '../swim/effects.js';
@@ -30,7 +31,7 @@ import type { GossipArrival, GossipAt } from './transport.js';
 
 /**
  * Members from gossip: SWIM over the transport, seeds from discovery. Gossip alone decides who is a member; links between
- * caches follow it and mean nothing for it.
+ * caches follow it, and one that breaks only has its member probed before its turn.
  */
 export class GossipMembership implements Membership {
   readonly #deps: GossipMembershipDeps;
@@ -130,7 +131,7 @@ export class GossipMembership implements Membership {
     const parts = createParts(this.#deps, this.#options, inner);
     this.#parts = parts;
     const { driver, finder, seeker, self } = parts;
-    this.#cancels.push(this.#deps.peers.onLink(() => this.#watchers.ask()));
+    this.#cancels.push(this.#deps.peers.onLink((event) => this.#onLink(parts, event)));
     driver.feed({ is: 'start' });
     try {
       const context = { clock, random: random.fork('discovery'), log, self: { name: self.name, gossip: self.gossip } };
@@ -209,6 +210,15 @@ export class GossipMembership implements Membership {
     const { driver, self } = this.#parts;
     driver.feed({ is: 'meta', meta: encodeMeta(self, phase) });
     this.#tell({ is: 'updated', member: this.#selfMember() });
+  }
+
+  /**
+   * A link that broke proves nothing, yet after a crash all of them break at once: probed right away by everybody, the
+   * member is suspected by many within a probe interval, which is what makes a suspicion short.
+   */
+  #onLink({ driver }: Parts, event: LinkEvent): void {
+    if (event.is === 'down' && !event.left) driver.feed({ is: 'doubt', name: nameOfText(event.peer.name) });
+    this.#watchers.ask();
   }
 
   #onArrival(arrival: GossipArrival): void {

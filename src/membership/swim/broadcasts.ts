@@ -1,7 +1,11 @@
 import { assert } from '../../base/assert.js';
 import type { Alive, Dead, NodeName, Suspect } from '../messages.js';
 
-/** News that spreads: it is about one member, and newer news about that member replaces it. */
+/**
+ * News that spreads: it is about one member, and newer news about that member replaces it. Accusations by different members
+ * stand beside each other: each brings a suspicion nearer to its end, and of members that accuse at once, as they do after a
+ * crash, none must silence another's. (memberlist keeps one; those who hear it can't tell the difference.)
+ */
 export type News = Alive | Suspect | Dead;
 
 interface Item {
@@ -37,14 +41,17 @@ export interface BroadcastOptions {
   readonly sizeOf: (news: News) => number;
 }
 
+const stand = (old: News, news: News): boolean =>
+  old.is === 'suspect' && news.is === 'suspect' && old.incarnation === news.incarnation && old.from !== news.from;
+
 /**
- * What this member still has to pass on. The whole queue is one sorted array: a member has at most one item, so it is
- * rarely long, and taking a packet's worth is one walk through it (what did not fit once fits no more as the packet fills).
+ * What this member still has to pass on. The whole queue is one sorted array: a member has at most one item, or one for each
+ * accuser that counts, so it is rarely long, and taking a packet's worth is one walk through it (what did not fit once fits no more as the packet fills).
  */
 export class Broadcasts {
   readonly #options: BroadcastOptions;
   #sorted: Item[] = [];
-  readonly #byNode = new Map<NodeName, Item>();
+  readonly #byNode = new Map<NodeName, readonly Item[]>();
   #number = 0;
   #dropped = 0;
 
@@ -62,7 +69,7 @@ export class Broadcasts {
   }
 
   has(news: News): boolean {
-    return this.#byNode.get(news.node)?.news === news;
+    return this.#about(news.node).some((item) => item.news === news);
   }
 
   hasAbout(node: NodeName): boolean {
@@ -76,8 +83,7 @@ export class Broadcasts {
       this.#dropped++;
       return;
     }
-    const old = this.#byNode.get(news.node);
-    if (old !== undefined) this.#remove(old);
+    for (const old of this.#about(news.node)) if (!stand(old.news, news)) this.#remove(old);
     this.#insert({ news, bytes, number: this.#number++, transmits: 0 });
     if (this.#sorted.length > this.#options.max) {
       this.#remove(this.#sorted.at(-1)!);
@@ -88,8 +94,7 @@ export class Broadcasts {
 
   /** Nothing about this member is passed on any more. */
   forget(node: NodeName): void {
-    const item = this.#byNode.get(node);
-    if (item !== undefined) this.#remove(item);
+    for (const item of this.#about(node)) this.#remove(item);
   }
 
   /**
@@ -109,7 +114,7 @@ export class Broadcasts {
     if (taken.length === 0) return [];
     this.#sorted = rest;
     for (const item of taken) {
-      this.#byNode.delete(item.news.node);
+      this.#unfile(item);
       if (item.transmits + 1 < limit) this.#insert({ ...item, transmits: item.transmits + 1 });
     }
     return taken.map((item) => item.news);
@@ -118,9 +123,18 @@ export class Broadcasts {
   /** Recomputes the slow way what is kept on the side. For tests. */
   check(): void {
     const { max, bytesMax } = this.#options;
-    assert(this.#sorted.length === this.#byNode.size && this.#sorted.length <= max, 'one item for each member');
+    const filed = [...this.#byNode.values()].flat();
+    assert(this.#sorted.length === filed.length && this.#sorted.length <= max, 'every item is filed');
+    for (const [node, items] of this.#byNode) {
+      assert(items.length > 0, `${node} is filed while there is news`);
+      const others = (item: Item): readonly Item[] => items.filter((other) => other !== item);
+      assert(
+        items.every((item) => others(item).every((other) => stand(other.news, item.news))),
+        `of ${node} there is one piece of news, or one for each accuser`,
+      );
+    }
     for (const [at, item] of this.#sorted.entries()) {
-      assert(this.#byNode.get(item.news.node) === item, `${item.news.node} is filed under its name`);
+      assert(this.#about(item.news.node).includes(item), `${item.news.node} is filed under its name`);
       assert(item.bytes <= bytesMax, `${item.bytes} bytes fit a packet`);
       assert(at === 0 || before(this.#sorted[at - 1]!, item), `position ${at} is in order`);
     }
@@ -138,13 +152,23 @@ export class Broadcasts {
     return low;
   }
 
+  #about(node: NodeName): readonly Item[] {
+    return this.#byNode.get(node) ?? [];
+  }
+
+  #unfile(item: Item): void {
+    const rest = this.#about(item.news.node).filter((other) => other !== item);
+    if (rest.length === 0) this.#byNode.delete(item.news.node);
+    else this.#byNode.set(item.news.node, rest);
+  }
+
   #insert(item: Item): void {
-    this.#byNode.set(item.news.node, item);
+    this.#byNode.set(item.news.node, [...this.#about(item.news.node), item]);
     this.#sorted.splice(this.#position(item), 0, item);
   }
 
   #remove(item: Item): void {
-    this.#byNode.delete(item.news.node);
+    this.#unfile(item);
     const [removed] = this.#sorted.splice(this.#position(item), 1);
     assert(removed === item, 'the item removed is the one meant');
   }

@@ -159,6 +159,9 @@ export class SwimCore {
       case 'seeds':
         this.#reunion.setSeeds(input.seeds);
         break;
+      case 'doubt':
+        this.#prober.doubt(input.name);
+        break;
       case 'leave':
         this.#leaving.begin(input.withinMs);
         // A first round at once: the time given may be shorter than a gossip interval.

@@ -59,6 +59,8 @@ export type SwimInput =
   | { readonly is: 'join'; readonly join: number; readonly targets: readonly Endpoint[] }
   /** Where to look for the cluster from now on, again and again: what discovery found last. */
   | { readonly is: 'seeds'; readonly seeds: readonly Endpoint[] }
+  /** Another way to this member broke, which is no proof of anything: probe it before its turn. */
+  | { readonly is: 'doubt'; readonly name: NodeName }
   /** Tell the others that this node goes; `leaveDone` follows within that time. The node goes on answering. */
   | { readonly is: 'leave'; readonly withinMs: number }
   /** This node's metadata changes. */

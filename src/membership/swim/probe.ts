@@ -1,5 +1,5 @@
 import { assert } from '../../base/assert.js';
-import type { Ack, Nack } from '../messages.js';
+import type { Ack, Nack, NodeName } from '../messages.js';
 import { onSuspect } from './claims.js';
 import { type Context, can } from './context.js';
 import { type Endpoint, sameEndpoint } from './effects.js';
@@ -42,6 +42,8 @@ type Probe =
  */
 export class Prober {
   readonly #context: Context;
+  /** To be probed before it is their turn; no more than there are members. */
+  readonly #doubted = new Set<NodeName>();
   #probe: Probe = { is: 'idle' };
 
   constructor(context: Context) {
@@ -52,9 +54,15 @@ export class Prober {
     return this.#probe.is !== 'idle';
   }
 
+  /** Probes this member next: at once, or when the probe that runs has ended. */
+  doubt(name: NodeName): void {
+    if (this.#probeable(name) !== undefined) this.#doubted.add(name);
+    if (!this.busy) this.#beginDoubted();
+  }
+
   /** A tick of the probe interval; dropped while a probe runs. */
   tick(onWrap: () => void): void {
-    if (this.busy) return;
+    if (this.busy || this.#beginDoubted()) return;
     const { members, self } = this.#context;
     const entry = members.next((candidate) => candidate !== self && !isGone(candidate), onWrap);
     if (entry !== undefined) this.#begin(entry);
@@ -130,6 +138,23 @@ export class Prober {
     awareness.apply(probe.nacksExpected > 0 ? probe.nacksExpected - probe.nacks : 1);
     const { name: node, incarnation } = probe.target;
     onSuspect(this.#context, { is: 'suspect', incarnation, node, from: self.name });
+  }
+
+  #beginDoubted(): boolean {
+    for (const name of this.#doubted) {
+      this.#doubted.delete(name);
+      const entry = this.#probeable(name);
+      if (entry === undefined) continue;
+      this.#begin(entry);
+      return true;
+    }
+    return false;
+  }
+
+  #probeable(name: NodeName): Entry | undefined {
+    const { members, self } = this.#context;
+    const entry = members.get(name);
+    return entry === undefined || entry === self || isGone(entry) ? undefined : entry;
   }
 
   #begin(entry: Entry): void {

@@ -49,6 +49,23 @@ describe('members by gossip', () => {
     expect(a!.member('node-a')).to.include({ gossip: '10.0.0.1:7946', serving: true });
   });
 
+  it('a node whose links all break is probed at once: suspect after a probe interval, dead when suspicion ends', async () => {
+    for (const seed of ['one', 'two', 'three', 'four']) {
+      pool = new MembershipPool(seed);
+      const names = ['node-a', 'node-b', 'node-c', 'node-d', 'node-e'];
+      const nodes = await pool.cluster(names);
+      await pass(seed.length * 1370);
+      pool.kill(nodes.at(-1)!);
+      await pass(1500);
+      for (const node of nodes.slice(0, -1))
+        expect(node.member('node-e')!.state, `${node.self.name} ${seed}`).to.equal('suspect');
+      await pass(4500);
+      for (const node of nodes.slice(0, -1))
+        expect(node.member('node-e')!.state, `${node.self.name} ${seed}`).to.equal('dead');
+      await pool.stop();
+    }
+  });
+
   it('a node that is killed fails, is no more dialled, and is listed for ten minutes', async () => {
     const [a, , c] = await three();
     pool.kill(c!);

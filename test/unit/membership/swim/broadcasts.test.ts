@@ -52,6 +52,26 @@ describe('broadcasts', () => {
     expect(taken).to.deep.equal([1, 1, 1, 0, 0]);
   });
 
+  it('lets accusations by several stand beside each other, until anything else is known of the member', () => {
+    const by = (from: string, incarnation = 7): News => ({ is: 'suspect', node: 'a', incarnation, from });
+    const said = (broadcasts: Broadcasts): readonly string[] =>
+      broadcasts
+        .take(100, 9)
+        .map((news) => `${news.is} ${news.is === 'alive' ? '' : news.from}`)
+        .sort();
+    const broadcasts = filled(by('x'), by('y'), by('x'), about('b', 5));
+    expect(said(broadcasts)).to.deep.equal(['suspect x', 'suspect x', 'suspect y']);
+    broadcasts.queue(by('z', 8));
+    broadcasts.check();
+    expect(said(broadcasts)).to.deep.equal(['suspect x', 'suspect z']);
+    broadcasts.queue({ is: 'dead', node: 'a', incarnation: 8, from: 'y' });
+    broadcasts.check();
+    expect(said(broadcasts)).to.deep.equal(['dead y', 'suspect x']);
+    broadcasts.forget('a');
+    broadcasts.check();
+    expect(said(broadcasts)).to.deep.equal(['suspect x']);
+  });
+
   it('keeps only the newest about a member, to be sent from the beginning', () => {
     const first = about('a', 10);
     const broadcasts = filled(first);

@@ -289,4 +289,52 @@ describe('SWIM answers', () => {
       expect(driver.core.counts().relaysRefused).to.equal(2);
     });
   });
+
+  describe('of a doubted member', () => {
+    const quiet = (): Driver => {
+      const { driver, ping } = begun(four);
+      driver.hear(ack(ping.seqNo));
+      driver.clear();
+      return driver;
+    };
+
+    it('begins at once, and takes its course', () => {
+      const driver = quiet();
+      driver.step({ is: 'doubt', name: 'm3' });
+      expect(driver.sent('ping').map(({ message }) => message.node)).to.deep.equal(['m3']);
+      driver.advance(1_000);
+      expect(driver.state('m3')).to.match(/^suspect/);
+    });
+
+    it('waits for the probe that runs, and is its tick then', () => {
+      const { driver, ping, target } = begun(four);
+      const doubted = target === 'm3' ? 'm4' : 'm3';
+      driver.clear();
+      driver.step({ is: 'doubt', name: doubted });
+      driver.step({ is: 'doubt', name: doubted });
+      expect(driver.sent('ping')).to.have.length(0);
+      driver.hear(ack(ping.seqNo));
+      driver.advance(1_000);
+      expect(driver.sent('ping').map(({ message }) => message.node)).to.deep.equal([doubted]);
+    });
+
+    for (const [who, name] of [
+      ['this node', 'm0'],
+      ['nobody known', 'm9'],
+    ] as const) {
+      it(`is nothing for ${who}`, () => {
+        const driver = quiet();
+        driver.step({ is: 'doubt', name });
+        expect(driver.sent('ping')).to.have.length(0);
+      });
+    }
+
+    it('is nothing for the dead', () => {
+      const driver = quiet();
+      driver.hear(dead('m3'));
+      driver.clear();
+      driver.step({ is: 'doubt', name: 'm3' });
+      expect(driver.sent('ping')).to.have.length(0);
+    });
+  });
 });
