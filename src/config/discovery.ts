@@ -9,7 +9,7 @@ export interface Relation {
 }
 
 /** What of the file decides how nodes find each other; flags change it before it is resolved. */
-export type DiscoverySections = Pick<FileConfig, 'gossip' | 'discovery'>;
+export type DiscoverySections = Pick<FileConfig, 'gossip' | 'discovery' | 'cluster'>;
 
 export type Provider = DiscoveryConfig['provider'];
 
@@ -21,11 +21,18 @@ export const isSectioned = (provider: Provider): provider is (typeof sectioned)[
 
 type Section<P extends (typeof sectioned)[number]> = NonNullable<NonNullable<FileConfig['discovery']>[P]>;
 
-/** A port for gossip without anything else makes a seed: static, without peers, waiting to be met. */
-export function providerOf({ gossip, discovery = {} }: DiscoverySections): Provider {
+/** A port for gossip, or a wish for others, makes a seed of a node without peers: static, waiting to be met. */
+export function providerOf({ gossip, discovery = {}, cluster }: DiscoverySections): Provider {
   const { provider, peers = [] } = discovery;
-  return provider ?? (peers.length > 0 || gossip?.port !== undefined ? 'static' : 'standalone');
+  const isSeed = gossip?.port !== undefined || wantsOthers(cluster?.minimumPeers);
+  return provider ?? (peers.length > 0 || isSeed ? 'static' : 'standalone');
 }
+
+export const wantsOthers = (minimumPeers = 1): boolean => minimumPeers > 1;
+
+/** Of a node that is told to be alone and to wait for others. */
+export const standaloneButWaiting = (minimumPeers: number): string =>
+  `is ${minimumPeers}, but the provider is standalone, which meets nobody; use static, or leave it out`;
 
 /** Assumes that `discoveryFaults` found none. */
 export function discoveryOf(sections: DiscoverySections): DiscoveryConfig {
@@ -108,6 +115,10 @@ export function discoveryFaults(sections: DiscoverySections): readonly Relation[
   }
   if ((discovery.peers?.length ?? 0) > 0 && provider !== 'static') {
     fault(['discovery', 'peers'], `given, but the provider is ${provider}; use static, or leave them out`);
+  }
+  const { minimumPeers = 1 } = sections.cluster ?? {};
+  if (provider === 'standalone' && wantsOthers(minimumPeers)) {
+    fault(['cluster', 'minimumPeers'], standaloneButWaiting(minimumPeers));
   }
   for (const name of sectioned) {
     if (provider === name && discovery[name] === undefined) {

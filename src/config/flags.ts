@@ -1,5 +1,13 @@
 import type { Address } from '../base/addresses.js';
-import { type DiscoverySections, discoveryOf, gossipOf, isSectioned, type Provider, providerOf } from './discovery.js';
+import {
+  type DiscoverySections,
+  discoveryOf,
+  gossipOf,
+  isSectioned,
+  type Provider,
+  providerOf,
+  wantsOthers,
+} from './discovery.js';
 import type { NodeConfig } from './node-config.js';
 import { isInForce, notYetInFlag } from './not-yet.js';
 import type { FlagProblem } from './problems.js';
@@ -93,6 +101,9 @@ export function applyFlags({ config, sections }: Resolved, flags: NodeFlags): Fl
   if (isSectioned(chosen) && merged.discovery?.[chosen] === undefined) {
     problem('discovery', `${chosen} needs its section in the config file; add discovery.${chosen} there`);
   }
+  if (chosen === 'standalone' && wantsOthers(config.cluster.minimumPeers)) {
+    problem('discovery', `is standalone, but cluster.minimumPeers is ${config.cluster.minimumPeers}; use static`);
+  }
   if (gossipPort !== undefined && chosen === 'standalone') {
     warnings.push({ flag: '--discovery-port', message: 'has no effect, since the node is standalone' });
   }
@@ -150,7 +161,7 @@ const listOf = (value: string | readonly string[] | undefined): readonly string[
 
 /** The file's sections as the flags change them. Peers alone make it static; another provider drops the file's peers. */
 function mergedSections(
-  { gossip, discovery }: DiscoverySections,
+  { gossip, discovery, cluster }: DiscoverySections,
   flags: {
     readonly provider: Provider | undefined;
     readonly gossipPort: number | undefined;
@@ -163,5 +174,6 @@ function mergedSections(
   return {
     gossip: flags.gossipPort === undefined ? gossip : { ...gossip, port: flags.gossipPort },
     discovery: { ...discovery, provider, peers: peers && [...peers] },
+    cluster,
   };
 }

@@ -51,8 +51,8 @@ export function load(text: string, { file, env, totalMemoryBytes }: LoadOptions)
 
   const config = resolveFile(checked.file);
   const warnings = [...unfinished, ...doubts(checked.file, config, totalMemoryBytes)].map(place);
-  const { gossip, discovery } = checked.file;
-  return { ok: true, config, sections: { gossip, discovery }, warnings: sortedProblems(warnings) };
+  const { gossip, discovery, cluster } = checked.file;
+  return { ok: true, config, sections: { gossip, discovery, cluster }, warnings: sortedProblems(warnings) };
 }
 
 /** What a node runs with when there is no file: standalone, without keyspaces. */

@@ -109,15 +109,11 @@ export function doubts(file: FileConfig, config: NodeConfig, totalMemoryBytes: n
   const found: Relation[] = [...discoveryDoubts(file)];
   const { discovery } = config;
   const { minimumPeers } = config.cluster;
-  const named = discovery.provider === 'static' ? discovery.peers.length + 1 : 1;
-  const isCounted = discovery.provider === 'static' || discovery.provider === 'standalone';
-  if (isCounted && minimumPeers > named) {
+  const named = discovery.provider === 'static' ? discovery.peers.length + 1 : Number.POSITIVE_INFINITY;
+  if (minimumPeers > named) {
     found.push({
       path: ['cluster', 'minimumPeers'],
-      message:
-        discovery.provider === 'standalone'
-          ? `is ${minimumPeers}, but the node is standalone and will not serve; give discovery.peers or another provider`
-          : `is ${minimumPeers}, but only ${named} nodes are named, this one included; the node serves once others have found it`,
+      message: `is ${minimumPeers}, but only ${named} nodes are named, this one included; the node serves once others have found it`,
     });
   }
   const totalBytes = config.keyspaces.reduce((sum, { maxBytes }) => sum + maxBytes, 0);

@@ -40,7 +40,10 @@ export interface EngineOptions extends CoreOptions {
     | undefined;
   /** How this node finds the others: `staticDiscovery` and its like, or a provider of your own. Default: standalone. */
   readonly discovery?: Discovery | undefined;
-  /** How nodes tell each other who is there. With it, a standalone node waits to be found; without both it is alone. */
+  /**
+   * How nodes tell each other who is there. With it, or with `cluster.minimumPeers`, a node that looks for nobody waits to
+   * be found; a node without any of the three is alone.
+   */
   readonly gossip?: GossipOptions | undefined;
   readonly cluster?:
     | {
@@ -97,20 +100,16 @@ const nameBytesMax = 128;
 export function resolveNode(options: EngineOptions): ResolvedNode {
   const discovery = options.discovery ?? standalone();
   checkDiscovery(discovery);
-  const clustered = discovery.provider !== 'standalone' || options.gossip !== undefined;
-  const bind = options.bind ?? (clustered ? {} : undefined);
-  const port = checkPort('bind.port', bind?.port ?? defaultPort);
-  checkText('bind.addr', bind?.addr);
-  checkText('bind.interface', bind?.interface);
   const minimumPeers = options.cluster?.minimumPeers ?? 1;
   if (!Number.isInteger(minimumPeers) || minimumPeers < 1 || minimumPeers > 10_000) {
     throw invalidArgument(`cluster.minimumPeers is ${minimumPeers}, must be a whole number from 1 to 10000`);
   }
-  if (!clustered && minimumPeers > 1) {
-    throw invalidArgument(
-      `cluster.minimumPeers is ${minimumPeers}, but without discovery and gossip there is only this node; give it one of them`,
-    );
-  }
+  // A node that waits for others without looking for them waits to be found.
+  const clustered = discovery.provider !== 'standalone' || options.gossip !== undefined || minimumPeers > 1;
+  const bind = options.bind ?? (clustered ? {} : undefined);
+  const port = checkPort('bind.port', bind?.port ?? defaultPort);
+  checkText('bind.addr', bind?.addr);
+  checkText('bind.interface', bind?.interface);
   const maxJoinAttempts = options.cluster?.maxJoinAttempts ?? 10;
   if (!Number.isInteger(maxJoinAttempts) || maxJoinAttempts < 1 || maxJoinAttempts > 1_000_000) {
     throw invalidArgument(`cluster.maxJoinAttempts is ${maxJoinAttempts}, must be a whole number from 1 to 1000000`);

@@ -34,7 +34,8 @@ class Mixed {
     const engine = new Engine({
       name: 'library',
       bind: { port: 0 },
-      discovery: staticDiscovery({ peers: cluster.map((node) => node.grpc) }),
+      gossip: { port: 0 },
+      discovery: staticDiscovery({ peers: cluster.map((node) => node.gossip) }),
       limits: { maxValueBytes },
       keyspaces: [{ name: 'ks', maxBytes: '256MiB', dataSource: { fetch: async () => null } }],
     });

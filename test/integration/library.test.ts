@@ -92,13 +92,14 @@ describe('integration: the built package in an application', function () {
       `
       import { Engine, staticDiscovery } from 'distcache';
       import { connect } from 'distcache/client';
-      const [address] = process.argv.slice(2);
+      const [address, gossip] = process.argv.slice(2);
       const engine = new Engine({
-        name: 'library', bind: { port: 0 }, discovery: staticDiscovery({ peers: [address] }),
+        name: 'library', bind: { port: 0 }, gossip: { port: 0 }, discovery: staticDiscovery({ peers: [gossip] }),
         keyspaces: [{ name: 'ks', maxBytes: '8MiB', dataSource: { fetch: () => null } }],
       });
       await engine.start();
       const client = connect({ addresses: [address] });
+      while ((await client.status()).peers < 2) await new Promise((resolve) => setTimeout(resolve, 10));
       const keys = Array.from({ length: 50 }, (_, n) => 'key-' + n);
       const value = new TextEncoder().encode('v');
       await client.putMany('ks', keys.map((key) => ({ key, value })));
@@ -108,7 +109,7 @@ describe('integration: the built package in an application', function () {
       await client.close();
       await engine.stop();
     `,
-      [node.grpc],
+      [node.grpc, node.gossip],
     );
     expect(output).to.equal('50 2\nlibrary alive,node alive\n');
   });
@@ -118,12 +119,12 @@ describe('integration: the built package in an application', function () {
       import { Engine, staticDiscovery } from 'distcache';
       for (let n = 0; n < 20; n++) {
         const options = (name, peers) => ({
-          name, bind: { port: 0 }, discovery: staticDiscovery({ peers }),
+          name, bind: { port: 0 }, gossip: { port: 0 }, discovery: staticDiscovery({ peers }),
           keyspaces: [{ name: 'ks', maxBytes: '8MiB', defaultTtl: '1m', dataSource: { fetch: (key) => 'v' + key } }],
         });
         const first = new Engine(options('one', []));
         await first.start();
-        const second = new Engine(options('two', [first.status().grpc]));
+        const second = new Engine(options('two', [first.status().gossip]));
         await second.start();
         await Promise.all([first, second].map((engine) => engine.getMany('ks', ['a', 'b', 'c', 'd'])));
         await Promise.all([first.stop(), second.stop()]);
@@ -166,6 +167,7 @@ describe('integration: stop during start', function () {
     const engine = new Engine({
       name: 'lonely',
       bind: { port: 0 },
+      gossip: { port: 0 },
       discovery: staticDiscovery({ peers: ['127.0.0.1:9'] }),
       cluster: { minimumPeers: 2, bootstrapTimeout: '10m' },
       keyspaces: [],
@@ -181,6 +183,7 @@ describe('integration: stop during start', function () {
   it('as does the signal that start was given', async () => {
     const engine = new Engine({
       bind: { port: 0 },
+      gossip: { port: 0 },
       discovery: staticDiscovery({ peers: ['127.0.0.1:9'] }),
       cluster: { minimumPeers: 2, bootstrapTimeout: '10m' },
       keyspaces: [],

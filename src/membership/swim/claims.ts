@@ -231,10 +231,12 @@ export function announce(context: Context): void {
   context.broadcasts.queue({ is: 'alive', incarnation, node: name, addr, port, meta, vsn });
 }
 
-export function changeMeta(context: Context, meta: Uint8Array): void {
+/** True when it is news. */
+export function changeMeta(context: Context, meta: Uint8Array): boolean {
   const { self } = context;
-  if (context.leaving || sameBytes(self.meta, meta)) return;
+  if (context.leaving || sameBytes(self.meta, meta)) return false;
   self.meta = meta;
   raise(self, self.incarnation);
   announce(context);
+  return true;
 }

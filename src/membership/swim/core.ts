@@ -169,7 +169,8 @@ export class SwimCore {
         break;
       case 'meta':
         checkMeta(input.meta, context.config);
-        changeMeta(context, input.meta);
+        // At once: until others know what this node is now, they and it disagree about who owns what.
+        if (changeMeta(context, input.meta)) this.#gossip();
         break;
       case 'lag':
         this.#onLag(this.#inattention.measured(input.lagMs));

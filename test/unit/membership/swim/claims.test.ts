@@ -224,6 +224,7 @@ describe('SWIM claims', () => {
       driver.drainNews();
       driver.step({ is: 'meta', meta: Uint8Array.of(1, 2) });
       expect(driver.state('m0')).to.equal('alive 101');
+      expect(driver.sent('alive').length, 'told at once').to.be.above(0);
       expect(passedOn(driver, 'm0')).to.deep.equal(['alive']);
       driver.step({ is: 'meta', meta: Uint8Array.of(1, 2) });
       expect(driver.state('m0'), 'the same once more changes nothing').to.equal('alive 101');
