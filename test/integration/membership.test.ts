@@ -1,56 +1,9 @@
 import { expect } from 'chai';
-import { cli } from '../support/cli.js';
+import { allShow, peersOf, said } from '../support/cluster-views.js';
 import { CountingSource } from '../support/counting-source.js';
 import { SplitNetwork } from '../support/namespaces.js';
 import { configOf, httpSource, type RealNode, RealNodes } from '../support/real-nodes.js';
 import { pause, until } from '../support/until.js';
-
-interface Peer {
-  readonly name: string;
-  readonly state: string;
-  readonly serving: boolean;
-  readonly ring_share: number;
-  readonly is_self: boolean;
-}
-
-/** What `distcache peers` says on this node, asked where the node runs. */
-async function peersOf(node: RealNode): Promise<readonly Peer[]> {
-  const { exit, stdout, stderr } = await cli(['peers', '--json', '--addr', node.grpc, '--timeout', '5s'], {
-    via: node.options.via,
-  });
-  expect(exit, stderr).to.equal(0);
-  return JSON.parse(stdout.toString()).peers;
-}
-
-const statesOf = async (node: RealNode): Promise<string> =>
-  (await peersOf(node))
-    .map(({ name, state }) => `${name} ${state}`)
-    .sort()
-    .join(', ');
-
-/** Resolves when every one of these nodes shows exactly this. */
-const allShow = async (nodes: readonly RealNode[], states: string, limitMs: number): Promise<void> => {
-  for (const node of nodes) {
-    let last = '';
-    await until(
-      `${node.options.name} shows '${states}'`,
-      async () => {
-        last = await statesOf(node);
-        return last === states;
-      },
-      limitMs,
-      200,
-    ).catch((error: Error) => {
-      throw new Error(`${error.message}; it shows '${last}'`);
-    });
-  }
-};
-
-const said = (node: RealNode, text: string): readonly string[] =>
-  node
-    .log()
-    .map(({ msg }) => msg)
-    .filter((msg) => msg.includes(text));
 
 /** Two slow cores may stretch whatever takes time. */
 const slack = 5_000;

@@ -1,11 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { createSocket } from 'node:dgram';
 import { Resolver } from 'node:dns/promises';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { freePort } from './free-port.js';
 import { programPath } from './servers.js';
 import { until } from './until.js';
 
@@ -13,23 +12,6 @@ export interface Srv {
   readonly name: string;
   readonly target: string;
   readonly port: number;
-}
-
-/** A port that is free for UDP and for TCP just now. */
-async function freePort(): Promise<number> {
-  for (;;) {
-    const server = createServer().listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const { port } = server.address() as AddressInfo;
-    const socket = createSocket('udp4');
-    const bound = await new Promise<boolean>((resolve) => {
-      socket.once('error', () => resolve(false)).bind(port, '127.0.0.1', () => resolve(true));
-    });
-    socket.close();
-    server.close();
-    await once(server, 'close');
-    if (bound) return port;
-  }
 }
 
 const zone = 'test';
