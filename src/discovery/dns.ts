@@ -59,13 +59,16 @@ function planOf(
   family: Family,
   srv: boolean,
   servers: readonly string[] | undefined,
-): Pick<Plan, 'source' | 'check' | 'ask'> {
+): Pick<Plan, 'source' | 'none' | 'check' | 'ask'> {
   const records = srv ? 'SRV' : family === 4 ? 'A' : family === 6 ? 'AAAA' : 'A and AAAA';
   const asked = servers === undefined ? "this machine's DNS" : listed(servers);
   const inFull = srv || servers !== undefined ? ', which must be the full name' : '';
+  const source = `the ${records} records of ${name} (asked of ${asked})`;
+  const check = `check discovery.dns.name${inFull}, and that the DNS server runs and can be reached`;
   return {
-    source: `the ${records} records of ${name} (asked of ${asked})`,
-    check: `check discovery.dns.name${inFull}, and that the DNS server runs and can be reached`,
+    source,
+    none: `${source} have no address now; ${check}`,
+    check,
     ask: (round) => (srv ? askServices(round, name, family) : round.resolve(name, family, [port], { mayBeNone: true })),
   };
 }

@@ -13,6 +13,8 @@ export interface Plan {
   readonly findAgainMs: number;
   /** The source, as messages name it: `the names a and b`. */
   readonly source: string;
+  /** What is said when there is nobody. */
+  readonly none: string;
   /** What to do about a source that does not answer, as a clause. */
   readonly check: string;
   /** Asks everything once, and hands what it hears to the round. */
@@ -211,7 +213,7 @@ export class RoundsDiscovery implements Discovery {
   }
 
   #tell(context: DiscoveryContext, round: Round): void {
-    const { provider, source, check } = this.plan;
+    const { provider, source, none, check } = this.plan;
     const say = (kind: string, level: LogLevel, message: string): void => {
       if (this.#logged.get(kind) === message) return;
       this.#logged.set(kind, message);
@@ -228,7 +230,7 @@ export class RoundsDiscovery implements Discovery {
       'warn',
       round.count > foundMax ? `${source} have more than ${foundMax} addresses; the first ${foundMax} are used` : '',
     );
-    say('none', 'info', round.count === 0 && !round.hasFailed ? `${source} have no address now; ${check}` : '');
+    say('none', 'info', round.count === 0 && !round.hasFailed ? none : '');
   }
 }
 

@@ -4,6 +4,7 @@ import { type Discovery, foundMax } from '../ports/discovery.js';
 import { isHostName, isPort, listed, shown } from './options.js';
 import { canonicalIp, forEach, type Names, systemNames, whyUnreachable } from './resolve.js';
 import { RoundsDiscovery } from './rounds.js';
+import { standalone } from './standalone.js';
 
 export interface StaticOptions {
   /**
@@ -33,6 +34,8 @@ export const staticDiscovery = (options: StaticOptions): Discovery => staticWith
 /** The same with names resolved elsewhere: for tests. */
 export function staticWith(options: StaticOptions, makeNames: () => Names): Discovery {
   const peers = checkPeers(options?.peers);
+  // Nobody to look for is no reason to complain of finding nobody.
+  if (peers.length === 0) return { ...standalone(), provider: 'static' };
   const literals = peers.filter(({ host }) => canonicalIp(host) !== undefined);
   const portsOf = new Map<string, number[]>();
   for (const { host, port } of peers) {
@@ -44,6 +47,8 @@ export function staticWith(options: StaticOptions, makeNames: () => Names): Disc
       provider: 'static',
       findAgainMs,
       source: `the names of discovery.peers (${listed(hosts)})`,
+      // A name without any address has failed, and one whose addresses are of no use is told as that.
+      none: peers.length === 0 ? 'discovery.peers is empty: this node waits for others that name it' : '',
       check: 'check their spelling, and that this machine can look them up',
       async ask(round) {
         for (const { host, port } of literals) round.found(host, port, 'discovery.peers');
