@@ -89,8 +89,8 @@ async function tell(engine: Engine, log: Log): Promise<void> {
     else if (event.type === 'keyspace-deleted') log.write('info', `keyspace '${event.keyspace}' was deleted`);
     else {
       const failed = event.type === 'peer-failed';
-      const { name, address, id, state } = event.peer;
-      const now = event.type === 'peer-updated' ? ` is ${state}` : '';
+      const { name, address, id, state, serving } = event.peer;
+      const now = event.type === 'peer-updated' ? ` is ${state}${serving ? ' and serves' : ''}` : '';
       log.write(failed ? 'warn' : 'info', `${event.type.replace('-', ' ')}: ${name}${now}`, {
         peer: name,
         address,
