@@ -2,7 +2,7 @@ import { defaultGossipPort } from '../../base/addresses.js';
 import type { Drop } from '../../wire/memberlist/fault.js';
 import { whyNoConnection } from '../connect-faults.js';
 
-const otherPort = `give gossip addresses, default port ${defaultGossipPort}`;
+const otherPort = `give its gossip port, by default ${defaultGossipPort}`;
 
 /** Texts of peers are shown to people, so they are kept short and printable. */
 const quotedMax = 200;
@@ -28,7 +28,7 @@ export const whyNotConnected = (error: Error): string => whyNoConnection(error.m
 /** True when the other side said that nobody listens there. */
 export const isRefusal = (error: Error): boolean => (error as NodeJS.ErrnoException).code === 'ECONNREFUSED';
 
-export const closedUnanswered = `it closed the connection without an answer; does it have the same gossip label and secret? ${otherPort}`;
+export const closedUnanswered = `it closed the connection without an answer; give both the same label and gossip secret, or, where that is another port of it, ${otherPort}`;
 
 /** The connection broke off within or before the answer. */
 export const whyBroken = (error: Error): string =>
