@@ -318,6 +318,11 @@ export class MembershipPool {
     return host;
   }
 
+  /** Whoever starts under this name from now on does so at another IP, as pods do. */
+  move(name: string): void {
+    this.#hosts.set(name, `10.0.1.${this.starts}`);
+  }
+
   gossipOf(name: string): string {
     return `${this.hostOf(name)}:7946`;
   }

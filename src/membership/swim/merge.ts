@@ -1,7 +1,7 @@
 import type { PushNodeState, PushPull, Vsn } from '../messages.js';
 import { onAlive, onDead, onSuspect } from './claims.js';
 import type { Context } from './context.js';
-import { stateOf } from './effects.js';
+import { sameEndpoint, stateOf } from './effects.js';
 import { viewOf } from './members.js';
 
 /** Everything this node knows, for an exchange of states. */
@@ -53,7 +53,17 @@ export function mergeState(context: Context, remote: PushPull): boolean {
     // Another's verdict of death is only a reason for suspicion: the member gets its time to refute.
     else if (state !== 'alive') onSuspect(context, { is: 'suspect', incarnation, node, from: self.name });
   }
+  if (remote.nodes.some((node) => holdsOurName(context, node))) askAgainSoon(context);
   return true;
+}
+
+/** Our name is another endpoint's there, which keeps it until it is found dead: an earlier life's, as a rule, at another IP. */
+const holdsOurName = ({ self }: Context, node: PushNodeState): boolean =>
+  node.name === self.name && node.state !== 'left' && !sameEndpoint(node, self);
+
+/** What we announced was refused there, and is not told again by anybody: so states are exchanged until it is taken. */
+function askAgainSoon({ config, schedule, nowMs }: Context): void {
+  schedule.set('pushPullTick', nowMs + config.probeIntervalMs, { is: 'pushPullTick' });
 }
 
 function mergeAlive(context: Context, { name: node, addr, port, meta, incarnation, vsn }: PushNodeState): void {

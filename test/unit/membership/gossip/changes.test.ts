@@ -134,6 +134,23 @@ describe('members by gossip', () => {
       expect(a!.member('node-c')).to.include({ id: reborn.self.id, state: 'alive', serving: true });
     });
 
+    it('at another IP is believed as soon as the earlier one is found dead, at the IP that it had', async () => {
+      const [a, b, c] = await pool.cluster(['node-a', 'node-b', 'node-c'], { swim: { deadReclaimMs: 1000 } });
+      pool.kill(c!);
+      await pass(500);
+      pool.move('node-c');
+      const seeds = [pool.gossipOf('node-a')];
+      const reborn = pool.node('node-c', { seeds, swim: { deadReclaimMs: 1000 } });
+      await pool.clock.until(reborn.start());
+      while (a!.member('node-c')!.state !== 'dead') await pass(100);
+      await pass(4000);
+      for (const node of [a!, b!])
+        expect(node.member('node-c')).to.include({ id: reborn.self.id, address: reborn.self.address, serving: true });
+      const before = reborn.membership.counts().exchanges!;
+      await pass(20_000);
+      expect(reborn.membership.counts().exchanges, 'it asks no more than others, then').to.be.below(before + 3);
+    });
+
     it('of all at once ends with all of them, and nobody refused', async () => {
       const names = ['node-a', 'node-b', 'node-c', 'node-d', 'node-e'];
       await pool.cluster(names);
@@ -243,6 +260,7 @@ describe('members by gossip', () => {
     );
     expect(a!.warnings()[0]).to.match(/claims the name node-b of 10\.0\.0\.2:7946/);
     expect(a!.membership.counts().conflicts).to.be.above(0);
+    expect(agents[0]!.core.counts().exchanges, 'one a second at most, however long it stays').to.be.below(140);
   });
 
   it('an address that changes is dialled, and the old one is not', async () => {
