@@ -37,6 +37,12 @@ export function within<T>(clock: Clock, wait: Wait, run: (wait: Wait) => Promise
   });
 }
 
+/** For what frees things: begun in any case, even when the wait is over already, and waited for until then. Never rejects. */
+export async function begun(clock: Clock, wait: Wait, run: (wait: Wait) => Promise<unknown>): Promise<void> {
+  const running = (async () => run(wait))().catch(() => {});
+  await within(clock, wait, () => running);
+}
+
 /** Conditions that are asked again whenever something happened. */
 export class Watchers {
   readonly #clock: Clock;

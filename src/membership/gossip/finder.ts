@@ -4,7 +4,7 @@ import { bytesOfIp, ipOfBytes } from '../../base/ip.js';
 import type { Cancel, Clock, Wait } from '../../ports/clock.js';
 import { type Discovery, type DiscoveryContext, foundMax } from '../../ports/discovery.js';
 import { type Endpoint, endpointKey } from '../swim/effects.js';
-import { within } from './bounded.js';
+import { begun, within } from './bounded.js';
 
 export type Found =
   /** Where others may be, this node left out. */
@@ -68,9 +68,9 @@ export class Finder {
     return typeof cancel === 'function' ? cancel : () => {};
   }
 
-  /** Resolves when it has stopped, at the latest when the wait ends. */
+  /** Tells it to stop, whatever is left of the wait; resolves when it has, at the latest when the wait ends. */
   async stop(wait: Wait): Promise<void> {
-    if (this.#isStarted) await within(this.#clock, wait, (bounded) => this.#discovery.stop(bounded));
+    if (this.#isStarted) await begun(this.#clock, wait, (still) => this.#discovery.stop(still));
   }
 
   counts(): Readonly<Record<string, number>> {

@@ -7,7 +7,7 @@ import type { LinkEvent } from '../../ports/peers.js';
 import { nameOfText } from '../names.js';
 import { transmitLimit } from '../swim/broadcasts.js';
 import type { SwimEvent } from '../swim/effects.js';
-import { endWith, Watchers, within } from './bounded.js';
+import { begun, endWith, Watchers, within } from './bounded.js';
 import { MinuteLog } from './minute-log.js';
 import { encodeMeta, type NodePhase } from './node-meta.js';
 import { createParts, type GossipMembershipDeps, type GossipMembershipOptions, type Parts } from './parts.js';
@@ -286,10 +286,10 @@ export class GossipMembership implements Membership {
       await this.#seeking;
     }
     if (this.#opening === undefined) return;
-    await within(clock, wait, () => transport.close());
+    await begun(clock, wait, () => transport.close());
     // One that was still opening is closed when it is open.
     void this.#opening.then(
-      () => within(clock, wait, () => transport.close()),
+      () => begun(clock, wait, () => transport.close()),
       () => {},
     );
   }

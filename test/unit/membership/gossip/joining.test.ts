@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { codeOf, invalidArgument, messageOf } from '../../../../src/base/errors.js';
+import { Stop } from '../../../../src/base/stop-signal.js';
 import { MembershipPool, type PoolNode, type PoolNodeOptions } from '../../../support/membership-pool.js';
 
 describe('joining by gossip', () => {
@@ -220,6 +221,17 @@ describe('joining by gossip', () => {
     const second = pool.node('node-a');
     expect(messageOf((await started(second)).error)).to.match(/address already in use/);
     pool.nodes.set('first', first);
+  });
+
+  it('frees everything when it is stopped by somebody who does not wait at all', async () => {
+    const node = pool.node('node-a');
+    await started(node);
+    const stop = new Stop();
+    stop.abort(undefined);
+    await pool.clock.until(node.membership.stop({ deadlineMs: pool.clock.nowMs() + 5000, signal: stop }));
+    node.isRunning = false;
+    expect(pool.net.at(pool.gossipOf('node-a')), 'nobody listens').to.equal(undefined);
+    expect(node.discovery.calls).to.deep.equal(['start', 'stop']);
   });
 
   it('ends at each moment at which it is stopped, and leaves nothing', async () => {
