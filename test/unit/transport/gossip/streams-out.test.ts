@@ -31,7 +31,7 @@ describe('gossip transport: streams that this node opens', () => {
     expect(failed?.problem.startsWith(`${textOf(to)}: `), failed?.problem).to.equal(true);
     return failed!.problem.slice(`${textOf(to)}: `.length);
   };
-  const portHint = 'give gossip addresses, default port 3322';
+  const portHint = 'give its gossip port, by default 3322';
   const answerWith =
     (bytes: Uint8Array) =>
     (socket: Socket): void => {
@@ -74,7 +74,7 @@ describe('gossip transport: streams that this node opens', () => {
   }
 
   const strangers: readonly (readonly [string, (socket: Socket) => void, RegExp])[] = [
-    ['hangs up at once', (socket) => socket.end(), /closed the connection without an answer; .*label and secret\?/],
+    ['hangs up at once', (socket) => socket.end(), /closed the connection without an answer; .*label and gossip secret/],
     ['resets', (socket) => void socket.once('data', () => socket.resetAndDestroy()), /without an answer/],
     ['speaks of something else', answerWith(Buffer.from('SSH-2.0-x\r\n')), /does not speak gossip.*3322/],
     ['answers a byte', answerWith(Uint8Array.of(6)), /ended within its message.*3322/],
