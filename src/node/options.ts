@@ -143,8 +143,8 @@ function checkPort(field: string, port: number): number {
   throw invalidArgument(`${field} is ${port}, must be a whole number from 0 to 65535`);
 }
 
-/** A name whose node is dead may be taken by another address after so long: a pod comes back elsewhere. */
-const deadReclaimMs = 1000;
+/** A name may be taken by another address as soon as its node is dead: a pod comes back elsewhere. */
+const deadReclaimMs = 1;
 /** One connection for each packet takes its time; values of distcache-go, whose nodes may be in the pool. */
 const overTcp = { probeIntervalMs: 5000, probeTimeoutMs: 2000, tcpPings: false } as const;
 

@@ -16,7 +16,7 @@ import { expect } from 'chai';
 import { protoPath as healthProto } from 'grpc-health-check';
 import { CountingSource } from '../support/counting-source.js';
 import { configOf, httpSource, type RealNode, RealNodes } from '../support/real-nodes.js';
-import { type TcpRelay, tcpRelay } from '../support/tcp-relay.js';
+import type { TcpRelay } from '../support/tcp-relay.js';
 import { until, within } from '../support/until.js';
 
 const protoDir = fileURLToPath(new URL('../../proto', import.meta.url));
@@ -185,14 +185,6 @@ describe('integration: what else talks to a node', function () {
     expect(first.log().filter(({ level }) => level >= 40).length, first.stderr).to.be.at.most(1);
   });
 
-  /** A node that dials `at` over a relay, after three attempts that came to nothing. */
-  async function refusedThrice(at: RealNode, name: string, args: readonly string[]): Promise<RealNode> {
-    const relay = await tcpRelay(() => at.port);
-    relays.push(relay);
-    const node = await nodes.start({ name, config, args: ['--peers', `127.0.0.1:${relay.port}`, ...args] });
-    await until('it was refused three times', () => relay.taken() >= 4);
-    return node;
-  }
   const complaints = (node: RealNode): readonly string[] =>
     node
       .log()
@@ -202,11 +194,13 @@ describe('integration: what else talks to a node', function () {
   it('a node with another label never joins, and both sides say so once a minute at most', async () => {
     const cluster = await nodes.cluster(['one', 'two'], { config, args: ['--label', 'red'] });
     const [first] = cluster as [RealNode];
-    const blue = await refusedThrice(first, 'three', ['--label', 'blue']);
+    const blue = await nodes.start({ name: 'three', config, peers: [first], args: ['--label', 'blue'] });
+    await until('it tried more than once', () => complaints(blue).some((line) => line.includes('attempts')));
     expect((await nodes.client([blue]).status()).peers).to.equal(1);
     expect((await nodes.client([first]).peers()).map(({ name }) => name)).to.deep.equal(['one', 'two']);
-    expect(complaints(blue)).to.have.length(1);
-    expect(complaints(blue)[0]).to.contain('label');
+    // Once that nobody answers, and once that it goes on alone.
+    expect(complaints(blue)).to.have.length(2);
+    for (const line of complaints(blue)) expect(line).to.contain('label');
     expect(complaints(first)).to.have.length(1);
     expect(complaints(first)[0]).to.contain('label');
     // Two clusters stay two caches.
@@ -214,15 +208,16 @@ describe('integration: what else talks to a node', function () {
     expect((await nodes.client([first]).lookup('ks', 'k')).found).to.equal(false);
   });
 
-  it('a second node of the same name is refused, and both say which name', async () => {
+  it('a second node of the same name does not start: both say which name', async () => {
     const cluster = await nodes.cluster(['one', 'two'], { config });
     const [first] = cluster as [RealNode];
-    const second = await refusedThrice(first, 'one', []);
-    expect((await nodes.client([second]).status()).peers).to.equal(1);
+    const impatient = configOf('{ type: none }', { top: 'cluster: { bootstrapTimeout: 3s }' });
+    const second = await nodes.spawn({ name: 'one', config: impatient, peers: [first] });
+    expect(await within(20_000, 'the end of the second', second.exited)).to.equal(2);
+    expect(second.stderr).to.contain(`the name one belongs to the member at ${first.gossip}; give this node another`);
+    expect(second.stdout).not.to.contain('"ready"');
     expect((await nodes.client([first]).status()).peers).to.equal(2);
-    for (const node of [first, second]) {
-      expect(complaints(node)).to.have.length(1);
-      expect(complaints(node)[0]).to.contain('named one').and.contain('unique');
-    }
+    expect(complaints(first)).to.have.length(1);
+    expect(complaints(first)[0]).to.contain('claims the name one').and.contain('its own name');
   });
 });

@@ -1,8 +1,8 @@
 import { isAddress, splitAddress } from '../../base/addresses.js';
 import { DistcacheError, messageOf } from '../../base/errors.js';
-import { bytesOfIp, ipOfBytes } from '../../base/ip.js';
 import type { Cancel, Clock, Wait } from '../../ports/clock.js';
 import { type Discovery, type DiscoveryContext, foundMax } from '../../ports/discovery.js';
+import { endpointOf } from '../endpoints.js';
 import { type Endpoint, endpointKey } from '../swim/effects.js';
 import { begun, within } from './bounded.js';
 
@@ -13,13 +13,6 @@ export type Found =
 
 /** One question to a provider may take so long. */
 const findWithinMs = 10_000;
-
-/** A raw address, an IPv4 always in its short form: the two forms of one IP would be two members. */
-export function endpointOf(host: string, port: number): Endpoint | undefined {
-  const bytes = bytesOfIp(host);
-  const addr = bytes === undefined ? undefined : bytesOfIp(ipOfBytes(bytes) ?? '');
-  return addr === undefined ? undefined : { addr, port };
-}
 
 /** Asks the provider, one question at a time, and believes nothing of what it does: it may throw, hang, or talk rubbish. */
 export class Finder {

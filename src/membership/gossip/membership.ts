@@ -1,10 +1,11 @@
 import { assert, unreachable } from '../../base/assert.js';
-import { aborted, codeOf, DistcacheError, messageOf } from '../../base/errors.js';
+import { aborted, codeOf, DistcacheError, invalidArgument, messageOf } from '../../base/errors.js';
 import { Stop } from '../../base/stop-signal.js';
 import type { Cancel, Wait } from '../../ports/clock.js';
 import type { Member, MemberChange, Membership } from '../../ports/membership.js';
 import type { LinkEvent } from '../../ports/peers.js';
-import { nameOfText } from '../names.js';
+import { addressOf } from '../endpoints.js';
+import { nameOfText, textOfName } from '../names.js';
 import { transmitLimit } from '../swim/broadcasts.js';
 import type { SwimEvent } from '../swim/effects.js';
 import { begun, endWith, Watchers, within } from './bounded.js';
@@ -44,6 +45,8 @@ export class GossipMembership implements Membership {
   #phase: NodePhase = 'joining';
   #opening: Promise<GossipAt> | undefined;
   #parts: Parts | undefined;
+  /** Where another member has this node's name, as was last heard. */
+  #namesake: string | undefined;
   #isStarted = false;
   #isLeaveDone = false;
   #seeking: Promise<void> = Promise.resolve();
@@ -145,6 +148,8 @@ export class GossipMembership implements Membership {
     this.#watch(seeker);
     await this.#meet(parts, wait);
     check();
+    await this.#ownName(parts, wait);
+    check();
     this.#seeking = seeker.seek(this.#ending);
     const enough = await this.#watchers.until(() => this.#isQuorate(), wait);
     check();
@@ -187,6 +192,28 @@ export class GossipMembership implements Membership {
       const pauseMs = seeker.pauseMs(0);
       const next = { deadlineMs: Math.min(deadlineMs, clock.nowMs() + pauseMs), signal: wait.signal };
       if ((await this.#watchers.until(() => roster.hasCompany, next)) || hasEnded(wait)) return;
+    }
+  }
+
+  /**
+   * Waits while a member elsewhere has this node's name: a predecessor that moved is found dead within seconds. Rejects
+   * with INVALID_ARGUMENT where it lives on, as two nodes of one name would share a place on the ring.
+   */
+  async #ownName({ seeker, self }: Parts, wait: Wait): Promise<void> {
+    const { clock } = this.#deps;
+    while (this.#namesake !== undefined && !hasEnded(wait)) {
+      const namesake = this.#namesake;
+      if (clock.nowMs() >= wait.deadlineMs) {
+        throw invalidArgument(
+          `the name ${self.name} belongs to the member at ${namesake}; give this node another name`,
+        );
+      }
+      const pauseMs = Math.min(wait.deadlineMs, clock.nowMs() + seeker.pauseMs(0));
+      await this.#watchers.until(() => false, { ...wait, deadlineMs: pauseMs });
+      this.#namesake = undefined;
+      // Whoever answers says who has the name now.
+      const outcome = await seeker.attempt(wait);
+      if (outcome.is === 'unknown') this.#namesake ??= namesake;
     }
   }
 
@@ -241,6 +268,9 @@ export class GossipMembership implements Membership {
         parts.roster.take(event.member, this.#deps.clock.nowMs(), (change) => this.#onRoster(parts, change));
         break;
       case 'conflict':
+        if (textOfName(event.member.name) === parts.self.name) this.#namesake = addressOf(event.claimed);
+        remark(this.#log, event, parts.self.name);
+        break;
       case 'onlyByStream':
       case 'mergeRefused':
         remark(this.#log, event, parts.self.name);

@@ -1,7 +1,6 @@
-import { joinAddress } from '../../base/addresses.js';
-import { ipOfBytes } from '../../base/ip.js';
+import { addressOf } from '../endpoints.js';
 import { textOfName } from '../names.js';
-import type { Endpoint, SwimEvent } from '../swim/effects.js';
+import type { SwimEvent } from '../swim/effects.js';
 import type { MinuteLog } from './minute-log.js';
 
 export type Remark = Extract<SwimEvent, { is: 'conflict' | 'onlyByStream' | 'mergeRefused' }>;
@@ -24,5 +23,3 @@ export function remark(log: MinuteLog, event: Remark, selfName: string): void {
   const message = `gossip: ${claimed} claims the name ${name} of ${holder}, and is ignored: give each node its own name`;
   log.write(event.is, 'warn', message, { name, claimed });
 }
-
-const addressOf = ({ addr, port }: Endpoint): string => joinAddress(ipOfBytes(addr) ?? '?', port);

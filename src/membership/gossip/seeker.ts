@@ -1,7 +1,6 @@
-import { joinAddress } from '../../base/addresses.js';
-import { ipOfBytes } from '../../base/ip.js';
 import type { Cancel, Clock, Wait } from '../../ports/clock.js';
 import type { Random } from '../../ports/random.js';
+import { addressOf } from '../endpoints.js';
 import type { Endpoint, SwimEvent, SwimInput } from '../swim/effects.js';
 import { shuffle } from '../swim/members.js';
 import type { Watchers } from './bounded.js';
@@ -199,5 +198,3 @@ export class Seeker {
     return ms * (0.75 + this.#deps.random.next() / 2);
   }
 }
-
-const addressOf = ({ addr, port }: Endpoint): string => joinAddress(ipOfBytes(addr) ?? '?', port);

@@ -1,7 +1,7 @@
 import type { PushNodeState, PushPull, Vsn } from '../messages.js';
 import { onAlive, onDead, onSuspect } from './claims.js';
 import type { Context } from './context.js';
-import { sameEndpoint, stateOf } from './effects.js';
+import { type Endpoint, sameEndpoint, stateOf } from './effects.js';
 import { viewOf } from './members.js';
 
 /** Everything this node knows, for an exchange of states. */
@@ -48,8 +48,11 @@ export function mergeState(context: Context, remote: PushPull): boolean {
   }
   // The living first: what is said of the others may rest on them.
   for (const node of remote.nodes) if (node.state === 'alive') mergeAlive(context, node);
-  for (const { name: node, incarnation, state } of remote.nodes) {
+  for (const { name: node, incarnation, state, addr, port } of remote.nodes) {
+    const place = { addr, port: port === 0 ? self.port : port };
     if (state === 'left') onDead(context, { is: 'dead', incarnation, node, from: node });
+    // A suspect of our name at another place has not given the name up yet.
+    else if (node === self.name && state === 'suspect' && !sameEndpoint(place, self)) tellConflict(context, place);
     // Another's verdict of death is only a reason for suspicion: the member gets its time to refute.
     else if (state !== 'alive') onSuspect(context, { is: 'suspect', incarnation, node, from: self.name });
   }
@@ -64,6 +67,11 @@ const holdsOurName = ({ self }: Context, node: PushNodeState): boolean =>
 /** What we announced was refused there, and is not told again by anybody: so states are exchanged until it is taken. */
 function askAgainSoon({ config, schedule, nowMs }: Context): void {
   schedule.set('pushPullTick', nowMs + config.probeIntervalMs, { is: 'pushPullTick' });
+}
+
+function tellConflict(context: Context, claimed: Endpoint): void {
+  context.counts.conflicts++;
+  context.tell({ is: 'conflict', member: viewOf(context.self), claimed });
 }
 
 function mergeAlive(context: Context, { name: node, addr, port, meta, incarnation, vsn }: PushNodeState): void {

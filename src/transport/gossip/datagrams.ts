@@ -1,7 +1,8 @@
 import type { Socket } from 'node:dgram';
+import { addressOf } from '../../membership/endpoints.js';
 import type { Endpoint } from '../../membership/swim/effects.js';
 import type { Clock } from '../../ports/clock.js';
-import { dialable, textOf } from './endpoints.js';
+import { dialable } from './endpoints.js';
 import { liesWithReceiver } from './problems.js';
 import type { GossipTally } from './tally.js';
 
@@ -57,7 +58,7 @@ export class Datagrams implements PacketCarrier {
         return;
       }
       tally.add('gossip_send_errors');
-      tally.trouble('send', `a packet of ${packet.length} bytes to ${textOf(to)} was not sent: ${error.message}`);
+      tally.trouble('send', `a packet of ${packet.length} bytes to ${addressOf(to)} was not sent: ${error.message}`);
       if (liesWithReceiver(error)) unsendable(to);
     });
   }

@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import { joinAddress, splitAddress } from '../../base/addresses.js';
 import { unreachable } from '../../base/assert.js';
 import { aborted, notStarted, timedOut } from '../../base/errors.js';
+import { addressOf, endpointOf } from '../../membership/endpoints.js';
 import type {
   GossipArrival,
   GossipAt,
@@ -17,7 +18,7 @@ import { encodePacketMessage } from '../../wire/memberlist/messages.js';
 import { PacketCodec } from '../../wire/memberlist/packet.js';
 import { StreamCodec } from '../../wire/memberlist/stream.js';
 import { Datagrams, type PacketCarrier } from './datagrams.js';
-import { endpointOf, isUnspecified, remoteOf, textOf } from './endpoints.js';
+import { isUnspecified, remoteOf } from './endpoints.js';
 import { type GossipSockets, listenForGossip } from './listen.js';
 import { checkGossipOptions, type GossipLimits, type GossipTransportOptions, gossipLimits } from './options.js';
 import { StreamsIn } from './streams-in.js';
@@ -204,7 +205,7 @@ class SocketTransport implements SocketGossipTransport {
     } catch (error) {
       if (!(error instanceof GossipFault)) throw error;
       this.#tally.add('gossip_send_errors');
-      this.#tally.trouble('unwritable', `a packet to ${textOf(to)} cannot be written: ${error.detail}`);
+      this.#tally.trouble('unwritable', `a packet to ${addressOf(to)} cannot be written: ${error.detail}`);
       return;
     }
     for (const packet of packets) carrier.send(to, packet);
@@ -227,7 +228,7 @@ class SocketTransport implements SocketGossipTransport {
     this.#tally.add('gossip_packets_received');
     this.#tally.add('gossip_packet_bytes_received', packet.length);
     const { messages, drops } = this.#packetCodec.read(packet);
-    for (const drop of drops) this.#tally.dropped('packets', drop, textOf(from));
+    for (const drop of drops) this.#tally.dropped('packets', drop, addressOf(from));
     if (messages.length > 0) this.#arrive({ is: 'packet', from, messages });
   }
 

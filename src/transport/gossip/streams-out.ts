@@ -1,12 +1,13 @@
 import { connect, type Socket } from 'node:net';
 import { formatDuration } from '../../base/units.js';
+import { addressOf } from '../../membership/endpoints.js';
 import type { GossipArrival, GossipErrand } from '../../membership/gossip/transport.js';
 import type { StreamMessage } from '../../membership/messages.js';
 import type { Clock } from '../../ports/clock.js';
 import { GossipFault } from '../../wire/memberlist/fault.js';
 import type { StreamCodec } from '../../wire/memberlist/stream.js';
 import { streamByte } from '../../wire/memberlist/tcp-packet.js';
-import { dialable, textOf } from './endpoints.js';
+import { dialable } from './endpoints.js';
 import type { GossipLimits } from './options.js';
 import { closedUnanswered, isRefusal, whyBroken, whyNotConnected, whyRefused, whyUnread } from './problems.js';
 import type { GossipTally } from './tally.js';
@@ -94,7 +95,7 @@ export class StreamsOut {
       if (start.length < startBytes) start = Buffer.concat([start, piece.subarray(0, startBytes - start.length)]);
       const step = reader.push(piece);
       if (step.is === 'refused') {
-        tally.dropped('streams', step.drop, textOf(question.to));
+        tally.dropped('streams', step.drop, addressOf(question.to));
         fail(whyUnread(step.drop, start));
       } else if (step.is === 'message') {
         const answer = answerTo(question, step.message);
@@ -143,7 +144,12 @@ export class StreamsOut {
 
 function failureOf(question: Question, problem: string, refused = false): GossipArrival {
   if (question.do === 'streamPing') return { is: 'streamPong', seqNo: question.ping.seqNo, ok: false };
-  return { is: 'exchangeFailed', exchange: question.exchange, problem: `${textOf(question.to)}: ${problem}`, refused };
+  return {
+    is: 'exchangeFailed',
+    exchange: question.exchange,
+    problem: `${addressOf(question.to)}: ${problem}`,
+    refused,
+  };
 }
 
 /** What the answer means, or as a text why it is none. */

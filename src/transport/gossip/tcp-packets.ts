@@ -1,8 +1,9 @@
 import { connect, type Socket } from 'node:net';
+import { addressOf } from '../../membership/endpoints.js';
 import type { Endpoint } from '../../membership/swim/effects.js';
 import { encodeTcpPacket } from '../../wire/memberlist/tcp-packet.js';
 import type { CarrierDeps, PacketCarrier } from './datagrams.js';
-import { dialable, textOf } from './endpoints.js';
+import { dialable } from './endpoints.js';
 import type { GossipLimits } from './options.js';
 import { liesWithReceiver } from './problems.js';
 
@@ -36,7 +37,7 @@ export class TcpPackets implements PacketCarrier {
       clock.soon(() => unsendable(to));
       return;
     }
-    const target = textOf(to);
+    const target = addressOf(to);
     const toTarget = this.#perTarget.get(target) ?? 0;
     if (this.#open.size >= limits.sendsMax || toTarget >= limits.sendsPerTargetMax) {
       tally.add('gossip_sends_dropped');

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { Topology } from '../../../src/engine/topology.js';
 import { xxh3Hasher } from '../../../src/platform/hasher.js';
+import type { Hasher } from '../../../src/ports/hasher.js';
 import type { Member, MemberState } from '../../../src/ports/membership.js';
 
 const member = (name: string, state: MemberState, serving: boolean): Member => ({
@@ -17,14 +18,14 @@ const member = (name: string, state: MemberState, serving: boolean): Member => (
 });
 
 /** A topology of `self` and another, over lists that a test changes. */
-function topologyOf(members: Member[], linked: Member[] = []): Topology {
+function topologyOf(members: Member[], linked: Member[] = [], moved = () => {}, hasher: Hasher = xxh3Hasher): Topology {
   const self = member('self', 'alive', true);
   const unused = () => {
     throw new Error('nobody asks for this');
   };
   const membership = { members: () => members, start: unused, stop: unused, drain: unused, onChange: unused };
-  const topology = new Topology(membership, { linked: () => linked }, xxh3Hasher, 512, () => self);
-  topology.refresh();
+  const topology = new Topology(membership, { linked: () => linked }, hasher, 512, () => self, moved);
+  topology.changed();
   return topology;
 }
 
@@ -49,13 +50,42 @@ describe('the ring of the engine', () => {
     });
   }
 
-  it('tells whether anything changed, also when a node came back under its name', () => {
+  it('tells when keys have moved, also when a node came back under its name, and for nothing else', () => {
     const members = [member('other', 'alive', true), self];
-    const topology = topologyOf(members);
-    expect(topology.refresh()).to.equal(false);
-    members[0] = { ...members[0]!, id: 'another id' };
-    expect(topology.refresh()).to.equal(true);
-    expect(topology.refresh()).to.equal(false);
+    let moves = 0;
+    const topology = topologyOf(members, members, () => moves++);
+    const movesAfter = (change: Partial<Member>): number => {
+      members[0] = { ...members[0]!, ...change };
+      topology.changed();
+      topology.settle();
+      return moves;
+    };
+    expect(topology.serving).to.equal(2);
+    expect(moves).to.equal(1);
+    expect(movesAfter({}), 'nothing').to.equal(1);
+    expect(movesAfter({ incarnation: 7 }), 'incarnation').to.equal(1);
+    expect(movesAfter({ id: 'another id' }), 'id').to.equal(2);
+    expect(movesAfter({ weight: 2 }), 'weight').to.equal(3);
+    expect(movesAfter({ state: 'left' }), 'state').to.equal(4);
+  });
+
+  it('is made once for all that changes before it is asked, and is never asked while it is out of date', () => {
+    let hashes = 0;
+    const hasher: Hasher = { name: 'counted', hash: (key) => (hashes++, xxh3Hasher.hash(key)) };
+    const members = [self];
+    const topology = topologyOf(members, [], undefined, hasher);
+    topology.settle();
+    hashes = 0;
+    for (let i = 0; i < 100; i++) {
+      members.push(member(`node-${i}`, 'alive', true));
+      topology.changed();
+    }
+    expect(hashes).to.equal(0);
+    expect(topology.shares().size).to.equal(101);
+    const once = hashes;
+    expect(once, 'two for each member and one for the whole').to.be.within(101, 303);
+    for (let i = 0; i < 100; i++) topology.placeOf(i);
+    expect(hashes).to.equal(once);
   });
 
   it('leaves to this node what is under way on it when nobody serves', () => {

@@ -1,6 +1,6 @@
 import { bytesOfIp } from '../../../../src/base/ip.js';
+import { endpointOf } from '../../../../src/membership/endpoints.js';
 import { Driver } from '../../../../src/membership/gossip/driver.js';
-import { endpointOf } from '../../../../src/membership/gossip/finder.js';
 import { MinuteLog } from '../../../../src/membership/gossip/minute-log.js';
 import { swimConfig } from '../../../../src/membership/swim/config.js';
 import { SwimCore } from '../../../../src/membership/swim/core.js';

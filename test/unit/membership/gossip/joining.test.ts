@@ -249,4 +249,37 @@ describe('joining by gossip', () => {
       node.isRunning = false;
     }
   });
+
+  describe('under a name that a member elsewhere has', () => {
+    const names = ['node-a', 'node-b', 'node-c'];
+    const namesake = (): PoolNode => {
+      pool.move('node-c');
+      return pool.node('node-c', { seeds: [pool.gossipOf('node-a')], swim: { deadReclaimMs: 1 } });
+    };
+
+    it('waits until the earlier life is found dead, and serves then', async () => {
+      const [a, , c] = await pool.cluster(names, { swim: { deadReclaimMs: 1 } });
+      pool.kill(c!);
+      const reborn = namesake();
+      const { tookMs, error } = await started(reborn);
+      expect(error).to.equal(undefined);
+      expect(tookMs).to.be.within(4_000, 15_000);
+      await pool.clock.advance(500);
+      expect(a!.member('node-c')).to.include({ id: reborn.self.id, serving: true });
+      expect(reborn.warnings()[0]).to.match(/10\.0\.0\.3:7946 claims the name node-c of this node/);
+    });
+
+    it('fails when its start is over and the other lives on, undisturbed', async () => {
+      const [a, , c] = await pool.cluster(names, { swim: { deadReclaimMs: 1 } });
+      const second = namesake();
+      const { error, tookMs } = await started(second, 12_000);
+      expect(codeOf(error)).to.equal('INVALID_ARGUMENT');
+      expect(messageOf(error)).to.equal(
+        'the name node-c belongs to the member at 10.0.0.3:7946; give this node another name',
+      );
+      expect(tookMs).to.be.within(11_000, 13_000);
+      expect(a!.member('node-c')).to.include({ id: c!.self.id, serving: true });
+      await pool.clock.until(c!.stop());
+    });
+  });
 });

@@ -3,9 +3,9 @@ import { createServer as createHttp } from 'node:http';
 import { createServer as createHttp2 } from 'node:http2';
 import type { Socket } from 'node:net';
 import { expect } from 'chai';
+import { addressOf } from '../../../../src/membership/endpoints.js';
 import type { PushPull } from '../../../../src/membership/messages.js';
 import type { Endpoint } from '../../../../src/membership/swim/effects.js';
-import { textOf } from '../../../../src/transport/gossip/endpoints.js';
 import { pingOf, stateOf } from '../../../contract/gossip-transport.contract.js';
 import { endpointAt, keyOf, loopback, ringOf } from '../../../support/gossip-sockets.js';
 import { until } from '../../../support/until.js';
@@ -28,8 +28,8 @@ describe('gossip transport: streams that this node opens', () => {
     const [failed] = node.of('exchangeFailed');
     expect(failed?.refused).to.equal(false);
     expect(node.count('gossip_streams_opened')).to.equal(node.count('gossip_streams_failed'));
-    expect(failed?.problem.startsWith(`${textOf(to)}: `), failed?.problem).to.equal(true);
-    return failed!.problem.slice(`${textOf(to)}: `.length);
+    expect(failed?.problem.startsWith(`${addressOf(to)}: `), failed?.problem).to.equal(true);
+    return failed!.problem.slice(`${addressOf(to)}: `.length);
   };
   const portHint = 'give its gossip port, by default 3322';
   const answerWith =
@@ -74,7 +74,11 @@ describe('gossip transport: streams that this node opens', () => {
   }
 
   const strangers: readonly (readonly [string, (socket: Socket) => void, RegExp])[] = [
-    ['hangs up at once', (socket) => socket.end(), /closed the connection without an answer; .*label and gossip secret/],
+    [
+      'hangs up at once',
+      (socket) => socket.end(),
+      /closed the connection without an answer; .*label and gossip secret/,
+    ],
     ['resets', (socket) => void socket.once('data', () => socket.resetAndDestroy()), /without an answer/],
     ['speaks of something else', answerWith(Buffer.from('SSH-2.0-x\r\n')), /does not speak gossip.*3322/],
     ['answers a byte', answerWith(Uint8Array.of(6)), /ended within its message.*3322/],
