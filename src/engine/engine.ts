@@ -86,7 +86,9 @@ export class CacheEngine implements CacheService {
     this.#options = options;
     this.#spaces = new Keyspaces(deps, options);
     const { membership, peers, hasher } = deps;
-    this.#topology = new Topology(membership, peers, hasher, options.virtualNodes, deps.self);
+    this.#topology = new Topology(membership, peers, hasher, options.virtualNodes, deps.self, () =>
+      this.#spaces.reassign(this.#topology),
+    );
     const path = {
       clock: deps.clock,
       hybrid: deps.hybrid,
@@ -286,7 +288,7 @@ export class CacheEngine implements CacheService {
         peers.onLink((event) => this.#onLink(event)),
       );
       await membership.start(wait);
-      this.#topology.refresh();
+      this.#topology.changed();
     } catch (error) {
       const wasClosing = this.#closing !== undefined;
       await this.close({ deadlineMs: clock.nowMs() });
@@ -333,9 +335,10 @@ export class CacheEngine implements CacheService {
     this.#place();
   }
 
-  /** Members or links have changed: keys may have. */
+  /** Members or links have changed: keys may have, and are looked through once for all that changes in this turn. */
   #place(): void {
-    if (this.#topology.refresh()) this.#spaces.reassign(this.#topology);
+    this.#topology.changed();
+    this.#deps.clock.soon(() => this.#topology.settle());
   }
 
   #remembered(space: Keyspace, key: string, options: GetOptions | undefined): Lookup | undefined {

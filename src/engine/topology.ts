@@ -27,37 +27,50 @@ const standing: Readonly<Record<MemberState, boolean>> = {
 const owns = ({ id, state, serving }: Member, linked: ReadonlySet<string>): boolean =>
   serving && standing[state] && (state !== 'suspect' || linked.has(id));
 
-/** The ring over the members that may own keys; replaced whole whenever they change. */
+/**
+ * The ring over the members that may own keys; replaced whole when they have changed and it is asked. A hundred members
+ * that are met at once then cost one ring, where a ring for each would block this node for seconds.
+ */
 export class Topology {
   readonly #membership: Membership;
   readonly #peers: Pick<PeerNetwork, 'linked'>;
   readonly #hasher: Hasher;
   readonly #virtualNodes: number;
   readonly #self: () => NodeInfo;
+  readonly #moved: () => void;
   #ring: Ring<Member>;
+  /** Those it was made of. */
+  #owners: readonly Member[] = [];
+  #isStale = false;
 
+  /** @param moved told after each change of the ring, before anybody is told of an owner by it */
   constructor(
     membership: Membership,
     peers: Pick<PeerNetwork, 'linked'>,
     hasher: Hasher,
     virtualNodes: number,
     self: () => NodeInfo,
+    moved: () => void = () => {},
   ) {
     this.#membership = membership;
     this.#peers = peers;
     this.#hasher = hasher;
     this.#virtualNodes = virtualNodes;
     this.#self = self;
+    this.#moved = moved;
     this.#ring = this.#build([]);
   }
 
-  /** Takes members and links as they are now; true when ownership of any key may have changed. */
-  refresh(): boolean {
-    const linked = new Set(this.#peers.linked().map(({ id }) => id));
-    const ring = this.#build(this.#membership.members().filter((member) => owns(member, linked)));
-    const changed = ring.digest !== this.#ring.digest || !sameIds(ring.members, this.#ring.members);
-    if (changed) this.#ring = ring;
-    return changed;
+  /** Members or links have changed: they are looked at before the ring is next asked, or when `settle` says so. */
+  changed(): void {
+    this.#isStale = true;
+  }
+
+  /** Takes members and links as they are now, if they have changed. */
+  settle(): void {
+    if (!this.#isStale) return;
+    this.#isStale = false;
+    if (this.#take()) this.#moved();
   }
 
   place(key: string): Place {
@@ -68,7 +81,7 @@ export class Topology {
   placeOf(hash: number): Place {
     const self = this.#self();
     // Nobody serves while the last node drains: what is still under way there is its own.
-    const owner = this.#ring.ownerOfHash(hash) ?? self;
+    const owner = this.#current().ownerOfHash(hash) ?? self;
     return { hash, owner, mine: owner.id === self.id };
   }
 
@@ -78,15 +91,31 @@ export class Topology {
 
   /** Part of the key space each member owns, by name. */
   shares(): ReadonlyMap<string, number> {
-    return this.#ring.shares();
+    return this.#current().shares();
   }
 
   get serving(): number {
-    return this.#ring.members.length;
+    return this.#current().members.length;
   }
 
   members(): readonly Member[] {
     return this.#membership.members();
+  }
+
+  #current(): Ring<Member> {
+    this.settle();
+    return this.#ring;
+  }
+
+  /** True when ownership of any key may have changed. */
+  #take(): boolean {
+    const linked = new Set(this.#peers.linked().map(({ id }) => id));
+    const owners = this.#membership.members().filter((member) => owns(member, linked));
+    if (sameOwners(owners, this.#owners)) return false;
+    this.#owners = owners;
+    const { digest, members } = this.#ring;
+    this.#ring = this.#build(owners);
+    return this.#ring.digest !== digest || !sameOwners(this.#ring.members, members);
   }
 
   #build(members: readonly Member[]): Ring<Member> {
@@ -94,5 +123,7 @@ export class Topology {
   }
 }
 
-const sameIds = (a: readonly Member[], b: readonly Member[]): boolean =>
-  a.length === b.length && a.every((member, index) => member.id === b[index]!.id);
+/** All that decides ownership is the same; the rest of a member may have changed. */
+const sameOwners = (a: readonly Member[], b: readonly Member[]): boolean =>
+  a.length === b.length &&
+  a.every(({ id, name, weight }, i) => id === b[i]!.id && name === b[i]!.name && weight === b[i]!.weight);

@@ -71,9 +71,12 @@ describe('the ring of the engine', () => {
 
   it('is made once for all that changes before it is asked, and is never asked while it is out of date', () => {
     let hashes = 0;
-    const hasher: Hasher = { name: 'counted', hash: (key) => (hashes++, xxh3Hasher.hash(key)) };
+    const hash = (key: string): number => {
+      hashes++;
+      return xxh3Hasher.hash(key);
+    };
     const members = [self];
-    const topology = topologyOf(members, [], undefined, hasher);
+    const topology = topologyOf(members, [], undefined, { name: 'counted', hash });
     topology.settle();
     hashes = 0;
     for (let i = 0; i < 100; i++) {
