@@ -344,12 +344,14 @@ export class SwimCore {
   }
 
   #onLag(lostMs: number): void {
-    const { counts, awareness, config } = this.#context;
+    const { counts, awareness, config, schedule } = this.#context;
     this.#context.nowMs = this.#inattention.ownMs;
     if (lostMs <= 0) return;
     counts.lags++;
     counts.lagMs += lostMs;
     if (lostMs >= config.probeTimeoutMs) awareness.apply(1);
+    // Whoever was away for longer than the dead are remembered is known to nobody, though it knows them all: it says so.
+    if (lostMs >= config.gossipToTheDeadMs) schedule.set('pushPullTick', this.#context.nowMs, { is: 'pushPullTick' });
   }
 
   #askForWake(): void {

@@ -99,6 +99,8 @@ describe('a cluster by gossip, when things break', () => {
     await pool.clock.advance(60_000);
     expect(a!.member('node-b')!.state).to.equal('dead');
     b!.clock.resume();
+    await pool.clock.advance(2000);
+    expect(a!.member('node-b')!.state, 'at once, though nobody remembered it').to.equal('alive');
     await pool.clock.advance(30_000);
     for (const node of nodes) expect(node.list()).to.deep.equal(all);
     expect(a!.heard.filter((line) => !line.startsWith('updated'))).to.deep.equal([
