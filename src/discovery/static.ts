@@ -48,7 +48,7 @@ export function staticWith(options: StaticOptions, makeNames: () => Names): Disc
       findAgainMs,
       source: `the names of discovery.peers (${listed(hosts)})`,
       // A name without any address has failed, and one whose addresses are of no use is told as that.
-      none: peers.length === 0 ? 'discovery.peers is empty: this node waits for others that name it' : '',
+      none: '',
       check: 'check their spelling, and that this machine can look them up',
       async ask(round) {
         for (const { host, port } of literals) round.found(host, port, 'discovery.peers');
