@@ -81,7 +81,7 @@ export async function startConfig(
   machine: { readonly env: NodeJS.ProcessEnv; readonly totalMemoryBytes: number },
 ): Promise<StartConfig> {
   const { load, defaultConfig } = await import('../config/load.js');
-  const { applyFlags } = await import('../config/flags.js');
+  const { applyFlags, stillHolding } = await import('../config/flags.js');
   const { formatFlagProblem, formatProblem } = await import('../config/problems.js');
   const loaded =
     file === undefined
@@ -93,7 +93,7 @@ export async function startConfig(
   return {
     config: flagged.config,
     baseDir: file === undefined ? process.cwd() : dirname(resolve(file)),
-    warnings: [...loaded.warnings.map(formatProblem), ...flagged.warnings.map(formatFlagProblem)],
+    warnings: [...stillHolding(loaded.warnings, flags).map(formatProblem), ...flagged.warnings.map(formatFlagProblem)],
   };
 }
 

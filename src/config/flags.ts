@@ -10,7 +10,7 @@ import {
 } from './discovery.js';
 import type { NodeConfig } from './node-config.js';
 import { isInForce, notYetInFlag } from './not-yet.js';
-import type { FlagProblem } from './problems.js';
+import type { FlagProblem, Problem } from './problems.js';
 import { logFormats, logLevels, providers, type Range, ranges } from './ranges.js';
 import { clashMessage, portClashes } from './resolve.js';
 import * as scalars from './scalars.js';
@@ -141,6 +141,12 @@ export function applyFlags({ config, sections }: Resolved, flags: NodeFlags): Fl
     problem(flagOf[named], clashMessage(other, clash.port));
   }
   return problems.length > 0 ? { ok: false, problems } : { ok: true, config: flagged, warnings };
+}
+
+/** Of the file's warnings those that still hold: what it says of meeting others is doubted no more where flags decide that. */
+export function stillHolding(warnings: readonly Problem[], flags: NodeFlags): readonly Problem[] {
+  const decide = [flags.peers, flags.discovery, flags['discovery-port']].some((flag) => flag !== undefined);
+  return decide ? warnings.filter(({ path }) => !/^(gossip|discovery|cluster\.minimumPeers)\b/.test(path)) : warnings;
 }
 
 const numeric: ReadonlySet<keyof NodeFlags> = new Set(['bind-port', 'discovery-port', 'workers']);
