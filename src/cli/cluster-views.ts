@@ -43,6 +43,7 @@ export const statusJson = (status: NodeStatus) => ({
   incarnation: status.incarnation,
   weight: status.weight,
   id: status.id,
+  gossip_counts: status.gossipCounts,
 });
 
 export const keyspaceJson = (keyspace: KeyspaceStatus) => ({
@@ -136,7 +137,15 @@ export const statusText = (status: StatusJson): string =>
     ['gossip', status.gossip],
     ['label', orDash(status.label)],
     ['id', status.id],
+    ...countsText(status.gossip_counts),
   ]);
+
+/** What was dropped and why: the rest of the counts is for machines. */
+const countsText = (counts: Readonly<Record<string, number>>): readonly [string, number][] =>
+  Object.entries(counts)
+    .filter(([name, count]) => name.includes('dropped') && count > 0)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, count]) => [name.replaceAll('_', ' '), count]);
 
 export const locationText = ({ owner, replicas, nodes, hottest }: LocationJson, width: Width): string =>
   [

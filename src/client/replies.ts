@@ -84,6 +84,7 @@ export const nodeStatusOf = (reply: distcache.v1.StatusReply): NodeStatus => ({
   incarnation: reply.incarnation,
   weight: reply.weight,
   id: reply.id,
+  gossipCounts: { ...reply.gossipCounts },
 });
 
 export const peerStatusOf = (peer: distcache.v1.PeerStatus.$Properties): PeerStatus => ({

@@ -110,6 +110,7 @@ export interface NodeConfig {
   readonly discovery: DiscoveryConfig;
   readonly cluster: {
     readonly minimumPeers: number;
+    readonly weight: number;
     readonly replicas: number;
     readonly virtualNodes: number;
     readonly joinRetryIntervalMs: number;

@@ -28,6 +28,7 @@ export function resolveFile(file: FileConfig): NodeConfig {
     discovery: discoveryOf(file),
     cluster: {
       minimumPeers: cluster.minimumPeers ?? defaults.minimumPeers,
+      weight: cluster.weight ?? defaults.weight,
       replicas: cluster.replicas ?? defaults.replicas,
       virtualNodes: cluster.virtualNodes ?? defaults.virtualNodes,
       joinRetryIntervalMs: cluster.joinRetryInterval ?? defaults.joinRetryIntervalMs,

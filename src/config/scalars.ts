@@ -108,6 +108,12 @@ export const integer = (range: Range, what = 'a whole number'): Scalar<number> =
   json: { type: ['integer', 'string'], minimum: range.min, maximum: range.max, pattern: variable },
 });
 
+export const number = (range: Range): Scalar<number> => ({
+  expected: `a number from ${range.min} to ${range.max}`,
+  parse: (value) => (typeof value === 'number' && within(value, range) ? value : undefined),
+  json: { type: ['number', 'string'], minimum: range.min, maximum: range.max, pattern: variable },
+});
+
 export const port = (range: Range = ranges.port): Scalar<number> => integer(range, 'a port');
 
 export const flag: Scalar<boolean> = {

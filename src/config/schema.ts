@@ -64,6 +64,10 @@ const cluster = () =>
       doc: 'Nodes, this one included, without which the node does not serve.',
       standard: defaults.minimumPeers,
     }).optional(),
+    weight: leaf(scalar.number(ranges.weight), {
+      doc: "This node's part of the ring relative to others: 2 for a machine with twice the memory.",
+      standard: defaults.weight,
+    }).optional(),
     replicas: leaf(scalar.integer(ranges.replicas), {
       doc: 'Nodes that keep each entry.',
       standard: defaults.replicas,

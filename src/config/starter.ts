@@ -36,6 +36,7 @@ discovery:
 
 # cluster:
 #   minimumPeers: 1        # nodes, this one included, without which it does not serve
+#   weight: 1              # this node's part of the ring relative to others
 #   virtualNodes: 512      # the same on all nodes
 #   joinRetryInterval: 1s
 #   maxJoinAttempts: 10

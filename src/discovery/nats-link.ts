@@ -94,7 +94,7 @@ export class NatsLink {
   #unreachable(why: string): DistcacheError {
     return new DistcacheError(
       'PEER_UNREACHABLE',
-      `not connected to NATS at ${this.shown} (${why}); it is tried again by itself. Check that the server runs, and discovery.nats.servers and credentials`,
+      `not connected to NATS at ${this.shown} (${why}); it is tried again by itself; check that the server runs, and what discovery.nats says of servers, user, password, token or credentials`,
     );
   }
 
@@ -189,7 +189,7 @@ export class NatsLink {
     if (codeOf(error) === 'UNAUTHORIZED') {
       this.#deps.log.write(
         'error',
-        'NATS refuses this node; check discovery.nats.credentials (and the user in discovery.nats.servers) against the accounts of the server. It is tried again',
+        'NATS refuses this node; check user and password, token or credentials of discovery.nats (and a user in its servers) against the accounts of the server. It is tried again',
         { reason: why },
       );
     } else {

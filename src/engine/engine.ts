@@ -36,7 +36,7 @@ import { Repair } from './repair.js';
 import { Shape } from './shape.js';
 import { Topology } from './topology.js';
 import { Upkeep } from './upkeep.js';
-import { asMember, keyLocation, nodeStatus, peerStatus } from './views.js';
+import { keyLocation, peersOf, statusOf } from './views.js';
 import { type Change, Writes } from './writes.js';
 
 export interface EngineDeps {
@@ -264,19 +264,12 @@ export class CacheEngine implements CacheService {
   }
 
   status(): NodeStatus {
-    const self = asMember(this.#deps.self(), this.#topology.members());
-    return nodeStatus(self, {
-      state: this.#state,
-      uptimeMs: this.#state === 'starting' ? 0 : Math.round(this.#deps.clock.nowMs() - this.#startedAtMs),
-      ringShare: this.#topology.shares().get(self.name) ?? 0,
-      peers: this.#topology.serving,
-      label: this.#deps.label,
-    });
+    const uptimeMs = this.#state === 'starting' ? 0 : Math.round(this.#deps.clock.nowMs() - this.#startedAtMs);
+    return statusOf(this.#deps, this.#topology, { state: this.#state, uptimeMs });
   }
 
   peers(): readonly PeerStatus[] {
-    const shares = this.#topology.shares();
-    return this.#topology.members().map((member) => peerStatus(member, this.#deps.self().id, shares));
+    return peersOf(this.#deps, this.#topology);
   }
 
   async #open(wait: Wait): Promise<void> {

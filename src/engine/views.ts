@@ -1,6 +1,7 @@
 import { splitAddress } from '../base/addresses.js';
 import type { KeyLocation, NodeStatus, PeerStatus } from '../ports/cache.js';
-import type { Member, NodeInfo } from '../ports/membership.js';
+import type { Member, Membership, NodeInfo } from '../ports/membership.js';
+import type { Topology } from './topology.js';
 
 /** What a node tells of itself and of the others, for people and scripts. */
 
@@ -10,7 +11,7 @@ export const asMember = (self: NodeInfo, members: readonly Member[]): NodeInfo =
 
 export function nodeStatus(
   self: NodeInfo,
-  facts: Pick<NodeStatus, 'state' | 'uptimeMs' | 'ringShare' | 'peers' | 'label'>,
+  facts: Pick<NodeStatus, 'state' | 'uptimeMs' | 'ringShare' | 'peers' | 'label' | 'gossipCounts'>,
 ): NodeStatus {
   return {
     node: self.name,
@@ -48,6 +49,33 @@ export function peerStatus(member: Member, selfId: string, shares: ReadonlyMap<s
     weight: member.weight,
     version: member.version,
   };
+}
+
+interface Viewed {
+  readonly membership: Membership;
+  readonly self: () => NodeInfo;
+  readonly label: string;
+}
+
+/** This node as it is now. */
+export function statusOf(
+  { membership, self, label }: Viewed,
+  topology: Topology,
+  now: Pick<NodeStatus, 'state' | 'uptimeMs'>,
+): NodeStatus {
+  const member = asMember(self(), topology.members());
+  return nodeStatus(member, {
+    ...now,
+    ringShare: topology.shares().get(member.name) ?? 0,
+    peers: topology.serving,
+    label,
+    gossipCounts: membership.counts(),
+  });
+}
+
+export function peersOf({ self }: Pick<Viewed, 'self'>, topology: Topology): readonly PeerStatus[] {
+  const shares = topology.shares();
+  return topology.members().map((member) => peerStatus(member, self().id, shares));
 }
 
 /** `shares` as above. Entries are kept by their owner alone, so there are no replicas to name. */

@@ -25,6 +25,10 @@ export class AloneMembership implements Membership {
     return [{ ...this.#self(), state: this.#serving ? 'alive' : 'draining', serving: this.#serving }];
   }
 
+  counts(): Readonly<Record<string, number>> {
+    return {};
+  }
+
   onChange(): () => void {
     return () => {};
   }

@@ -69,7 +69,7 @@ export class Engine extends CacheEngine {
     const log = quietLog(options.logger ?? silent);
     const hybrid = new HybridClock(systemClock);
     const hasher = options.hasher ?? xxh3Hasher;
-    const identity = { self: nodeInfo(node.name ?? shortHostname(), '', '') };
+    const identity = { self: nodeInfo(node, node.name ?? shortHostname(), '', '') };
     const self = (): NodeInfo => identity.self;
     let listener: Listener | undefined;
     if (node.bind !== undefined) {
@@ -198,7 +198,12 @@ export class Engine extends CacheEngine {
     });
     const name = this.#node.name ?? `${shortHostname()}-${this.#server.port}`;
     const gossip = await this.#gossip?.listen(wait);
-    this.#identity.self = nodeInfo(name, joinAddress(advertisedAddress(addr), this.#server.port), gossip ?? '');
+    this.#identity.self = nodeInfo(
+      this.#node,
+      name,
+      joinAddress(advertisedAddress(addr), this.#server.port),
+      gossip ?? '',
+    );
   }
 
   #wait(options: CallOptions | undefined, defaultMs: number): Wait {
@@ -217,13 +222,13 @@ function refusalOf(options: CallOptions | undefined): unknown {
 }
 
 /** A new run of a node: its id is fresh, its incarnation the time of start in seconds, above that of any earlier run. */
-const nodeInfo = (name: string, address: string, gossip: string): NodeInfo => ({
+const nodeInfo = ({ weight }: ResolvedNode, name: string, address: string, gossip: string): NodeInfo => ({
   id: systemRandom.id(),
   name,
   address,
   admin: '',
   gossip,
   version: packageFacts().version,
-  weight: 1,
+  weight,
   incarnation: Math.floor(systemClock.wallMs() / 1000),
 });

@@ -39,6 +39,7 @@ export async function engineOf(config: NodeConfig, baseDir: string, logger: Log)
     ...(config.gossip === false ? {} : { gossip: config.gossip }),
     cluster: {
       minimumPeers: cluster.minimumPeers,
+      weight: cluster.weight,
       joinRetryInterval: cluster.joinRetryIntervalMs,
       maxJoinAttempts: cluster.maxJoinAttempts,
       bootstrapTimeout: cluster.bootstrapTimeoutMs,

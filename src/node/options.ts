@@ -49,6 +49,8 @@ export interface EngineOptions extends CoreOptions {
     | {
         /** Members, this node included, without which start fails. Default 1. */
         readonly minimumPeers?: number | undefined;
+        /** This node's part of the ring relative to others, 0.1 to 10. Default 1. */
+        readonly weight?: number | undefined;
         /** Pause between attempts to join. Default 1 s. */
         readonly joinRetryInterval?: Duration | undefined;
         /** Attempts after which a node that need not wait for others goes on alone, and tries on behind. Default 10. */
@@ -78,6 +80,7 @@ export interface ResolvedNode {
   /** undefined: neither listens for gossip nor looks for others. */
   readonly gossip: ResolvedGossip | undefined;
   readonly minimumPeers: number;
+  readonly weight: number;
   readonly joinRetryIntervalMs: number;
   readonly maxJoinAttempts: number;
   readonly bootstrapTimeoutMs: number;
@@ -123,6 +126,7 @@ export function resolveNode(options: EngineOptions): ResolvedNode {
     discovery,
     gossip: clustered ? resolveGossip(options.gossip ?? {}) : undefined,
     minimumPeers,
+    weight: checkWeight(options.cluster?.weight ?? 1),
     joinRetryIntervalMs: duration('cluster.joinRetryInterval', options.cluster?.joinRetryInterval, 1000),
     maxJoinAttempts,
     bootstrapTimeoutMs: duration('cluster.bootstrapTimeout', options.cluster?.bootstrapTimeout, 30_000),
@@ -136,6 +140,11 @@ function checkDiscovery(discovery: Discovery): void {
   throw invalidArgument(
     'discovery is no provider; make one with staticDiscovery, dnsDiscovery, natsDiscovery, kubernetesDiscovery or standalone',
   );
+}
+
+function checkWeight(weight: number): number {
+  if (typeof weight === 'number' && weight >= 0.1 && weight <= 10) return weight;
+  throw invalidArgument(`cluster.weight is ${weight}, must be a number from 0.1 to 10`);
 }
 
 function checkPort(field: string, port: number): number {

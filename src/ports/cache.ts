@@ -86,6 +86,8 @@ export interface NodeStatus {
   readonly weight: number;
   /** Of this run of the node. */
   readonly id: string;
+  /** What its gossip counted since start, by snake_case name: packets, probes, and what was dropped for which reason. */
+  readonly gossipCounts: Readonly<Record<string, number>>;
 }
 
 export interface PeerStatus {

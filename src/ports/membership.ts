@@ -44,4 +44,6 @@ export interface Membership {
   /** Known members, this node included, sorted by name; the dead and those who left are listed for a while. */
   members(): readonly Member[];
   onChange(listener: (change: MemberChange) => void): Cancel;
+  /** What was counted since start, by snake_case name; empty where nothing is. */
+  counts(): Readonly<Record<string, number>>;
 }

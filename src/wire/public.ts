@@ -172,7 +172,8 @@ export const encodeReply = {
         failures: failure.failures.map(({ key, code, message, node }) => ({ key, code, message, node })),
       }),
     ),
-  status: (status: NodeStatus): Buffer => bytesOf(v1.StatusReply.encode(status)),
+  status: (status: NodeStatus): Buffer =>
+    bytesOf(v1.StatusReply.encode({ ...status, gossipCounts: { ...status.gossipCounts } })),
   peers: (peers: readonly PeerStatus[]): Buffer => bytesOf(v1.ListPeersReply.encode({ peers: [...peers] })),
   keyspace: (keyspace: KeyspaceStatus): Buffer => bytesOf(v1.Keyspace.encode(keyspaceMessage(keyspace))),
   keyspaces: (keyspaces: readonly KeyspaceStatus[]): Buffer =>

@@ -364,7 +364,7 @@ describe('cli: commands against a node', function () {
       expect(peers[3]).to.match(/^serf {2,}alive {2,}no {2,}- {2,}127\.0\.0\.1:7946 /);
       expect((await run(['keyspace', 'list'])).stdout.toString()).to.match(/^NAME .*\nks {4}64MiB {2}5m .* 1\.5KiB\n/);
       expect((await run(['keyspace', 'show', 'ks'])).stdout.toString()).to.match(/^cache hits +9$/m);
-      expect((await run(['node', 'status'])).stdout.toString()).to.match(/^uptime {7}1m1s$/m);
+      expect((await run(['node', 'status'])).stdout.toString()).to.match(/^uptime {3,}1m1s$/m);
     });
 
     it('are JSON with the fields that scripts rely on', async () => {

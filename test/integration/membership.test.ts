@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { cli } from '../support/cli.js';
 import { allShow, peersOf, said } from '../support/cluster-views.js';
 import { CountingSource } from '../support/counting-source.js';
 import { SplitNetwork } from '../support/namespaces.js';
@@ -7,6 +8,15 @@ import { pause, until } from '../support/until.js';
 
 /** Two slow cores may stretch whatever takes time. */
 const slack = 5_000;
+
+/** Packets and streams of gossip that a node counts as dropped. */
+async function droppedBy(node: RealNode): Promise<number> {
+  const { exit, stdout, stderr } = await cli(['node', 'status', '--json', '--addr', node.grpc]);
+  expect(exit, stderr).to.equal(0);
+  const counts: Readonly<Record<string, number>> = JSON.parse(stdout.toString()).gossip_counts;
+  const drops = Object.entries(counts).filter(([name]) => name.includes('dropped'));
+  return drops.reduce((sum, [, count]) => sum + count, 0);
+}
 
 describe('integration: membership', function () {
   this.timeout(180_000);
@@ -104,7 +114,8 @@ describe('integration: membership', function () {
 
   describe('nodes that must not meet', () => {
     const key = (fill: number): string => Buffer.alloc(32, fill).toString('base64');
-    const config = (top: string): string => configOf('{ type: none }', { top });
+    const config = (top: string): string =>
+      configOf('{ type: none }', { top: `cluster: { maxJoinAttempts: 3 }\n${top}` });
     const rows: readonly [what: string, theirs: string, ours: string, logged: RegExp][] = [
       ['another label', 'label: prod', 'label: test', /label/],
       ['another secret', `gossip: { secrets: ["${key(1)}"] }`, `gossip: { secrets: ["${key(2)}"] }`, /secret|decrypt/i],
@@ -118,6 +129,8 @@ describe('integration: membership', function () {
         await pause(6_000);
         for (const node of cluster) await allShow([node], everybody(['a', 'b']), 5_000);
         await allShow([stranger], 'x alive', 5_000);
+        const counted = await Promise.all(cluster.map((node) => droppedBy(node)));
+        expect(Math.max(...counted)).to.be.above(1);
         const lines = cluster.flatMap((node) => node.log()).filter(({ msg }) => logged.test(msg));
         expect(lines.length, JSON.stringify(lines)).to.be.within(1, 2 * cluster.length);
       });

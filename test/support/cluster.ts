@@ -1,7 +1,6 @@
 import { HybridClock } from '../../src/coherence/hybrid-clock.js';
 import { CacheEngine } from '../../src/engine/engine.js';
 import { type CoreOptions, type KeyspaceOptions, resolveOptions } from '../../src/engine/options.js';
-import { LinkMembership } from './link-membership.js';
 import { xxh3Hasher } from '../../src/platform/hasher.js';
 import { asyncLoadContext } from '../../src/platform/load-context.js';
 import type { FetchOptions, FetchResult } from '../../src/ports/data-source.js';
@@ -11,6 +10,7 @@ import { lruIndex } from '../../src/store/lru-index.js';
 import { createPeerLinks, type PeerLinks } from '../../src/transport/peer-links.js';
 import { FakeClock } from './fake-clock.js';
 import { FakeNetwork } from './fake-network.js';
+import { LinkMembership } from './link-membership.js';
 import { seeded } from './seeded.js';
 
 export interface ClusterOptions {

@@ -119,6 +119,7 @@ export class FakeService implements CacheService {
       serving: true,
       incarnation: 7,
       weight: 1,
+      gossipCounts: { gossip_packets_dropped_malformed: 3, probes: 7 },
       id: 'a',
     };
   }

@@ -58,6 +58,10 @@ export class LinkMembership implements Membership {
 
   drain(): void {}
 
+  counts(): Readonly<Record<string, number>> {
+    return {};
+  }
+
   async stop(): Promise<void> {
     this.#stopping.abort();
     for (const cancel of this.#unsubscribe.splice(0)) cancel();

@@ -98,6 +98,7 @@ export class StubCacheService implements CacheService {
       serving: this.ready,
       incarnation: 1,
       weight: 1,
+      gossipCounts: { gossip_packets_dropped_malformed: 3, probes: 7 },
       id: 'a',
     };
   }

@@ -58,6 +58,7 @@ describe('config: a whole file', () => {
       discovery: { provider: 'static', peers: ['127.0.0.1:3322', '127.0.0.1:3422'] },
       cluster: {
         minimumPeers: 1,
+        weight: 1,
         replicas: 1,
         virtualNodes: 512,
         joinRetryIntervalMs: 1000,

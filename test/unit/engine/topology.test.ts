@@ -23,7 +23,14 @@ function topologyOf(members: Member[], linked: Member[] = [], moved = () => {}, 
   const unused = () => {
     throw new Error('nobody asks for this');
   };
-  const membership = { members: () => members, start: unused, stop: unused, drain: unused, onChange: unused };
+  const membership = {
+    members: () => members,
+    start: unused,
+    stop: unused,
+    drain: unused,
+    counts: unused,
+    onChange: unused,
+  };
   const topology = new Topology(membership, { linked: () => linked }, hasher, 512, () => self, moved);
   topology.changed();
   return topology;

@@ -46,7 +46,7 @@ describe('engine: views', () => {
   });
 
   it('show a node with who it is, and whether it answers', () => {
-    const facts = { uptimeMs: 5, ringShare: 1, peers: 1, label: '' };
+    const facts = { uptimeMs: 5, ringShare: 1, peers: 1, label: '', gossipCounts: {} };
     expect(nodeStatus(node, { ...facts, state: 'serving' })).to.include({
       serving: true,
       id: 'i1',

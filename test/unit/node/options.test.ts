@@ -24,6 +24,7 @@ describe('node: options', () => {
       bind: { addr: undefined, interface: undefined, port: 3320 },
       discovery,
       minimumPeers: 1,
+      weight: 1,
       joinRetryIntervalMs: 1000,
       maxJoinAttempts: 10,
       bootstrapTimeoutMs: 30_000,
@@ -125,6 +126,7 @@ describe('node: options', () => {
     ['an unknown transport', { gossip: { transport: 'ip' } }, /gossip\.transport is 'ip', must be udp or tcp/],
     ['a secret of 5 bytes', { gossip: { secrets: ['aGVsbG8='] } }, /secrets\[0\] has 5 bytes, must be .* openssl rand/],
     ['versions out of order', { gossip: { delegateVersions: [3, 2, 3] } }, /delegateVersions is \[3, 2, 3\], must be/],
+    ['no weight', { cluster: { weight: 0 } }, /cluster\.weight is 0, must be a number from 0\.1 to 10/],
     ['no attempt to join', { gossip: {}, cluster: { maxJoinAttempts: 0 } }, /maxJoinAttempts is 0, must be/],
   ];
   for (const [name, options, message] of bad) {

@@ -81,6 +81,17 @@ function checkPacket(policy: PacketPolicy, packet: Uint8Array, where: string): v
   if (payloadBytes > packet.length + policy.inflatedBytesMax) expect.fail(`${where}: ${payloadBytes} bytes came of it`);
 }
 
+/** Far above the dearest there is, about 10 ms, and far below what would keep a node from answering in time. */
+const packetCpuMsMax = 150;
+
+/** Milliseconds that the processor works on it, on average over `times`: other processes do not count. */
+function cpuMs(times: number, run: () => void): number {
+  const before = process.cpuUsage();
+  for (let i = 0; i < times; i++) run();
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / 1000 / times;
+}
+
 /** Feeds a stream in pieces, and holds every step to the contract. Gives the last step. */
 function checkStream(
   policy: PacketPolicy,
@@ -193,14 +204,16 @@ describe('memberlist, hostile: work and memory are bounded', () => {
   ];
   for (const [name, packet] of packets) {
     it(name, () => {
-      for (let i = 0; i < 20; i++) checkPacket(plainPolicy, packet, name);
+      const heldBefore = process.memoryUsage().arrayBuffers;
+      expect(cpuMs(20, () => checkPacket(plainPolicy, packet, name))).to.be.below(packetCpuMsMax);
+      expect(process.memoryUsage().arrayBuffers - heldBefore, 'bytes, none of them freed').to.be.below(20 * (8 << 20));
     });
   }
 
   it('sixteen keys are the most that a packet can cost', () => {
     const keys = new KeyRing(Array.from({ length: 16 }, (_, i) => new Uint8Array(32).fill(i)));
     const noise = concat(Uint8Array.of(1), randomBytes(seeded('keys'), 1400));
-    for (let i = 0; i < 100; i++) checkPacket({ ...plainPolicy, keys }, noise, 'noise');
+    expect(cpuMs(100, () => checkPacket({ ...plainPolicy, keys }, noise, 'noise'))).to.be.below(packetCpuMsMax);
   });
 
   const announcements: readonly [string, string][] = [
