@@ -13,7 +13,8 @@ export interface Outcome {
 
 function drawWeather(random: Seeded, lossMax: number): Weather {
   return {
-    loss: random.next() * lossMax,
+    // Half of the runs have all of it.
+    loss: Math.min(1, 2 * random.next()) * lossMax,
     duplicate: random.next() * 0.05,
     delayMs: [0.2, random.pick([2, 20, 100])],
     refusal: random.pick([0, 1]),
