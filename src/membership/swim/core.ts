@@ -172,9 +172,6 @@ export class SwimCore {
         // At once: until others know what this node is now, they and it disagree about who owns what.
         if (changeMeta(context, input.meta)) this.#gossip();
         break;
-      case 'lag':
-        this.#onLag(this.#inattention.measured(input.lagMs));
-        break;
       default:
         unreachable(input);
     }

@@ -64,9 +64,7 @@ export type SwimInput =
   /** Tell the others that this node goes; `leaveDone` follows within that time. The node goes on answering. */
   | { readonly is: 'leave'; readonly withinMs: number }
   /** This node's metadata changes. */
-  | { readonly is: 'meta'; readonly meta: Uint8Array }
-  /** The event loop was found blocked for so long, until now. What the core noticed by itself is not counted twice. */
-  | { readonly is: 'lag'; readonly lagMs: number };
+  | { readonly is: 'meta'; readonly meta: Uint8Array };
 
 export type SwimEvent =
   | { readonly is: 'joined'; readonly member: SwimMember }

@@ -17,8 +17,6 @@ export class Inattention {
   #ownMs = Number.NEGATIVE_INFINITY;
   #quietUntilMs = Number.NEGATIVE_INFINITY;
   #quietInRow = 0;
-  /** Own time that passed between the last step and this one. */
-  #gapMs = 0;
 
   constructor(config: SwimConfig) {
     this.#config = config;
@@ -45,7 +43,6 @@ export class Inattention {
   observe(nowMs: number, wakeAtMs: number | undefined): number {
     const before = this.#ownMs;
     this.#ownMs = Math.max(before, nowMs - this.#lagMs);
-    this.#gapMs = this.#ownMs - before;
     // While steps keep coming this node does listen, even if its wake is overdue: only the gap since the last one counts.
     const lateMs = wakeAtMs === undefined ? 0 : this.#ownMs - Math.max(wakeAtMs, before);
     if (lateMs > this.#config.lagToleranceMs) return this.#lose(lateMs);
@@ -53,19 +50,9 @@ export class Inattention {
     return 0;
   }
 
-  /**
-   * Somebody else measured that the event loop was blocked for `lagMs` until now.
-   * @returns the part of it that `observe` had not found
-   */
-  measured(lagMs: number): number {
-    const lostMs = Math.min(lagMs, this.#gapMs);
-    return lostMs > this.#config.lagToleranceMs ? this.#lose(lostMs) : 0;
-  }
-
   #lose(lostMs: number): number {
     this.#lagMs += lostMs;
     this.#ownMs -= lostMs;
-    this.#gapMs -= lostMs;
     if (this.#quietInRow < quietInRowMax) {
       this.#quietInRow++;
       this.#quietUntilMs = this.#ownMs + Math.min(lostMs, this.#config.probeTimeoutMs);

@@ -72,9 +72,6 @@ describe('SWIM core, told anything at all', () => {
         case 3:
           driver.step({ is: 'seeds', seeds: Array.from({ length: 9 }, endpoint) });
           break;
-        case 4:
-          driver.step({ is: 'lag', lagMs: random.below(3000) });
-          break;
         default:
           driver.step({ is: 'packet', from: endpoint(), messages });
       }
