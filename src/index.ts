@@ -9,12 +9,17 @@ export {
   PartialFailure,
 } from './base/errors.js';
 export type { Duration, Size } from './base/units.js';
+export { type DnsOptions, dnsDiscovery } from './discovery/dns.js';
+export type { KubernetesAccess, KubernetesOptions } from './discovery/kubernetes-options.js';
+export { natsDiscovery } from './discovery/nats.js';
+export type { NatsCredentials, NatsOptions } from './discovery/nats-settings.js';
 export { standalone } from './discovery/standalone.js';
 export { type StaticOptions, staticDiscovery } from './discovery/static.js';
 export type { EngineEvent } from './engine/events.js';
 export type { KeyspaceOptions } from './engine/options.js';
 export { Engine } from './node/engine.js';
 export type { EngineOptions, GossipOptions } from './node/options.js';
+export { kubernetesDiscovery } from './node/pod-discovery.js';
 export type {
   Cache,
   CallOptions,

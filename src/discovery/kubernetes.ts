@@ -58,7 +58,7 @@ class KubernetesDiscovery implements Discovery {
     const { podLabels, portName, api: access } = this.options;
     if (access === undefined) {
       throw invalidArgument(
-        'discovery.provider is kubernetes, but this process runs outside a cluster: KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not set. Run it in a pod, or set discovery.kubernetes.api to the server, tokenFile and caFile, or choose another provider',
+        'discovery.provider is kubernetes, but this process runs outside a cluster: KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not set. Run it in a pod, or set apiServer, tokenFile and caFile of discovery.kubernetes (in code: its api), or choose another provider',
       );
     }
     const server = serverUrl(access.server);
