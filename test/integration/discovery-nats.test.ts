@@ -268,7 +268,11 @@ describe('discovery over NATS', function () {
         expect(codeOf(error)).to.equal('PEER_UNREACHABLE');
         await until(
           'it is told',
-          () => has(stranger.lines, /refuses this node; check discovery\.nats\.credentials/) === 1,
+          () =>
+            has(
+              stranger.lines,
+              /refuses this node; check user and password, token or credentials of discovery\.nats/,
+            ) === 1,
         );
         await pause(1000);
         expect(stranger.lines.map(({ level }) => level)).to.deep.equal(['error']);
