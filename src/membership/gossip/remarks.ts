@@ -20,6 +20,6 @@ export function remark(log: MinuteLog, event: Remark, selfName: string): void {
   }
   const claimed = addressOf(event.claimed);
   const holder = name === selfName ? 'this node' : address;
-  const message = `gossip: ${claimed} claims the name ${name} of ${holder}, and is ignored: give each node its own name`;
+  const message = `gossip: ${claimed} claims the name ${name} of ${holder}, and is ignored: give each node its own name; one that crashed frees its name by itself`;
   log.write(event.is, 'warn', message, { name, claimed });
 }

@@ -256,7 +256,7 @@ describe('members by gossip', () => {
     const lines = b!.warnings();
     expect(lines.length, lines.join('\n')).to.be.within(1, 3);
     expect(lines[0]).to.equal(
-      'gossip: 10.0.9.9:7946 claims the name node-b of this node, and is ignored: give each node its own name',
+      'gossip: 10.0.9.9:7946 claims the name node-b of this node, and is ignored: give each node its own name; one that crashed frees its name by itself',
     );
     expect(a!.warnings()[0]).to.match(/claims the name node-b of 10\.0\.0\.2:7946/);
     expect(a!.membership.counts().conflicts).to.be.above(0);
