@@ -151,6 +151,7 @@ export class GossipMembership implements Membership {
     await this.#ownName(parts, wait);
     check();
     this.#seeking = seeker.seek(this.#ending);
+    this.#tellWaiting(seeker);
     const enough = await this.#watchers.until(() => this.#isQuorate(), wait);
     check();
     if (!enough) throw this.#tooFew(this.#alive(), seeker.account);
@@ -179,7 +180,11 @@ export class GossipMembership implements Membership {
       if (outcome.is === 'contacted' || roster.hasCompany || hasEnded(wait)) return;
       const isOver = clock.nowMs() >= deadlineMs;
       if (this.#isQuorate()) {
-        if (outcome.is === 'nobody') return;
+        if (outcome.is === 'nobody') {
+          const where = `going on alone, and trying on behind: ${seeker.account}, and nobody listens there yet`;
+          if (outcome.found > 0) log.write('info', where, { provider: finder.provider });
+          return;
+        }
         if (isOver || attempt >= maxJoinAttempts) {
           const tried = `${attempt} ${attempt === 1 ? 'attempt' : 'attempts'}`;
           log.write('warn', `going on alone after ${tried} to join, and trying on behind: ${outcome.problem}`, {
@@ -188,7 +193,10 @@ export class GossipMembership implements Membership {
           });
           return;
         }
-      } else if (isOver) return;
+      } else {
+        this.#tellWaiting(seeker);
+        if (isOver) return;
+      }
       const pauseMs = seeker.pauseMs(0);
       const next = { deadlineMs: Math.min(deadlineMs, clock.nowMs() + pauseMs), signal: wait.signal };
       if ((await this.#watchers.until(() => roster.hasCompany, next)) || hasEnded(wait)) return;
@@ -215,6 +223,13 @@ export class GossipMembership implements Membership {
       const outcome = await seeker.attempt(wait);
       if (outcome.is === 'unknown') this.#namesake ??= namesake;
     }
+  }
+
+  #tellWaiting({ account }: Seeker): void {
+    if (this.#isQuorate()) return;
+    const { minimumPeers } = this.#options;
+    const message = `waiting for others: ${this.#alive()} of ${minimumPeers} nodes (cluster.minimumPeers) are here; ${account}`;
+    this.#log.write('quorum', 'info', message, { minimumPeers });
   }
 
   async #link({ roster, links }: Parts, wait: Wait): Promise<void> {

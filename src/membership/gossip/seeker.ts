@@ -12,7 +12,7 @@ export type Attempt =
   /** At least one exchanged its state with us. */
   | { readonly is: 'contacted' }
   /** The provider knows of nobody else, or whoever it named is not there and said so. */
-  | { readonly is: 'nobody' }
+  | { readonly is: 'nobody'; readonly found: number }
   /** Somebody may be there: the provider did not answer, or an address did not. */
   | { readonly is: 'unknown'; readonly problem: string };
 
@@ -180,7 +180,7 @@ export class Seeker {
       if (tally.contacted > 0) return { is: 'contacted' };
       if (tally.refused < some.length) problem = tally.problem || 'no answer in time';
     }
-    if (problem === undefined) return { is: 'nobody' };
+    if (problem === undefined) return { is: 'nobody', found: targets.length };
     const shown = `${targets.length} found, none answered: ${problem}`;
     log.write('contact', 'warn', `gossip: ${shown}; it is tried again`, { found: targets.length });
     return { is: 'unknown', problem: shown };
