@@ -82,6 +82,12 @@ describe('integration: mistakes that people make when nodes are to meet', functi
     expect(lines).to.have.length(2);
   });
 
+  it('a port where nobody listens as a peer: it is named, and the node goes on alone', async () => {
+    const nobody = `127.0.0.1:${await freePort()}`;
+    const node = await nodes.start({ name: 'g', config: config(), args: ['--peers', nobody] });
+    expect(said(node, `going on alone, and trying on behind: discovery by static found ${nobody}`)).to.have.length(1);
+  });
+
   it('another label: both sides say so', async () => {
     const node = await nodes.start({ name: 'c', config: config(), peers: [a], args: ['--label', 'wrong'] });
     expect(said(node, /closed the connection without an answer; give both the same label/)).to.have.length(2);
