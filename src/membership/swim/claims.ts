@@ -1,4 +1,4 @@
-import type { Alive, Dead, NodeName, Suspect, U32 } from '../messages.js';
+import type { Alive, Dead, NodeName, Suspect, U32, Vsn } from '../messages.js';
 import { type Context, can, type Due } from './context.js';
 import { sameBytes, sameEndpoint } from './effects.js';
 import { type Entry, isGone, type Standing, viewOf } from './members.js';
@@ -62,6 +62,7 @@ export function onPlea(context: Context, { entry }: Extract<Due, { is: 'plea' }>
 
 function credible(context: Context, claim: Alive): boolean {
   const { node, addr, port, meta, vsn } = claim;
+  const { self } = context;
   const [pMin, pMax] = vsn;
   return (
     node !== '' &&
@@ -69,11 +70,19 @@ function credible(context: Context, claim: Alive): boolean {
     (addr.length === 4 || addr.length === 16) &&
     port > 0 &&
     meta.length <= context.config.metaBytesMax &&
-    // An entry without versions would make every later exchange of state fail its check.
     pMin > 0 &&
-    pMax >= pMin
+    pMax >= pMin &&
+    // Who cannot talk with us would make every later exchange of state fail its check, whoever it is with.
+    (node === self.name || (fits(vsn, self.vsn, 0) && fits(vsn, self.vsn, 3)))
   );
 }
+
+/** Each speaks the version that the other uses: of the protocol, from 0 on, or of the application, from 3 on. */
+const fits = (a: Vsn, b: Vsn, at: 0 | 3): boolean => {
+  const [aMin, aMax, aCur] = a.slice(at) as [number, number, number];
+  const [bMin, bMax, bCur] = b.slice(at) as [number, number, number];
+  return aMin <= bCur && bCur <= aMax && bMin <= aCur && aCur <= bMax;
+};
 
 /** A member is alive, so says itself or somebody who heard it. */
 export function onAlive(context: Context, claim: Alive): void {

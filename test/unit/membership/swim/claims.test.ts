@@ -97,6 +97,9 @@ describe('SWIM claims', () => {
     ['more metadata than anybody may have', alive('m1', { meta: new Uint8Array(513) })],
     ['no protocol versions', alive('m1', { vsn: [0, 0, 0, 0, 0, 0] })],
     ['a range upside down', alive('m1', { vsn: [3, 2, 2, 0, 0, 0] })],
+    ['a protocol version in use that we do not speak', alive('m1', { vsn: [1, 9, 7, 0, 0, 0] })],
+    ['a range that lacks the version that we use', alive('m1', { vsn: [3, 5, 3, 0, 0, 0] })],
+    ['an application that we do not speak', alive('m1', { vsn: [1, 5, 2, 2, 5, 5] })],
   ];
   for (const [name, claim] of malformed) {
     it(`ignores and counts an alive with ${name}`, () => {
