@@ -135,10 +135,15 @@ export function resolveNode(options: EngineOptions): ResolvedNode {
 }
 
 function checkDiscovery(discovery: Discovery): void {
-  const { provider, start, find, stop } = (discovery ?? {}) as Partial<Discovery>;
-  if (typeof provider === 'string' && [start, find, stop].every((method) => typeof method === 'function')) return;
+  const { provider, findAgainMs, start, find, stop } = (discovery ?? {}) as Partial<Discovery>;
+  if (typeof provider !== 'string' || ![start, find, stop].every((method) => typeof method === 'function')) {
+    throw invalidArgument(
+      'discovery is no provider; make one with staticDiscovery, dnsDiscovery, natsDiscovery, kubernetesDiscovery or standalone',
+    );
+  }
+  if (typeof findAgainMs === 'number' && findAgainMs > 0) return;
   throw invalidArgument(
-    'discovery is no provider; make one with staticDiscovery, dnsDiscovery, natsDiscovery, kubernetesDiscovery or standalone',
+    `discovery.findAgainMs of '${provider}' is ${String(findAgainMs)}, must be milliseconds above 0, or Infinity for once`,
   );
 }
 

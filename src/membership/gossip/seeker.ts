@@ -38,6 +38,8 @@ const contactsMax = 32;
 const contactGraceMs = 500;
 /** Looking again grows rarer up to this. */
 const seekAgainMaxMs = 30_000;
+/** Nobody is asked again sooner than this, whatever is configured. */
+const seekAgainMinMs = 100;
 
 interface Tally {
   waiting: number;
@@ -102,7 +104,7 @@ export class Seeker {
         await watchers.until(() => false, over(this.pauseMs(tries++)));
       } else {
         tries = 0;
-        if (await watchers.until(isWanting, over(this.#jittered(findAgainMs)))) continue;
+        if (await watchers.until(isWanting, over(this.#jittered(Math.max(findAgainMs, seekAgainMinMs))))) continue;
       }
       if (signal.aborted) return;
       const wait = over(seekAgainMaxMs);
@@ -128,9 +130,9 @@ export class Seeker {
 
   /** Before trying again for the `tries`-th time, from 0: twice as long each time. */
   pauseMs(tries: number): number {
-    const { joinRetryIntervalMs } = this.#options;
-    const mostMs = Math.max(joinRetryIntervalMs, seekAgainMaxMs);
-    return this.#jittered(Math.min(mostMs, joinRetryIntervalMs * 2 ** Math.min(tries, 20)));
+    const firstMs = Math.max(this.#options.joinRetryIntervalMs, seekAgainMinMs);
+    const mostMs = Math.max(firstMs, seekAgainMaxMs);
+    return this.#jittered(Math.min(mostMs, firstMs * 2 ** Math.min(tries, 20)));
   }
 
   async #find(wait: Wait): Promise<readonly Endpoint[] | undefined> {

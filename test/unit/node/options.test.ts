@@ -116,6 +116,11 @@ describe('node: options', () => {
     ['a time-out without a unit', { cluster: { shutdownTimeout: '30' } }, /shutdownTimeout is 30/],
     ['a time-out that is null', { cluster: { shutdownTimeout: null } }, /shutdownTimeout is null/],
     ['a discovery of another sort', { discovery: { provider: 'nats' } }, /discovery is no provider; make one with/],
+    [
+      'a discovery that does not say when to ask it again',
+      { discovery: { provider: 'mine', start: () => {}, find: () => [], stop: () => {} } },
+      /findAgainMs of 'mine' is undefined, must be milliseconds/,
+    ],
     ['a discovery that is a list', { discovery: ['a:1'] }, /discovery is no provider/],
     ['a gossip port of 70000', { gossip: { port: 70_000 } }, /gossip\.port is 70000/],
     [

@@ -99,6 +99,13 @@ describe('joining by gossip', () => {
       expect(messageOf((await started(other)).error)).to.equal('discovery.subject is empty');
     });
 
+    it('asks a few times a second at most, and ever more rarely, when told to try again after no time at all', async () => {
+      const node = pool.node('node-a', { joinRetryIntervalMs: 0 });
+      await started(node);
+      await pool.clock.advance(3000);
+      expect(node.discovery.finds).to.be.within(4, 8);
+    });
+
     it('leaves out what is no address, and takes the rest', async () => {
       const other = pool.node('node-b');
       await started(other);
