@@ -8,6 +8,7 @@ import type { Discovery } from '../ports/discovery.js';
 import type { Hasher } from '../ports/hasher.js';
 import type { Log } from '../ports/log.js';
 import type { EvictionIndexFactory } from '../store/entry.js';
+import { keysMax } from '../wire/memberlist/limits.js';
 
 export interface GossipOptions {
   /** UDP and TCP port. Default 3322; 0 takes one that is free in both. */
@@ -182,11 +183,18 @@ function resolveGossip(gossip: GossipOptions): ResolvedGossip {
 
 /** The raw keys of base64 texts. Throws INVALID_ARGUMENT, which doesn't show the text. */
 export function keysOf(secrets: readonly string[]): readonly Uint8Array[] {
-  return secrets.map((secret, index) => {
-    const key = typeof secret === 'string' ? Buffer.from(secret, 'base64') : Buffer.alloc(0);
-    if ([16, 24, 32].includes(key.length)) return key;
+  if (!Array.isArray(secrets)) throw invalidArgument('gossip.secrets is no list; give a list of texts, also of one');
+  if (secrets.length > keysMax) {
     throw invalidArgument(
-      `gossip.secrets[${index}] has ${key.length} bytes, must be base64 of 16, 24 or 32; make one with: openssl rand -base64 32`,
+      `gossip.secrets has ${secrets.length} entries, must have at most ${keysMax}: leave old ones out`,
+    );
+  }
+  return secrets.map((secret: unknown, index) => {
+    const key = typeof secret === 'string' ? Buffer.from(secret, 'base64') : Buffer.alloc(0);
+    // What is no base64 is skipped in decoding, so only the way back tells a slip from a key.
+    if ([16, 24, 32].includes(key.length) && key.toString('base64') === secret) return key;
+    throw invalidArgument(
+      `gossip.secrets[${index}] is not what it must be: base64 of 16, 24 or 32 bytes; make one with: openssl rand -base64 32`,
     );
   });
 }
