@@ -144,6 +144,7 @@ export class ScriptedDiscovery implements Discovery {
   behaviour: 'answer' | 'throw' | 'reject' | 'hang' | 'deaf' | 'rubbish' = 'answer';
   /** What `start` rejects with; 'hang': it never settles. */
   startProblem: unknown;
+  neverStops = false;
   finds = 0;
   /** More than one question at a time. */
   overlaps = 0;
@@ -200,7 +201,7 @@ export class ScriptedDiscovery implements Discovery {
 
   stop(): Promise<void> {
     this.calls.push('stop');
-    return Promise.resolve();
+    return this.neverStops ? new Promise(() => {}) : Promise.resolve();
   }
 }
 

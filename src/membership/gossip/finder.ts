@@ -11,7 +11,7 @@ export type Found =
   | { readonly is: 'found'; readonly endpoints: readonly Endpoint[] }
   | { readonly is: 'failed'; readonly problem: string };
 
-/** One question to a provider may take so long. */
+/** One question to a provider may take so long, as may its end: what is stopped after it needs time, too. */
 const findWithinMs = 10_000;
 
 /** Asks the provider, one question at a time, and believes nothing of what it does: it may throw, hang, or talk rubbish. */
@@ -63,7 +63,7 @@ export class Finder {
 
   /** Tells it to stop, whatever is left of the wait; resolves when it has, at the latest when the wait ends. */
   async stop(wait: Wait): Promise<void> {
-    if (this.#isStarted) await begun(this.#clock, wait, (still) => this.#discovery.stop(still));
+    if (this.#isStarted) await begun(this.#clock, this.#bounded(wait), (bounded) => this.#discovery.stop(bounded));
   }
 
   counts(): Readonly<Record<string, number>> {

@@ -241,6 +241,16 @@ describe('joining by gossip', () => {
     expect(node.discovery.calls).to.deep.equal(['start', 'stop']);
   });
 
+  it('leaves time for others when its provider never stops', async () => {
+    const node = pool.node('node-a');
+    await started(node);
+    node.discovery.neverStops = true;
+    const beganMs = pool.clock.nowMs();
+    await pool.clock.until(node.stop(30_000));
+    node.isRunning = false;
+    expect(pool.clock.nowMs() - beganMs).to.be.within(9_000, 10_100);
+  });
+
   it('ends at each moment at which it is stopped, and leaves nothing', async () => {
     for (const name of ['node-b', 'node-c']) await started(pool.node(name, { seeds: [pool.gossipOf('node-b')] }));
     for (let afterMs = 0; afterMs < 40; afterMs += 1) {
