@@ -1,9 +1,9 @@
 import { expect } from 'chai';
-import { applyFlags, type NodeFlags } from '../../../src/config/flags.js';
-import { defaultConfig } from '../../../src/config/load.js';
+import { applyFlags, type NodeFlags, stillHolding } from '../../../src/config/flags.js';
+import { defaultConfig, load } from '../../../src/config/load.js';
 import type { NodeConfig } from '../../../src/config/node-config.js';
 import { formatFlagProblem } from '../../../src/config/problems.js';
-import { loaded } from './support.js';
+import { loaded, options } from './support.js';
 
 type Base = Parameters<typeof applyFlags>[0];
 const standard = (): Base => ({ config: defaultConfig(), sections: {} });
@@ -67,6 +67,16 @@ describe('config: flags of node start', () => {
       provider: 'standalone',
     });
     expect(flagged({ discovery: 'static' }).config.discovery).to.deep.equal({ provider: 'static', peers: [] });
+  });
+
+  it('that say how to meet others settle what the file left in doubt about it, and nothing else', () => {
+    const keyspace = (name: string): string => `${name}: { maxBytes: 5GiB, source: { type: none } }`;
+    const text = `gossip: { profile: wan }\nkeyspaces: { ${keyspace('a')}, ${keyspace('b')} }`;
+    const read = load(text, options());
+    const warnings = read.ok ? read.warnings : [];
+    const pathsOf = (flags: NodeFlags): readonly string[] => stillHolding(warnings, flags).map(({ path }) => path);
+    expect(pathsOf({ name: 'a' })).to.deep.equal(['gossip', 'keyspaces']);
+    expect(pathsOf({ peers: 'b:1' })).to.deep.equal(['keyspaces']);
   });
 
   it('a gossip port alone makes a seed; standalone has no gossip, and says so', () => {
