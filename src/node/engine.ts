@@ -88,9 +88,7 @@ export class Engine extends CacheEngine {
         limits: { maxInflight, maxFrameBytes },
       });
       links.onDialProblem(({ address, message, passing }) => {
-        // One list for all nodes has each node's own address in it, which is as it should be.
-        const level = address === identity.self.address ? 'debug' : passing ? 'warn' : 'error';
-        log.write(level, `no link to ${address}: ${message}`, { address });
+        log.write(passing ? 'warn' : 'error', `no link to ${address}: ${message}`, { address });
       });
       listener = { at: node.bind, links, dialer, limits: { maxInflight, maxKeyBytes, maxValueBytes, maxFrameBytes } };
     }
