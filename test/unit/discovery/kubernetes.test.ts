@@ -76,7 +76,11 @@ describe('discovery: kubernetes', () => {
     ['no port', { portName: '' }, /portName is ""/],
     ['a port number', { portName: '3322' }, /portName is "3322"/],
     ['a namespace with a slash', { namespace: '../kube-system' }, /namespace is "\.\.\/kube-system"/],
-    ['no cluster', { api: undefined }, /outside a cluster: .*set apiServer, tokenFile and caFile of discovery\.kubernetes/],
+    [
+      'no cluster',
+      { api: undefined },
+      /outside a cluster: .*set apiServer, tokenFile and caFile of discovery\.kubernetes/,
+    ],
     ['a server without TLS', { api: { server: 'http://h:1', tokenFile: '', caFile: '' } }, /must be https/],
     [
       'no file of a token',
