@@ -9,12 +9,12 @@ export {
   PartialFailure,
 } from './base/errors.js';
 export type { Duration, Size } from './base/units.js';
-export { type DnsOptions, dnsDiscovery } from './discovery/dns.js';
-export type { KubernetesAccess, KubernetesOptions } from './discovery/kubernetes-options.js';
-export { natsDiscovery } from './discovery/nats.js';
-export type { NatsCredentials, NatsOptions } from './discovery/nats-settings.js';
+export type { KubernetesAccess, KubernetesOptions } from './discovery/kubernetes/options.js';
+export { type DnsOptions, dnsDiscovery } from './discovery/names/dns.js';
+export { type StaticOptions, staticDiscovery } from './discovery/names/static.js';
+export { natsDiscovery } from './discovery/nats/discovery.js';
+export type { NatsCredentials, NatsOptions } from './discovery/nats/settings.js';
 export { standalone } from './discovery/standalone.js';
-export { type StaticOptions, staticDiscovery } from './discovery/static.js';
 export type { EngineEvent } from './engine/events.js';
 export type { KeyspaceOptions } from './engine/options.js';
 export { Engine } from './node/engine.js';

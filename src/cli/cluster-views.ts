@@ -1,6 +1,6 @@
 import { joinAddress } from '../base/addresses.js';
 import { formatDuration, formatSize } from '../base/units.js';
-import type { WatchedEvent } from '../client/events.js';
+import type { WatchedEvent } from '../client/replies.js';
 import type { KeyLocation, KeyspaceStatus, NodeStatus, PeerStatus } from '../ports/cache.js';
 import type { Member } from '../ports/membership.js';
 import { oneLine } from './failure.js';

@@ -1,6 +1,6 @@
 import { codeOf, DistcacheError, timedOut } from '../base/errors.js';
 import type { Client } from '../client/client.js';
-import type { WatchedEvent } from '../client/events.js';
+import type { WatchedEvent } from '../client/replies.js';
 import type { Clock } from '../ports/clock.js';
 import { defaultTimeoutMs } from './connection-flags.js';
 

@@ -17,9 +17,10 @@ import type {
 import type { Clock } from '../ports/clock.js';
 import { batchesOf, writeInBatches } from './batches.js';
 import { type Call, type Method, serverStream, unary } from './calls.js';
-import { type WatchedEvent, watchEvents } from './events.js';
+import { watchEvents } from './events.js';
 import { Links } from './links.js';
 import { methods } from './methods.js';
+import type { WatchedEvent } from './replies.js';
 import {
   failedLookupOf,
   failureOf,

@@ -1,19 +1,10 @@
 import { DistcacheError, timedOut } from '../base/errors.js';
-import type { ClusterEvent } from '../ports/cache.js';
 import { remainingMs } from '../ports/clock.js';
 import { type Call, serverStream } from './calls.js';
 import { LinkLost } from './faults.js';
 import type { Link } from './links.js';
 import { methods } from './methods.js';
-import { watchedEventOf } from './replies.js';
-
-/** An event as a node told it: `listening` comes first, and from there on nothing is missed without a `gap`. */
-export type WatchedEvent = (ClusterEvent | { readonly type: 'listening' }) & {
-  /** Name of the node that tells. */
-  readonly node: string;
-  /** By that node's clock. */
-  readonly at: Date;
-};
+import { type WatchedEvent, watchedEventOf } from './replies.js';
 
 /**
  * Subscribes at one node: resolves when it listens, within the call's deadline. What follows has no deadline; it ends when

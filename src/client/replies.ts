@@ -1,5 +1,6 @@
 import { DistcacheError, isErrorCode, type KeyFailure } from '../base/errors.js';
 import type {
+  ClusterEvent,
   FailedLookup,
   KeyLocation,
   KeyspaceStatus,
@@ -12,7 +13,6 @@ import type { Clock } from '../ports/clock.js';
 import type { Member, MemberState } from '../ports/membership.js';
 import type { Outcome } from '../ports/peers.js';
 import type { distcache } from '../wire/generated/distcache.js';
-import type { WatchedEvent } from './events.js';
 
 // Indexed by distcache.v1.Outcome. A newer node's unknown outcome reads as a plain hit.
 const outcomes: readonly Outcome[] = ['hit', 'hit', 'hot', 'load', 'stale', 'negative'];
@@ -134,6 +134,14 @@ const memberOf = (peer: distcache.v1.Member.$Properties): Member => ({
   state: memberStateOf(peer.state),
   serving: peer.serving ?? false,
 });
+
+/** An event as a node told it: `listening` comes first, and from there on nothing is missed without a `gap`. */
+export type WatchedEvent = (ClusterEvent | { readonly type: 'listening' }) & {
+  /** Name of the node that tells. */
+  readonly node: string;
+  /** By that node's clock. */
+  readonly at: Date;
+};
 
 /** undefined: of a newer release, with a type unknown here. */
 export function watchedEventOf(message: distcache.v1.Event): WatchedEvent | undefined {

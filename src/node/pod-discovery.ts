@@ -1,5 +1,5 @@
-import { kubernetesDiscovery as discoveryAt } from '../discovery/kubernetes.js';
-import type { KubernetesOptions } from '../discovery/kubernetes-options.js';
+import { kubernetesDiscovery as discoveryAt } from '../discovery/kubernetes/discovery.js';
+import type { KubernetesOptions } from '../discovery/kubernetes/options.js';
 import { inClusterKubernetes } from '../platform/kubernetes.js';
 import type { Discovery } from '../ports/discovery.js';
 

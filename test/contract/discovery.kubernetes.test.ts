@@ -1,5 +1,5 @@
 import { joinAddress, splitAddress } from '../../src/base/addresses.js';
-import { kubernetesDiscovery } from '../../src/discovery/kubernetes.js';
+import { kubernetesDiscovery } from '../../src/discovery/kubernetes/discovery.js';
 import { systemClock } from '../../src/platform/clock.js';
 import type { Clock } from '../../src/ports/clock.js';
 import type { DiscoveryContext } from '../../src/ports/discovery.js';

@@ -1,7 +1,7 @@
 import { splitAddress } from '../../src/base/addresses.js';
-import { dnsWith } from '../../src/discovery/dns.js';
+import { dnsWith } from '../../src/discovery/names/dns.js';
+import { staticDiscovery, staticWith } from '../../src/discovery/names/static.js';
 import { standalone } from '../../src/discovery/standalone.js';
-import { staticDiscovery, staticWith } from '../../src/discovery/static.js';
 import { silent } from '../../src/ports/log.js';
 import { FakeClock } from '../support/fake-clock.js';
 import { FakeNames } from '../support/fake-names.js';

@@ -1,8 +1,8 @@
 import { Socket } from 'node:net';
 import { expect } from 'chai';
 import { codeOf, messageOf } from '../../src/base/errors.js';
-import { natsDiscovery } from '../../src/discovery/nats.js';
-import type { NatsOptions } from '../../src/discovery/nats-settings.js';
+import { natsDiscovery } from '../../src/discovery/nats/discovery.js';
+import type { NatsOptions } from '../../src/discovery/nats/settings.js';
 import { systemClock } from '../../src/platform/clock.js';
 import { systemRandom } from '../../src/platform/random.js';
 import type { Clock, Wait } from '../../src/ports/clock.js';

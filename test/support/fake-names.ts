@@ -1,4 +1,4 @@
-import type { Family, Names, Service } from '../../src/discovery/resolve.js';
+import type { Family, Names, Service } from '../../src/discovery/names/resolve.js';
 
 const failure = (code: string, what: string): Error => Object.assign(new Error(`query ${code} ${what}`), { code });
 

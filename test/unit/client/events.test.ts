@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { codeOf } from '../../../src/base/errors.js';
 import { followEvents } from '../../../src/cli/follow-events.js';
 import { type Client, connect } from '../../../src/client/client.js';
-import type { WatchedEvent } from '../../../src/client/events.js';
+import type { WatchedEvent } from '../../../src/client/replies.js';
 import { Engine } from '../../../src/node/engine.js';
 import { systemClock } from '../../../src/platform/clock.js';
 import type { Member } from '../../../src/ports/membership.js';

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { codeOf, messageOf } from '../../../src/base/errors.js';
+import { staticDiscovery } from '../../../src/discovery/names/static.js';
 import { standalone } from '../../../src/discovery/standalone.js';
-import { staticDiscovery } from '../../../src/discovery/static.js';
 import { type EngineOptions, keysOf, resolveNode } from '../../../src/node/options.js';
 
 const minimal = { keyspaces: [] };

@@ -1,5 +1,5 @@
-import { joinAddress } from '../base/addresses.js';
-import { bytesOfIp } from '../base/ip.js';
+import { joinAddress } from '../../base/addresses.js';
+import { bytesOfIp } from '../../base/ip.js';
 
 /** What is kept of a pod: where its gossip is reached, never the object itself, which may be as large as 1.5 MiB. */
 export interface SeenPod {

@@ -1,8 +1,8 @@
 import { Buffer } from 'node:buffer';
 import { readFile } from 'node:fs/promises';
-import { DistcacheError, messageOf } from '../base/errors.js';
-import type { Clock } from '../ports/clock.js';
-import type { KubernetesAccess } from './kubernetes-options.js';
+import { DistcacheError, messageOf } from '../../base/errors.js';
+import type { Clock } from '../../ports/clock.js';
+import type { KubernetesAccess } from './options.js';
 
 export interface Credentials {
   readonly token: string;

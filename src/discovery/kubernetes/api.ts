@@ -1,12 +1,12 @@
 import { Buffer } from 'node:buffer';
-import { DistcacheError, messageOf } from '../base/errors.js';
-import type { StopSignal } from '../base/stop-signal.js';
-import type { Clock } from '../ports/clock.js';
-import { CredentialFiles } from './kubernetes-credentials.js';
-import { type SecureAnswer, secureGet } from './kubernetes-https.js';
-import { LineSplitter } from './kubernetes-lines.js';
-import type { KubernetesAccess } from './kubernetes-options.js';
-import { type PodEvent, type PodPage, readEvent, readPage, readStatus } from './kubernetes-pods.js';
+import { DistcacheError, messageOf } from '../../base/errors.js';
+import type { StopSignal } from '../../base/stop-signal.js';
+import type { Clock } from '../../ports/clock.js';
+import { CredentialFiles } from './credentials.js';
+import { type SecureAnswer, secureGet } from './https.js';
+import { LineSplitter } from './lines.js';
+import type { KubernetesAccess } from './options.js';
+import { type PodEvent, type PodPage, readEvent, readPage, readStatus } from './pods.js';
 
 /** The API's history does not reach back so far: list anew. */
 export interface Gone {

@@ -1,14 +1,22 @@
-import { unreachable } from '../base/assert.js';
-import { aborted, codeOf, DistcacheError, invalidArgument, messageOf, notStarted, timedOut } from '../base/errors.js';
-import { Stop } from '../base/stop-signal.js';
-import { formatDuration } from '../base/units.js';
-import { type Cancel, type Clock, remainingMs, type Wait } from '../ports/clock.js';
-import { type Discovery, type DiscoveryContext, foundMax } from '../ports/discovery.js';
-import { HeardAddresses } from './nats-addresses.js';
-import { type DialNats, type NatsBus, type NatsHeard, type NatsRefusal, natsDialer } from './nats-dial.js';
-import { NatsLink } from './nats-link.js';
-import { decodeMessage, encodeMessage, gossipAddress, nameBytesMax } from './nats-messages.js';
-import { type NatsOptions, type NatsSettings, natsSettings } from './nats-settings.js';
+import { unreachable } from '../../base/assert.js';
+import {
+  aborted,
+  codeOf,
+  DistcacheError,
+  invalidArgument,
+  messageOf,
+  notStarted,
+  timedOut,
+} from '../../base/errors.js';
+import { Stop } from '../../base/stop-signal.js';
+import { formatDuration } from '../../base/units.js';
+import { type Cancel, type Clock, remainingMs, type Wait } from '../../ports/clock.js';
+import { type Discovery, type DiscoveryContext, foundMax } from '../../ports/discovery.js';
+import { HeardAddresses } from './addresses.js';
+import { type DialNats, type NatsBus, type NatsHeard, type NatsRefusal, natsDialer } from './dial.js';
+import { NatsLink } from './link.js';
+import { decodeMessage, encodeMessage, gossipAddress, nameBytesMax } from './messages.js';
+import { type NatsOptions, type NatsSettings, natsSettings } from './settings.js';
 
 /*
  * NATS keeps no register, so the nodes are the register: whoever looks asks all on the subject, and every node answers

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
-import { readEvent, readPage } from '../../../src/discovery/kubernetes-pods.js';
-import { type PodShape, podObject, statusObject } from '../../support/kubernetes-pods.js';
+import { readEvent, readPage } from '../../../../src/discovery/kubernetes/pods.js';
+import { type PodShape, podObject, statusObject } from '../../../support/kubernetes-pods.js';
 
 const page = (...items: readonly unknown[]) => readPage({ metadata: { resourceVersion: '7' }, items }, 'gossip');
 const addressOf = (item: unknown): string | undefined => page(item)?.pods[0]?.address;

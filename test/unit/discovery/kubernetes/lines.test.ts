@@ -1,7 +1,7 @@
 import { expect } from 'chai';
-import { codeOf } from '../../../src/base/errors.js';
-import { LineSplitter } from '../../../src/discovery/kubernetes-lines.js';
-import { seeded } from '../../support/seeded.js';
+import { codeOf } from '../../../../src/base/errors.js';
+import { LineSplitter } from '../../../../src/discovery/kubernetes/lines.js';
+import { seeded } from '../../../support/seeded.js';
 
 const codeOfThrown = (run: () => unknown): string | undefined => {
   try {

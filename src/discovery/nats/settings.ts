@@ -1,6 +1,6 @@
-import { invalidArgument } from '../base/errors.js';
-import { bytesOfIp } from '../base/ip.js';
-import { type Duration, parseDuration } from '../base/units.js';
+import { invalidArgument } from '../../base/errors.js';
+import { bytesOfIp } from '../../base/ip.js';
+import { type Duration, parseDuration } from '../../base/units.js';
 
 export type NatsCredentials =
   | { readonly user: string; readonly password: string }

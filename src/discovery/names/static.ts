@@ -1,10 +1,10 @@
-import { defaultGossipPort } from '../base/addresses.js';
-import { invalidArgument } from '../base/errors.js';
-import { type Discovery, foundMax } from '../ports/discovery.js';
+import { defaultGossipPort } from '../../base/addresses.js';
+import { invalidArgument } from '../../base/errors.js';
+import { type Discovery, foundMax } from '../../ports/discovery.js';
+import { standalone } from '../standalone.js';
 import { isHostName, isPort, listed, shown } from './options.js';
 import { canonicalIp, forEach, type Names, systemNames, whyUnreachable } from './resolve.js';
 import { RoundsDiscovery } from './rounds.js';
-import { standalone } from './standalone.js';
 
 export interface StaticOptions {
   /**

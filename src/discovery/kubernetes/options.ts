@@ -1,5 +1,5 @@
-import { invalidArgument } from '../base/errors.js';
-import { type Duration, parseDuration } from '../base/units.js';
+import { invalidArgument } from '../../base/errors.js';
+import { type Duration, parseDuration } from '../../base/units.js';
 
 /** Where the API server is, and the files that prove who asks. They are read anew, since they are renewed in place. */
 export interface KubernetesAccess {

@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer';
-import { DistcacheError } from '../base/errors.js';
+import { DistcacheError } from '../../base/errors.js';
 
 const newline = 0x0a;
 const heldBytesStart = 16 * 1024;

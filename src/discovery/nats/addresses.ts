@@ -1,4 +1,4 @@
-import { assert } from '../base/assert.js';
+import { assert } from '../../base/assert.js';
 
 /**
  * Addresses heard of, each with the node that told it and the round in which it was last heard. Holds at most `max`: at

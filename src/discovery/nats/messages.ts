@@ -1,5 +1,5 @@
-import { joinAddress, splitAddress } from '../base/addresses.js';
-import { bytesOfIp, ipOfBytes } from '../base/ip.js';
+import { joinAddress, splitAddress } from '../../base/addresses.js';
+import { bytesOfIp, ipOfBytes } from '../../base/ip.js';
 
 /**
  * What nodes say to each other over NATS, as JSON of a few fields: `who` asks all on the subject to tell their address to

@@ -1,10 +1,10 @@
 import type { Buffer } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
-import { aborted, DistcacheError, messageOf } from '../base/errors.js';
-import type { StopSignal } from '../base/stop-signal.js';
-import { formatDuration } from '../base/units.js';
-import type { Cancel, Clock } from '../ports/clock.js';
+import { aborted, DistcacheError, messageOf } from '../../base/errors.js';
+import type { StopSignal } from '../../base/stop-signal.js';
+import { formatDuration } from '../../base/units.js';
+import type { Cancel, Clock } from '../../ports/clock.js';
 
 export interface SecureGet {
   readonly url: URL;

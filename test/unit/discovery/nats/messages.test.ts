@@ -1,12 +1,12 @@
 import { expect } from 'chai';
-import { HeardAddresses } from '../../../src/discovery/nats-addresses.js';
+import { HeardAddresses } from '../../../../src/discovery/nats/addresses.js';
 import {
   decodeMessage,
   encodeMessage,
   gossipAddress,
   messageBytesMax,
   type NatsMessage,
-} from '../../../src/discovery/nats-messages.js';
+} from '../../../../src/discovery/nats/messages.js';
 
 describe('messages over NATS', () => {
   const messages: readonly NatsMessage[] = [

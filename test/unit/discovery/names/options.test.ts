@@ -1,8 +1,8 @@
 import { expect } from 'chai';
-import { codeOf, messageOf } from '../../../src/base/errors.js';
-import { type DnsOptions, dnsDiscovery } from '../../../src/discovery/dns.js';
-import { isHostName, listed, shown } from '../../../src/discovery/options.js';
-import { staticDiscovery } from '../../../src/discovery/static.js';
+import { codeOf, messageOf } from '../../../../src/base/errors.js';
+import { type DnsOptions, dnsDiscovery } from '../../../../src/discovery/names/dns.js';
+import { isHostName, listed, shown } from '../../../../src/discovery/names/options.js';
+import { staticDiscovery } from '../../../../src/discovery/names/static.js';
 
 function refused(make: () => unknown): string {
   try {

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { Stop } from '../../../src/base/stop-signal.js';
+import { Stop } from '../../../../src/base/stop-signal.js';
 import {
   canonicalIp,
   forEach,
@@ -7,7 +7,7 @@ import {
   serverNames,
   systemNames,
   whyUnreachable,
-} from '../../../src/discovery/resolve.js';
+} from '../../../../src/discovery/names/resolve.js';
 
 describe('discovery: resolving', () => {
   describe('an IP in one form for all', () => {

@@ -1,9 +1,9 @@
 import { expect } from 'chai';
-import { codeOf, messageOf } from '../../../src/base/errors.js';
-import { natsDiscovery } from '../../../src/discovery/nats.js';
-import { type NatsOptions, natsSettings } from '../../../src/discovery/nats-settings.js';
-import { silent } from '../../../src/ports/log.js';
-import { FakeClock } from '../../support/fake-clock.js';
+import { codeOf, messageOf } from '../../../../src/base/errors.js';
+import { natsDiscovery } from '../../../../src/discovery/nats/discovery.js';
+import { type NatsOptions, natsSettings } from '../../../../src/discovery/nats/settings.js';
+import { silent } from '../../../../src/ports/log.js';
+import { FakeClock } from '../../../support/fake-clock.js';
 
 const options = (changed: object): NatsOptions => ({ servers: ['nats://127.0.0.1:4222'], subject: 'a.b', ...changed });
 const thrown = (body: () => unknown): unknown => {

@@ -1,7 +1,7 @@
-import { defaultGossipPort, splitAddress } from '../base/addresses.js';
-import { invalidArgument } from '../base/errors.js';
-import { type Duration, parseDuration } from '../base/units.js';
-import { type Discovery, foundMax } from '../ports/discovery.js';
+import { defaultGossipPort, splitAddress } from '../../base/addresses.js';
+import { invalidArgument } from '../../base/errors.js';
+import { type Duration, parseDuration } from '../../base/units.js';
+import { type Discovery, foundMax } from '../../ports/discovery.js';
 import { isHostName, isPort, listed, shown } from './options.js';
 import { canonicalIp, type Family, forEach, type Names, serverNames, systemNames } from './resolve.js';
 import { type Plan, type Round, RoundsDiscovery } from './rounds.js';

@@ -1,9 +1,9 @@
-import { aborted, codeOf, DistcacheError, messageOf } from '../base/errors.js';
-import { Stop } from '../base/stop-signal.js';
-import { formatDuration } from '../base/units.js';
-import type { DiscoveryContext } from '../ports/discovery.js';
-import type { DialNats, NatsBus } from './nats-dial.js';
-import type { NatsServer } from './nats-settings.js';
+import { aborted, codeOf, DistcacheError, messageOf } from '../../base/errors.js';
+import { Stop } from '../../base/stop-signal.js';
+import { formatDuration } from '../../base/units.js';
+import type { DiscoveryContext } from '../../ports/discovery.js';
+import type { DialNats, NatsBus } from './dial.js';
+import type { NatsServer } from './settings.js';
 
 export interface NatsLinkDeps extends Pick<DiscoveryContext, 'clock' | 'random' | 'log'> {
   readonly servers: readonly NatsServer[];

@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { parse, parseAllDocuments } from 'yaml';
-import { readPage } from '../../../src/discovery/kubernetes-pods.js';
+import { readPage } from '../../../../src/discovery/kubernetes/pods.js';
 
-const folder = fileURLToPath(new URL('../../../deploy/kubernetes', import.meta.url));
+const folder = fileURLToPath(new URL('../../../../deploy/kubernetes', import.meta.url));
 
 interface Manifest {
   readonly kind: string;

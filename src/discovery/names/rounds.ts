@@ -1,10 +1,10 @@
-import { joinAddress } from '../base/addresses.js';
-import { aborted, DistcacheError, invalidArgument, messageOf } from '../base/errors.js';
-import { Stop, type StopSignal } from '../base/stop-signal.js';
-import { formatDuration } from '../base/units.js';
-import { type Clock, remainingMs, type Wait } from '../ports/clock.js';
-import { type Discovery, type DiscoveryContext, foundMax } from '../ports/discovery.js';
-import type { LogLevel } from '../ports/log.js';
+import { joinAddress } from '../../base/addresses.js';
+import { aborted, DistcacheError, invalidArgument, messageOf } from '../../base/errors.js';
+import { Stop, type StopSignal } from '../../base/stop-signal.js';
+import { formatDuration } from '../../base/units.js';
+import { type Clock, remainingMs, type Wait } from '../../ports/clock.js';
+import { type Discovery, type DiscoveryContext, foundMax } from '../../ports/discovery.js';
+import type { LogLevel } from '../../ports/log.js';
 import { canonicalIp, type Family, isSilence, type Names, systemCode, whyUnreachable } from './resolve.js';
 
 /** What a provider that resolves names asks for. */

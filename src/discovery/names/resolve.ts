@@ -1,6 +1,6 @@
 import { lookup, Resolver } from 'node:dns/promises';
-import { bytesOfIp, ipOfBytes } from '../base/ip.js';
-import type { StopSignal } from '../base/stop-signal.js';
+import { bytesOfIp, ipOfBytes } from '../../base/ip.js';
+import type { StopSignal } from '../../base/stop-signal.js';
 
 /** 0: both. */
 export type Family = 4 | 6 | 0;

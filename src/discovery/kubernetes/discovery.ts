@@ -1,10 +1,10 @@
-import { aborted, DistcacheError, invalidArgument, messageOf } from '../base/errors.js';
-import { formatDuration } from '../base/units.js';
-import { type Cancel, remainingMs, type Wait } from '../ports/clock.js';
-import type { Discovery, DiscoveryContext } from '../ports/discovery.js';
-import { HttpsPodApi, type PodApi, type PodApiOptions } from './kubernetes-api.js';
-import { readSmallFile } from './kubernetes-credentials.js';
-import { PodFollower } from './kubernetes-follower.js';
+import { aborted, DistcacheError, invalidArgument, messageOf } from '../../base/errors.js';
+import { formatDuration } from '../../base/units.js';
+import { type Cancel, remainingMs, type Wait } from '../../ports/clock.js';
+import type { Discovery, DiscoveryContext } from '../../ports/discovery.js';
+import { HttpsPodApi, type PodApi, type PodApiOptions } from './api.js';
+import { readSmallFile } from './credentials.js';
+import { PodFollower } from './follower.js';
 import {
   checkKubernetesOptions,
   checkNamespace,
@@ -12,7 +12,7 @@ import {
   resyncMsOf,
   selectorOf,
   serverUrl,
-} from './kubernetes-options.js';
+} from './options.js';
 
 export type MakePodApi = (options: PodApiOptions, context: DiscoveryContext) => PodApi;
 

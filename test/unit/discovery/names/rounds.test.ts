@@ -1,15 +1,15 @@
 import { expect } from 'chai';
-import { codeOf, messageOf } from '../../../src/base/errors.js';
-import { Stop } from '../../../src/base/stop-signal.js';
-import { dnsWith } from '../../../src/discovery/dns.js';
-import { Round } from '../../../src/discovery/rounds.js';
-import { standalone } from '../../../src/discovery/standalone.js';
-import { staticWith } from '../../../src/discovery/static.js';
-import type { Wait } from '../../../src/ports/clock.js';
-import type { Discovery } from '../../../src/ports/discovery.js';
-import { FakeClock } from '../../support/fake-clock.js';
-import { FakeNames } from '../../support/fake-names.js';
-import { seeded } from '../../support/seeded.js';
+import { codeOf, messageOf } from '../../../../src/base/errors.js';
+import { Stop } from '../../../../src/base/stop-signal.js';
+import { dnsWith } from '../../../../src/discovery/names/dns.js';
+import { Round } from '../../../../src/discovery/names/rounds.js';
+import { staticWith } from '../../../../src/discovery/names/static.js';
+import { standalone } from '../../../../src/discovery/standalone.js';
+import type { Wait } from '../../../../src/ports/clock.js';
+import type { Discovery } from '../../../../src/ports/discovery.js';
+import { FakeClock } from '../../../support/fake-clock.js';
+import { FakeNames } from '../../../support/fake-names.js';
+import { seeded } from '../../../support/seeded.js';
 
 describe('discovery: static and dns', () => {
   let clock: FakeClock;

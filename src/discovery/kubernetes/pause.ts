@@ -1,4 +1,4 @@
-import type { Cancel, Clock } from '../ports/clock.js';
+import type { Cancel, Clock } from '../../ports/clock.js';
 
 /** A wait between two attempts that can be cut short. */
 export class Pause {

@@ -1,10 +1,10 @@
 import { connect as connectTcp } from 'node:net';
 import type { Authenticator, ConnectionOptions, Msg, NatsConnection } from 'nats';
-import { aborted, DistcacheError, invalidArgument, messageOf } from '../base/errors.js';
-import type { StopSignal } from '../base/stop-signal.js';
-import { formatDuration } from '../base/units.js';
-import type { Cancel, Clock } from '../ports/clock.js';
-import type { NatsCredentials, NatsServer, NatsSettings } from './nats-settings.js';
+import { aborted, DistcacheError, invalidArgument, messageOf } from '../../base/errors.js';
+import type { StopSignal } from '../../base/stop-signal.js';
+import { formatDuration } from '../../base/units.js';
+import type { Cancel, Clock } from '../../ports/clock.js';
+import type { NatsCredentials, NatsServer, NatsSettings } from './settings.js';
 
 export interface NatsHeard {
   readonly payload: Uint8Array;

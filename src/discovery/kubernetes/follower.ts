@@ -1,11 +1,11 @@
-import type { DistcacheError } from '../base/errors.js';
-import { messageOf } from '../base/errors.js';
-import { Stop } from '../base/stop-signal.js';
-import type { Cancel } from '../ports/clock.js';
-import { type DiscoveryContext, foundMax } from '../ports/discovery.js';
-import type { ApiFailure, Gone, PodApi, SeenEvent } from './kubernetes-api.js';
-import { Pause } from './kubernetes-pause.js';
-import type { SeenPod } from './kubernetes-pods.js';
+import type { DistcacheError } from '../../base/errors.js';
+import { messageOf } from '../../base/errors.js';
+import { Stop } from '../../base/stop-signal.js';
+import type { Cancel } from '../../ports/clock.js';
+import { type DiscoveryContext, foundMax } from '../../ports/discovery.js';
+import type { ApiFailure, Gone, PodApi, SeenEvent } from './api.js';
+import { Pause } from './pause.js';
+import type { SeenPod } from './pods.js';
 
 export interface FollowerOptions {
   readonly resyncMs: number;
