@@ -81,7 +81,17 @@ const outsideModules: Readonly<Record<string, readonly string[]>> = {
   'src/transport': ['net', 'tls', 'http2', 'dgram'],
   // Their synchronous halves: what runs in the thread pool ends in an order that no simulation can repeat.
   'src/wire': ['crypto', 'zlib'],
-  'src/discovery': ['net', 'dns', 'dns/promises', 'http', 'https', 'tls', 'fs/promises'],
+  'src/discovery': [
+    'async_hooks',
+    'diagnostics_channel',
+    'net',
+    'dns',
+    'dns/promises',
+    'http',
+    'https',
+    'tls',
+    'fs/promises',
+  ],
   'src/connectors': ['fs', 'fs/promises', 'http', 'https', 'sqlite', 'module'],
   'src/admin': ['http', 'net'],
   'src/cli': ['fs', 'fs/promises', 'stream/promises', 'module', 'tty', 'os', 'child_process'],

@@ -1,4 +1,6 @@
-import { connect as connectTcp } from 'node:net';
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { connect as connectTcp, type Socket } from 'node:net';
 import type { Authenticator, ConnectionOptions, Msg, NatsConnection } from 'nats';
 import { aborted, DistcacheError, invalidArgument, messageOf } from '../../base/errors.js';
 import type { StopSignal } from '../../base/stop-signal.js';
@@ -76,9 +78,9 @@ export async function natsDialer(settings: NatsSettings, clock: Clock, clientNam
     };
     let connection: NatsConnection;
     try {
-      connection = await nats.connect(options);
+      connection = await leavingNoSocket(signal, () => nats.connect(options));
     } catch (error) {
-      throw failure(server, error);
+      throw signal.aborted ? aborted(`dialling ${server.shown}`) : failure(server, error);
     }
     if (signal.aborted) {
       await connection.close();
@@ -86,6 +88,31 @@ export async function natsDialer(settings: NatsSettings, clock: Clock, clientNam
     }
     return busOf(connection);
   };
+}
+
+/**
+ * A connection whose attempt leaves no socket open when it fails or is aborted. The package forgets the socket of an attempt
+ * that timed out, which would keep the process from ending; Node tells of every socket made within our call alone.
+ */
+async function leavingNoSocket(signal: StopSignal, connect: () => Promise<NatsConnection>): Promise<NatsConnection> {
+  const attempt = new AsyncLocalStorage<Socket[]>();
+  const sockets: Socket[] = [];
+  const note = (message: unknown): void =>
+    void attempt.getStore()?.push((message as { readonly socket: Socket }).socket);
+  const destroy = (): void => {
+    for (const socket of sockets) socket.destroy();
+  };
+  subscribe('net.client.socket', note);
+  signal.addEventListener('abort', destroy, { once: true });
+  try {
+    return await attempt.run(sockets, connect);
+  } catch (error) {
+    destroy();
+    throw error;
+  } finally {
+    signal.removeEventListener('abort', destroy);
+    unsubscribe('net.client.socket', note);
+  }
 }
 
 /** What is in a creds file or a seed shows only when it is used: so use it before there is a server. */
