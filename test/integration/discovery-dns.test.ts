@@ -253,7 +253,7 @@ describe('integration: discovery over DNS', function () {
   it('leaves nothing open: a process ends by itself once its question to a silent server was stopped', async () => {
     server.silence();
     const { exit, stderr } = await runModule(`
-      import { dnsDiscovery } from './src/discovery/dns.ts';
+      import { dnsDiscovery } from './src/discovery/names/dns.ts';
       import { systemClock } from './src/platform/clock.ts';
       const wait = { deadlineMs: Infinity };
       const discovery = dnsDiscovery({ name: 'cache.test', servers: ['${server.address}'] });
