@@ -1,6 +1,6 @@
 import type { DistcacheError } from '../base/errors.js';
 import type { Member, MemberState } from './membership.js';
-import type { Outcome } from './peers.js';
+import type { Ack, Outcome } from './peers.js';
 
 /** Of every operation: both ends of a wait. Without `timeoutMs` the keyspace's own time-out holds. */
 export interface CallOptions {
@@ -11,6 +11,21 @@ export interface CallOptions {
 export interface GetOptions extends CallOptions {
   /** Lends the stored bytes instead of a copy. The caller promises not to write into them. */
   readonly shared?: boolean | undefined;
+  /** Answers with this version or a newer one, never with an older: the `version` of a write or an earlier read. */
+  readonly minVersion?: number | undefined;
+  /**
+   * `owner`: the key's owner answers, never a copy, and the read fails with PEER_UNREACHABLE where the owner cannot be
+   * reached. Linearizable with writes while the ring stands still. Default `cached`.
+   */
+  readonly consistency?: 'cached' | 'owner' | undefined;
+}
+
+export interface WriteOptions extends CallOptions {
+  /**
+   * `applied` (default): the answer waits until no node can serve an older value any more. `owner`: it comes once the
+   * owner has the change; other nodes may serve an older copy for as long as a message, or a lease, lasts.
+   */
+  readonly ack?: Ack | undefined;
 }
 
 interface Read {
@@ -61,6 +76,12 @@ export interface WriteResult {
 export interface WriteManyResult {
   readonly written: number;
   readonly unreached: readonly string[];
+}
+
+/** What a drain came to. Entries that were not handed over are asked for by their new owners while the node stays up. */
+export interface DrainResult {
+  readonly handedOver: number;
+  readonly left: number;
 }
 
 export interface NodeStatus {
@@ -150,10 +171,10 @@ export interface KeyspaceStatus {
 export interface Cache {
   get(keyspace: string, key: string, options?: GetOptions): Promise<Found>;
   getMany(keyspace: string, keys: readonly string[], options?: GetOptions): Promise<readonly Lookup[]>;
-  put(keyspace: string, entry: PutEntry, options?: CallOptions): Promise<WriteResult>;
-  putMany(keyspace: string, entries: readonly PutEntry[], options?: CallOptions): Promise<WriteManyResult>;
-  delete(keyspace: string, key: string, options?: CallOptions): Promise<WriteResult>;
-  deleteMany(keyspace: string, keys: readonly string[], options?: CallOptions): Promise<WriteManyResult>;
+  put(keyspace: string, entry: PutEntry, options?: WriteOptions): Promise<WriteResult>;
+  putMany(keyspace: string, entries: readonly PutEntry[], options?: WriteOptions): Promise<WriteManyResult>;
+  delete(keyspace: string, key: string, options?: WriteOptions): Promise<WriteResult>;
+  deleteMany(keyspace: string, keys: readonly string[], options?: WriteOptions): Promise<WriteManyResult>;
 }
 
 /** The same, with a missing key as an answer and failures beside answers: what servers build replies from. */
@@ -166,6 +187,11 @@ export interface CacheService extends Cache {
     keys: readonly string[],
     options?: GetOptions,
   ): Promise<readonly (Lookup | FailedLookup)[]>;
+  /**
+   * Takes the node out of the ring and hands what it holds to the owners to come; it goes on answering, and tells what
+   * it handed over. Rejects with TIMEOUT when that takes longer than `timeoutMs` (default: the shutdown time-out).
+   */
+  drain(options?: CallOptions): Promise<DrainResult>;
   status(): NodeStatus;
   peers(): readonly PeerStatus[];
   describeKeyspaces(): readonly KeyspaceStatus[];

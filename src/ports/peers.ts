@@ -10,6 +10,10 @@ export type PeerRequest =
       readonly key: string;
       /** Loads that wait for this answer, to refuse a cycle (see LoadContext). */
       readonly loading: readonly string[];
+      /** Never answer with an older version than this; 0: any. */
+      readonly minVersion: number;
+      /** Asked of the next node on the ring, as the owner is out of the asking node's reach. */
+      readonly standIn: boolean;
     }
   | {
       readonly do: 'put';
@@ -18,12 +22,46 @@ export type PeerRequest =
       readonly value: Uint8Array;
       /** undefined: the keyspace's default. Infinity: never expires. */
       readonly ttlMs: number | undefined;
+      readonly ack: Ack;
     }
-  | { readonly do: 'delete'; readonly keyspace: string; readonly key: string }
-  | { readonly do: 'invalidate'; readonly keyspace: string; readonly key: string; readonly version: number }
+  | { readonly do: 'delete'; readonly keyspace: string; readonly key: string; readonly ack: Ack }
+  | {
+      readonly do: 'invalidate';
+      readonly keyspace: string;
+      readonly key: string;
+      readonly version: number;
+      /** Of this link, counted up by one with every `invalidate` and `hold` that has one; 0: not counted. */
+      readonly sequence: number;
+    }
   | { readonly do: 'drop-keyspace'; readonly keyspace: string; readonly version: number }
   /** What the sender knows of writes, said first when a link comes up; see Slots.floors for the bytes. */
-  | { readonly do: 'floors'; readonly keyspace: string; readonly floors: Uint8Array };
+  | { readonly do: 'floors'; readonly keyspace: string; readonly floors: Uint8Array }
+  /** All floors were told; `sequence` is that of the last invalidation sent before. */
+  | { readonly do: 'synced'; readonly sequence: number }
+  /** Asks for the lease under which the sender may serve copies. `resync`: tell all floors first, some news was missed. */
+  | { readonly do: 'renew'; readonly resync: boolean }
+  /** The sender has become the key's owner and asks its previous one for what it holds. Answer: a value, or `nothing`. */
+  | { readonly do: 'recall'; readonly keyspace: string; readonly key: string }
+  /** Keep this entry, as a replica or as the owner to come; whatever is older goes, as with `invalidate`. */
+  | {
+      readonly do: 'hold';
+      readonly keyspace: string;
+      readonly key: string;
+      /** null: the data source has no such key. */
+      readonly value: Uint8Array | null;
+      readonly version: number;
+      readonly lifeMs: number;
+      readonly wasPut: boolean;
+      /** As of `invalidate`. */
+      readonly sequence: number;
+    }
+  /** Is the copy of this version still the owner's? */
+  | { readonly do: 'check'; readonly keyspace: string; readonly key: string; readonly version: number }
+  /** Digests of the entries that the sender owns and the receiver keeps replicas of, 4096 little-endian u32, by slot. */
+  | { readonly do: 'compare'; readonly keyspace: string; readonly digests: Uint8Array };
+
+/** When a write is answered: once every node has applied it, or once the owner has. */
+export type Ack = 'applied' | 'owner';
 
 /** Where an answer came from: own memory, a hot copy, the data source, an expired entry, a remembered absence. */
 export type Outcome = 'hit' | 'hot' | 'load' | 'stale' | 'negative';
@@ -37,12 +75,30 @@ export type PeerReply =
       readonly lifeMs: number;
       readonly outcome: Outcome;
       readonly wasPut: boolean;
+      /** The version that the data source gave it; undefined: none. */
+      readonly sourceVersion: number | undefined;
+      /** How new the answering node's knowledge of writes to the key's slot was. */
+      readonly floor: number;
     }
   /** The data source has no such key. */
-  | { readonly is: 'absent'; readonly version: number; readonly lifeMs: number; readonly outcome: Outcome }
+  | {
+      readonly is: 'absent';
+      readonly version: number;
+      readonly lifeMs: number;
+      readonly outcome: Outcome;
+      readonly floor: number;
+    }
   | { readonly is: 'written'; readonly version: number; readonly unreached: readonly string[] }
   | { readonly is: 'applied' }
-  | { readonly is: 'not-owner' }
+  /** `owner` is the id of who owns the key in the answering node's view. */
+  | { readonly is: 'not-owner'; readonly owner: string }
+  /** The lease is granted; `sent` is the sequence of the last invalidation sent to the asking node. */
+  | { readonly is: 'lease'; readonly sent: number }
+  /** Nothing is held of this key. */
+  | { readonly is: 'nothing' }
+  | { readonly is: 'checked'; readonly current: boolean }
+  /** Slots whose digests differ, one bit each, lowest bit first: 512 bytes. */
+  | { readonly is: 'differ'; readonly slots: Uint8Array }
   | { readonly is: 'refused'; readonly code: ErrorCode; readonly message: string; readonly node: string };
 
 /**

@@ -1,0 +1,43 @@
+/*
+ * The guards of the protocol, each with the failure it prevents (docs/coherence.md tells how they work together). All are
+ * on, always; the simulation switches them off one at a time, to show that each is needed and that its checkers can fire.
+ */
+
+export const guardNames = [
+  /** A value that was loaded before a write is not stored after it. */
+  'fill-token',
+  /** A caller who came after a write joins no flight that began before it. */
+  'join-token',
+  /** A write is answered only when the peers have applied it. */
+  'peer-acks',
+  /** A copy is served only under a live lease from its owner. */
+  'lease',
+  /** A write waits for the lease of a peer that does not confirm. */
+  'lease-wait',
+  /** Without a lease only flights younger than the join window are joined. */
+  'join-window',
+  /** Two nodes that meet again drop what may be older than the writes the other knows of. */
+  'floor-exchange',
+  /** No lease before what was missed is made good. */
+  'repair-first',
+  /** An answer of an owner that knows of fewer writes than the asking node is not stored. */
+  'reply-floor',
+  /** A slot that another node than its owner writes to keeps no fills for a while. */
+  'embargo',
+  /** A copy bears the version of its owner's entry, a load the clock of its start. */
+  'copy-version',
+  'load-version',
+  /** An owner that lost touch with the others neither answers from memory nor writes. */
+  'owner-lease',
+] as const;
+
+export type GuardName = (typeof guardNames)[number];
+
+/** Which guards are on. */
+export type Guards = Readonly<Record<GuardName, boolean>>;
+
+export const allGuards: Guards = guardsWithout();
+
+export function guardsWithout(...off: readonly GuardName[]): Guards {
+  return Object.fromEntries(guardNames.map((name) => [name, !off.includes(name)])) as Record<GuardName, boolean>;
+}
