@@ -52,6 +52,9 @@ export type PeerRequest =
       readonly version: number;
       readonly lifeMs: number;
       readonly wasPut: boolean;
+      readonly sourceVersion: number | undefined;
+      /** How new the sender's knowledge of writes to the key's slot is. */
+      readonly floor: number;
       /** As of `invalidate`. */
       readonly sequence: number;
     }
@@ -147,6 +150,8 @@ export interface PeerNetwork {
    * peer, refused before it was sent). A 'refused' answer is turned into a DistcacheError that names the node.
    */
   call(peerId: string, request: PeerRequest, wait: Wait): Promise<Exclude<PeerReply, { is: 'refused' }>>;
+  /** Fails the gets that wait for this peer's answer with PEER_UNREACHABLE, although its link stands: it gives no sign of life. */
+  giveUp(peerId: string): void;
   /** Says goodbye on every link and closes them; pending calls fail. Idempotent. */
   close(): Promise<void>;
 }
