@@ -1,0 +1,40 @@
+import { Writes } from './check-reads.js';
+import type { History } from './history.js';
+import type { CheckOptions } from './options.js';
+import { type ReadRecord, seqOf, versionOf, type WriteRecord } from './records.js';
+import { groupBy, type Violation, violation } from './violations.js';
+
+/**
+ * C7: once all is quiet every node gives the same value of a key, and none older than the newest acknowledged write.
+ * Judges the final reads; where there are several of one node and key, each of them.
+ */
+export function checkQuiet(
+  history: History,
+  options: CheckOptions = {},
+  writes = new Writes(history, options),
+): readonly Violation[] {
+  const { excuses = () => false } = options;
+  const found: Violation[] = [];
+  const finals = history.reads.filter((read) => read.final);
+  for (const [key, reads] of groupBy(finals, (read) => read.key)) {
+    const failed = reads.find((read) => read.outcome.is === 'failed');
+    if (failed !== undefined) found.push(violation('C7', `${key} can't be read although all is quiet`, failed));
+    const answered = reads.filter((read) => read.outcome.is !== 'failed');
+    const other = answered.find((read) => saw(read) !== saw(answered[0]!));
+    if (other !== undefined) found.push(violation('C7', `nodes differ about ${key}`, answered[0]!, other));
+    const bySeq = writes.hasOneWriter(key);
+    const rank = bySeq ? (write: WriteRecord) => write.seq : versionOf;
+    const seen = bySeq ? seqOf : versionOf;
+    for (const read of answered) {
+      const behind = writes
+        .acknowledged(key)
+        .filter((write) => seen(read) < rank(write) && !writes.mayBeLate(read, write) && !excuses(read, write))
+        .reduce<WriteRecord | undefined>((most, write) => (most && rank(most) > rank(write) ? most : write), undefined);
+      if (behind === undefined) continue;
+      found.push(violation('C7', `${read.node} is behind on ${key} although all is quiet`, behind, read));
+    }
+  }
+  return found;
+}
+
+const saw = (read: ReadRecord): string => (read.outcome.is === 'ok' ? `=${read.outcome.value}` : read.outcome.is);

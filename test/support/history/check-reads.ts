@@ -1,0 +1,165 @@
+import type { History } from './history.js';
+import type { CheckOptions } from './options.js';
+import { partsOf, type ReadRecord, seqOf, versionOf, type WriteRecord } from './records.js';
+import { againstHighestBefore } from './sweep.js';
+import { groupBy, type Violation, violation } from './violations.js';
+
+/*
+ * C1, C2, C3 and G7: no read goes back behind what it had to know.
+ *
+ * With one writer a key's seqs are its order. With several, writes of the same key overlap and nobody but the owner knows
+ * which came first: there the versions that the cache gave are the order, and seqs are not compared.
+ *
+ * A put whose outcome its writer never learnt may come into effect after later writes were acknowledged, as when it lay
+ * in a frozen owner. Reading it then is no fault, however low its seq; `lateWriteMs` bounds how late that may be.
+ */
+
+/** Acknowledged writes and unknown puts by key. */
+export class Writes {
+  readonly #byKey: ReadonlyMap<string, readonly WriteRecord[]>;
+  readonly #unknownPuts = new Map<string, WriteRecord>();
+  readonly #lateMs: number;
+
+  constructor(history: History, { lateWriteMs = Number.POSITIVE_INFINITY }: CheckOptions) {
+    this.#byKey = groupBy(history.writes, (write) => write.key);
+    this.#lateMs = lateWriteMs;
+    for (const write of history.writes) {
+      if (write.kind === 'put' && write.outcome.is === 'unknown') {
+        this.#unknownPuts.set(`${write.key}#${write.seq}`, write);
+      }
+    }
+  }
+
+  keys(): Iterable<string> {
+    return this.#byKey.keys();
+  }
+
+  of(key: string): readonly WriteRecord[] {
+    return this.#byKey.get(key) ?? [];
+  }
+
+  acknowledged(key: string): readonly WriteRecord[] {
+    return this.of(key).filter((write) => write.outcome.is === 'ok');
+  }
+
+  /** Seqs tell the order of its writes. */
+  hasOneWriter(key: string): boolean {
+    const [first, ...others] = this.of(key);
+    return others.every((write) => write.client === first!.client);
+  }
+
+  /** What was read may be a put that came into effect after `than`. */
+  mayBeLate(read: ReadRecord, than: WriteRecord | ReadRecord): boolean {
+    const put = read.outcome.is === 'ok' ? this.#unknownPuts.get(read.outcome.value) : undefined;
+    return put !== undefined && put.startMs + this.#lateMs >= than.startMs;
+  }
+}
+
+const never = (): boolean => false;
+
+/** C1: a read that begins after a write was acknowledged returns it or a newer one. */
+export function checkAcknowledged(history: History, options: CheckOptions = {}, writes = new Writes(history, options)) {
+  return staleReads('C1', history.reads, writes, options);
+}
+
+/** C3: the same for the client's own writes. Told apart because a client can be served wrong while others are not. */
+export function checkOwnWrites(history: History, options: CheckOptions = {}, writes = new Writes(history, options)) {
+  const found: Violation[] = [];
+  for (const [client, reads] of groupBy(history.reads, (read) => read.client)) {
+    const own = (write: WriteRecord): boolean => write.client === client;
+    found.push(...staleReads('C3', reads, writes, options, own));
+  }
+  return found;
+}
+
+function staleReads(
+  checker: 'C1' | 'C3',
+  all: readonly ReadRecord[],
+  writes: Writes,
+  { excuses = never }: CheckOptions,
+  counts: (write: WriteRecord) => boolean = () => true,
+): readonly Violation[] {
+  const found: Violation[] = [];
+  for (const [key, reads] of groupBy(all, (read) => read.key)) {
+    const acknowledged = writes.acknowledged(key).filter(counts);
+    const bySeq = writes.hasOneWriter(key);
+    const rank = bySeq ? (write: WriteRecord) => write.seq : versionOf;
+    const seen = bySeq ? seqOf : versionOf;
+    const isBehind = (read: ReadRecord, write: WriteRecord): boolean =>
+      seen(read) < rank(write) && !writes.mayBeLate(read, write) && !excuses(read, write);
+    againstHighestBefore(acknowledged, reads, rank, (read, highest) => {
+      if (!(seen(read) < rank(highest))) return;
+      // Excused for the newest write, a read may still be behind an older one; this happens seldom.
+      const behind = isBehind(read, highest)
+        ? highest
+        : acknowledged.findLast((write) => write.endStep < read.startStep && isBehind(read, write));
+      if (behind === undefined) return;
+      const whose = checker === 'C3' ? 'its own write of' : '';
+      const what = bySeq
+        ? `seq ${seen(read)} after ${whose} ${rank(behind)}`
+        : `version ${seen(read)} after ${whose} ${rank(behind)}`;
+      found.push(violation(checker, `stale read of ${key}: ${what.replace('  ', ' ')} was acknowledged`, behind, read));
+    });
+  }
+  return found;
+}
+
+/** C2: what a client reads of a key never goes back, in seq nor in version. */
+export function checkMonotonic(
+  history: History,
+  options: CheckOptions = {},
+  writes = new Writes(history, options),
+): readonly Violation[] {
+  const { excusesBack = never, monotonicAcrossNodes = true } = options;
+  const at = (read: ReadRecord): string => (monotonicAcrossNodes ? '' : read.node);
+  const found: Violation[] = [];
+  for (const reads of groupBy(history.reads, (read) => JSON.stringify([read.client, read.key, at(read)])).values()) {
+    const { client, key } = reads[0]!;
+    const compare = (name: string, rank: (read: ReadRecord) => number, isExcused: typeof excusesBack): void =>
+      againstHighestBefore(reads, reads, rank, (later, earlier) => {
+        if (!(rank(later) < rank(earlier)) || isExcused(earlier, later)) return;
+        const what = `${client} read ${name} ${rank(later)} of ${key} after ${rank(earlier)}`;
+        found.push(violation('C2', what, earlier, later));
+      });
+    compare('version', versionOf, excusesBack);
+    if (!writes.hasOneWriter(key)) continue;
+    compare('seq', seqOf, (earlier, later) => writes.mayBeLate(later, earlier) || excusesBack(earlier, later));
+  }
+  return found;
+}
+
+/** G7: a read that asks for a version gets that or a newer one. */
+export const checkMinVersion = (history: History): readonly Violation[] =>
+  history.reads
+    .filter(
+      (read) => read.minVersion !== undefined && read.outcome.is === 'ok' && read.outcome.version < read.minVersion,
+    )
+    .map((read) => violation('G7', `a read of ${read.key} got less than the version it asked for`, read));
+
+/** C9: every value was made for exactly this key, by a write that had begun. */
+export function checkProduced(history: History, { mayBeMissing = never }: CheckOptions = {}): readonly Violation[] {
+  const found: Violation[] = [];
+  const writesOf = groupBy(history.writes, (write) => write.key);
+  for (const [key, reads] of groupBy(history.reads, (read) => read.key)) {
+    const byStart = [...(writesOf.get(key) ?? [])].sort((a, b) => a.startStep - b.startStep);
+    let next = 0;
+    let newest = 0;
+    for (const read of [...reads].sort((a, b) => a.endStep - b.endStep)) {
+      for (; next < byStart.length && byStart[next]!.startStep < read.endStep; next++) {
+        newest = Math.max(newest, byStart[next]!.seq);
+      }
+      const { outcome } = read;
+      if (outcome.is === 'missing' && !mayBeMissing(read)) {
+        found.push(violation('C9', `${key} was said to be missing, which it never was`, read));
+      }
+      if (outcome.is !== 'ok') continue;
+      const parts = partsOf(outcome.value);
+      if (parts === undefined) found.push(violation('C9', `nobody ever made this value of ${key}`, read));
+      else if (parts.key !== key) found.push(violation('C9', `a read of ${key} got a value of ${parts.key}`, read));
+      else if (parts.seq > newest) {
+        found.push(violation('C9', `${key} was read with seq ${parts.seq} when ${newest} was the newest`, read));
+      }
+    }
+  }
+  return found;
+}
