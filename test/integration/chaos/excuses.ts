@@ -1,0 +1,68 @@
+import type { CheckOptions } from '../../support/history/options.js';
+import type { ReadRecord, WriteRecord } from '../../support/history/records.js';
+import { callTimeoutMs } from './clients.js';
+
+/*
+ * What docs/coherence.md does not promise, and nothing more. A crash excuses nothing here, as the source has every
+ * acknowledged write. A long split lets its sides be apart until they have found each other and some seconds more (G4,
+ * G5). "One load" is promised of a ring that stands still (G2).
+ */
+
+interface Window {
+  readonly fromMs: number;
+  toMs: number;
+}
+
+interface Split extends Window {
+  readonly sides: readonly (readonly string[])[];
+}
+
+/** Within this the sides agree once they have met again. */
+const agreeMs = 5_000;
+/** Some time after a fault rings differ still, and loads begun by old owners end. */
+const settleMs = 3_000;
+/** A frozen node's socket keeps a write for as long as it is frozen, and then gives it its whole time. */
+const lateWriteMs = 10_000 + callTimeoutMs + 5_000;
+
+export class Excuses {
+  readonly #faults: Window[] = [];
+  readonly #splits: Split[] = [];
+
+  constructor(private readonly nowMs: () => number) {}
+
+  /** To be called when a fault begins; what it gives, when all nodes see each other again. */
+  begin(sides: readonly (readonly string[])[] | undefined): () => void {
+    const fromMs = this.nowMs();
+    const fault = { fromMs, toMs: Number.POSITIVE_INFINITY };
+    this.#faults.push(fault);
+    const split = sides && { fromMs, toMs: Number.POSITIVE_INFINITY, sides };
+    if (split !== undefined) this.#splits.push(split);
+    return () => {
+      fault.toMs = this.nowMs() + settleMs;
+      if (split !== undefined) split.toMs = this.nowMs() + agreeMs;
+    };
+  }
+
+  get isCalm(): boolean {
+    const now = this.nowMs();
+    return this.#faults.every(({ toMs }) => toMs < now);
+  }
+
+  options(): CheckOptions {
+    return {
+      lateWriteMs,
+      // Only who passes on the version it has seen sees no write come and go before it is acknowledged.
+      monotonicAcrossNodes: false,
+      excuses: (read, write) => this.#splits.some((split) => areApart(split, read, write)),
+      // What a side gave a version of its own may come back as the other's, which is as new and has a lower one.
+      excusesBack: (earlier) => this.#splits.some(({ fromMs, toMs }) => earlier.endMs > fromMs && earlier.endMs < toMs),
+      excusesLoad: (load) => this.#faults.some(({ fromMs, toMs }) => load.startMs < toMs && load.endMs > fromMs),
+    };
+  }
+}
+
+/** The write was made on one side, and the read on another before they agreed. */
+function areApart({ fromMs, toMs, sides }: Split, read: ReadRecord, write: WriteRecord): boolean {
+  const sideOf = (node: string): number => sides.findIndex((side) => side.includes(node));
+  return write.endMs > fromMs && read.startMs < toMs && sideOf(read.node) !== sideOf(write.node);
+}
