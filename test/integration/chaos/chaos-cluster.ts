@@ -3,6 +3,7 @@ import type { Client } from '../../../src/client/client.js';
 import { connect } from '../../../src/client/client.js';
 import type { History } from '../../support/history/history.js';
 import type { RealNode, RealNodes } from '../../support/real-nodes.js';
+import { programPath } from '../../support/servers.js';
 import { until, within } from '../../support/until.js';
 import type { Cuts } from './cuts.js';
 import { sourceModule } from './source.js';
@@ -16,6 +17,9 @@ export interface Place {
 
 /** Milliseconds that a node has to be ready, to end well, or to see the others again. */
 const limits = { readyMs: 30_000, endMs: 40_000, linkedMs: 90_000 };
+
+/** In a session of its own, so that Ctrl-C ends the run in good order, and not the nodes before it. */
+const apart: readonly string[] = programPath('setsid') === undefined ? [] : ['setsid'];
 
 /** Nodes by name, each a process that comes back at the same address after whatever happened to it. */
 export class ChaosCluster {
@@ -116,12 +120,13 @@ export class ChaosCluster {
   #address(name: string, before: Place | undefined) {
     const env = { CHAOS_NODE: name, CHAOS_SOURCE: this.sourcePath };
     if (this.cuts === undefined) {
-      return before === undefined ? { env } : { env, port: before.node.port, gossipPort: before.node.gossipPort };
+      const again = before && { port: before.node.port, gossipPort: before.node.gossipPort };
+      return { env, via: apart, ...again };
     }
     const { network } = this.cuts;
     const at = { addr: network.addressOf(name), port: 3320, gossipPort: 3322 };
     const door = { CHAOS_DOOR: this.#door(name), CHAOS_HOST: at.addr, CHAOS_PORT: String(at.port) };
-    return { ...at, via: network.on(name), args: ['--insecure'], env: { ...env, ...door } };
+    return { ...at, via: [...apart, ...network.on(name)], args: ['--insecure'], env: { ...env, ...door } };
   }
 
   /** Records what this run of the node says of its peers, until it ends. */
