@@ -43,6 +43,7 @@ export function textOfReport({ seed, history, verdict, faults, skipped, problems
     ['skipped', skipped.join('; ') || 'nothing'],
     ['loads', `${loads.length}, per key at most ${Math.max(0, ...perKey)}`],
     ['acknowledged', `p50 ${ackAt(0.5)}, p99 ${ackAt(0.99)}, slowest ${ackAt(1)}`],
+    ['membership', countBy(history.members.map(({ what }) => what))],
     ['lagging keys', `${lagging.acknowledged} puts acknowledged, ${lagging.lost} found wrong`],
     ['undecided', verdict.undecided.join(', ') || 'none'],
     ['problems', problems.join('; ') || 'none'],
