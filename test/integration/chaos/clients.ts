@@ -19,7 +19,7 @@ export const ownKeys = (writer: string): readonly string[] =>
 export const sharedKeys: readonly string[] = ['shared/0', 'shared/1'];
 export const keys: readonly string[] = [...writers.flatMap(ownKeys), ...sharedKeys];
 /** The data source keeps the first value of these, so that a put which was lost shows. */
-export const laggingKeys: readonly string[] = Array.from({ length: 12 }, (_, index) => `lagging/${index}`);
+export const laggingKeys: readonly string[] = Array.from({ length: 24 }, (_, index) => `lagging/${index}`);
 
 /** What clients share: where they ask, what they tell, and when they end. */
 export interface Stage {
