@@ -52,6 +52,11 @@ export class HybridClock implements Stamp {
     return this.#last;
   }
 
+  /** Milliseconds since another node's reading, as far as clocks can tell; negative of one that runs ahead. */
+  ageMs(remote: number): number {
+    return (this.now() - remote) / logicalPerMs;
+  }
+
   /** False, and without effect, where `remote` is no reading or too far ahead to be believed. */
   merge(remote: number): boolean {
     if (remote >= 0 && remote <= this.#last) return true;

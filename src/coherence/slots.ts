@@ -1,21 +1,24 @@
 /*
  * What a node remembers of writes: not one tombstone per key, which would grow, but a fixed table per keyspace. A key
- * falls into the slot `hash mod slotCount`. Two numbers per slot:
+ * falls into the slot `hash mod slotCount`. Three numbers per slot:
  *
  *   token  counts the writes and invalidations that arrived. A load or a fetch notes it at its start; if it has changed
  *          at the end, the value may be older than a write that was acknowledged meanwhile, so the waiters get it and
  *          nothing is stored (the fill guard).
  *   floor  the highest version of them. What arrives below it is older than a write that this node knows of.
+ *   embargo  a time. Until then nothing fetched is stored and no flight joined: somebody else than the slot's owner, as
+ *            this node sees it, wrote to it, so nodes disagree about the ring and an owner's answer may miss that write.
  *
  * Two keys that share a slot cost each other at most a fill, never a wrong answer.
  */
 
-/** Enough up to some 5,000 writes per second and keyspace; 48 KiB. */
+/** Enough up to some 5,000 writes per second and keyspace; 80 KiB. */
 export const slotCount = 4096;
 
 export class Slots {
   readonly #tokens = new Uint32Array(slotCount);
   readonly #floors = new Float64Array(slotCount);
+  readonly #embargoUntilMs = new Float64Array(slotCount).fill(Number.NEGATIVE_INFINITY);
 
   /** The slot of a key's 32-bit hash. */
   slotOf(hash: number): number {
@@ -34,6 +37,19 @@ export class Slots {
   touch(slot: number, version: number): void {
     this.#tokens[slot]!++;
     if (version > this.#floors[slot]!) this.#floors[slot] = version;
+  }
+
+  /** Lasts longer, never shorter than before. */
+  embargo(slot: number, untilMs: number): void {
+    if (untilMs > this.#embargoUntilMs[slot]!) this.#embargoUntilMs[slot] = untilMs;
+  }
+
+  embargoAll(untilMs: number): void {
+    for (let slot = 0; slot < slotCount; slot++) this.embargo(slot, untilMs);
+  }
+
+  isEmbargoed(slot: number, nowMs: number): boolean {
+    return nowMs < this.#embargoUntilMs[slot]!;
   }
 
   /** Takes over what a peer knows of writes. */

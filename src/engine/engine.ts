@@ -1,8 +1,10 @@
 import { messageOf, notStarted } from '../base/errors.js';
+import { allGuards, type Guards } from '../coherence/guards.js';
 import type { HybridClock } from '../coherence/hybrid-clock.js';
 import type {
   CacheService,
   CallOptions,
+  DrainResult,
   FailedLookup,
   Found,
   GetOptions,
@@ -13,6 +15,7 @@ import type {
   PeerStatus,
   PutEntry,
   WriteManyResult,
+  WriteOptions,
   WriteResult,
 } from '../ports/cache.js';
 import type { Cancel, Clock, Wait } from '../ports/clock.js';
@@ -20,9 +23,9 @@ import type { Hasher } from '../ports/hasher.js';
 import type { LoadContext } from '../ports/load-context.js';
 import type { Log } from '../ports/log.js';
 import type { MemberChange, Membership, NodeInfo } from '../ports/membership.js';
-import type { LinkEvent, PeerNetwork } from '../ports/peers.js';
+import type { Ack, LinkEvent, PeerNetwork } from '../ports/peers.js';
 import type { Random } from '../ports/random.js';
-import type { EvictionIndexFactory } from '../store/entry.js';
+import type { Entry, EvictionIndexFactory } from '../store/entry.js';
 import { checkBatch, checkKey, putOf, waitOf } from './arguments.js';
 import { allRead, asDistcacheError, type KeyChange, namesOf, writeAll } from './batches.js';
 import { type EngineEvent, EventHub, memberEvent } from './events.js';
@@ -30,14 +33,13 @@ import { Inflight } from './inflight.js';
 import type { Keyspace } from './keyspace.js';
 import { Keyspaces } from './keyspaces.js';
 import type { ResolvedOptions } from './options.js';
-import { PeerRequests } from './peer-requests.js';
-import { Reads } from './reads.js';
-import { Repair } from './repair.js';
+import { Peering } from './peering.js';
+import type { Reads, ReadTerms } from './reads.js';
 import { Shape } from './shape.js';
-import { Topology } from './topology.js';
+import type { Topology } from './topology.js';
 import { Upkeep } from './upkeep.js';
 import { keyLocation, peersOf, statusOf } from './views.js';
-import { type Change, Writes } from './writes.js';
+import type { Change, Writes } from './writes.js';
 
 export interface EngineDeps {
   readonly clock: Clock;
@@ -52,9 +54,16 @@ export interface EngineDeps {
   readonly self: () => NodeInfo;
   readonly label: string;
   readonly evictionPolicies: ReadonlyMap<string, EvictionIndexFactory>;
+  /** All on, unless the simulation shows what one of them prevents. */
+  readonly guards?: Guards;
 }
 
 type State = NodeStatus['state'];
+
+/** For handing over, unless the caller says otherwise. */
+const drainMs = 30_000;
+/** Part of the time for stopping that handing over may take; the rest is for what is under way. */
+const handoverShare = 0.5;
 
 /**
  * The cache engine of one node: joins store, ring, flights, sources, membership and peers into the read and write paths.
@@ -67,7 +76,7 @@ export class CacheEngine implements CacheService {
   readonly #topology: Topology;
   readonly #reads: Reads;
   readonly #writes: Writes;
-  readonly #repair: Repair;
+  readonly #peering: Peering;
   readonly #events = new EventHub();
   readonly #upkeep: Upkeep;
   readonly #shape: Shape;
@@ -85,37 +94,24 @@ export class CacheEngine implements CacheService {
     this.#deps = deps;
     this.#options = options;
     this.#spaces = new Keyspaces(deps, options);
-    const { membership, peers, hasher } = deps;
-    this.#topology = new Topology(membership, peers, hasher, options.virtualNodes, deps.self, () =>
-      this.#spaces.reassign(this.#topology),
+    this.#served = new Inflight(deps.clock, Number.POSITIVE_INFINITY);
+    this.#peering = new Peering(
+      {
+        ...deps,
+        guards: deps.guards ?? allGuards,
+        spaces: this.#spaces,
+        served: this.#served,
+        serving: () => this.#state === 'serving',
+        dropKeyspace: (name) => this.#drop(name),
+      },
+      options,
     );
-    const path = {
-      clock: deps.clock,
-      hybrid: deps.hybrid,
-      peers: deps.peers,
-      topology: this.#topology,
-      self: deps.self,
-    };
-    this.#reads = new Reads(path);
-    this.#writes = new Writes(path);
-    this.#repair = new Repair(path);
+    this.#topology = this.#peering.topology;
+    this.#reads = this.#peering.reads;
+    this.#writes = this.#peering.writes;
     this.#shape = new Shape(deps.clock, deps.self);
     this.#inflight = new Inflight(deps.clock, options.limits.maxInflight);
-    this.#upkeep = new Upkeep(deps.clock, deps.log, () => this.#spaces.values());
-    this.#served = new Inflight(deps.clock, Number.POSITIVE_INFINITY);
-    const requests = new PeerRequests({
-      clock: deps.clock,
-      reads: this.#reads,
-      writes: this.#writes,
-      repair: this.#repair,
-      limits: options.limits,
-      self: deps.self,
-      served: this.#served,
-      serving: () => this.#state === 'serving',
-      keyspace: (name) => this.#spaces.get(name),
-      dropKeyspace: (name) => this.#drop(name),
-    });
-    deps.peers.serve((from, request, wait) => requests.handle(from, request, wait));
+    this.#upkeep = new Upkeep(deps.clock, deps.log, () => this.#spaces.values(), () => this.#peering.tidy());
   }
 
   /**
@@ -175,31 +171,31 @@ export class CacheEngine implements CacheService {
     );
   }
 
-  async put(keyspace: string, entry: PutEntry, options?: CallOptions): Promise<WriteResult> {
+  async put(keyspace: string, entry: PutEntry, options?: WriteOptions): Promise<WriteResult> {
     const space = this.#space(keyspace, 'put');
     const change = putOf(entry, this.#options.limits, this.#deps.clock);
-    return this.#write(space, entry.key, change, this.#writeWait(space, options, 'put', entry.key));
+    return this.#write(space, entry.key, change, options?.ack, this.#writeWait(space, options, 'put', entry.key));
   }
 
-  async putMany(keyspace: string, entries: readonly PutEntry[], options?: CallOptions): Promise<WriteManyResult> {
+  async putMany(keyspace: string, entries: readonly PutEntry[], options?: WriteOptions): Promise<WriteManyResult> {
     const space = this.#space(keyspace, 'putMany');
     checkBatch('entries', entries, this.#options.limits);
     const { limits } = this.#options;
     const changes = entries.map((entry) => ({ key: entry?.key, change: putOf(entry, limits, this.#deps.clock) }));
-    return this.#writeMany(space, changes, this.#writeWait(space, options, 'putMany'));
+    return this.#writeMany(space, changes, options?.ack, this.#writeWait(space, options, 'putMany'));
   }
 
-  async delete(keyspace: string, key: string, options?: CallOptions): Promise<WriteResult> {
+  async delete(keyspace: string, key: string, options?: WriteOptions): Promise<WriteResult> {
     const space = this.#spaceOf(keyspace, key, 'delete');
-    return this.#write(space, key, { do: 'delete' }, this.#writeWait(space, options, 'delete', key));
+    return this.#write(space, key, { do: 'delete' }, options?.ack, this.#writeWait(space, options, 'delete', key));
   }
 
-  async deleteMany(keyspace: string, keys: readonly string[], options?: CallOptions): Promise<WriteManyResult> {
+  async deleteMany(keyspace: string, keys: readonly string[], options?: WriteOptions): Promise<WriteManyResult> {
     const space = this.#space(keyspace, 'deleteMany');
     checkBatch('keys', keys, this.#options.limits);
     for (const key of keys) checkKey(key, this.#options.limits);
     const changes = keys.map((key) => ({ key, change: { do: 'delete' } as const }));
-    return this.#writeMany(space, changes, this.#writeWait(space, options, 'deleteMany'));
+    return this.#writeMany(space, changes, options?.ack, this.#writeWait(space, options, 'deleteMany'));
   }
 
   /** Removes a keyspace on every node that can be reached. Those named did not confirm: they keep it until asked themselves. */
@@ -209,7 +205,7 @@ export class CacheEngine implements CacheService {
     const request = { do: 'drop-keyspace', keyspace: name, version: this.#deps.hybrid.next() } as const;
     return this.#inflight.run(async () => {
       this.#drop(name);
-      return { unreached: await this.#writes.confirmed(request, wait) };
+      return { unreached: await this.#writes.confirmed(() => request, wait) };
     });
   }
 
@@ -227,7 +223,7 @@ export class CacheEngine implements CacheService {
   /** What memory holds of a key while it is fresh, without waiting, loading or asking anybody. */
   peek(keyspace: string, key: string, options?: { readonly shared?: boolean }): Lookup | undefined {
     const entry = this.#spaceOf(keyspace, key, 'peek').fresh(key);
-    return entry && this.#shape.remembered(entry, options);
+    return entry && this.#mayServe(entry) ? this.#shape.remembered(entry, options) : undefined;
   }
 
   /** Names, in the order they were given. */
@@ -255,12 +251,20 @@ export class CacheEngine implements CacheService {
   }
 
   locate(keyspace: string, key: string): KeyLocation {
-    return keyLocation(this.owner(keyspace, key), this.#topology.shares());
+    const owner = this.owner(keyspace, key);
+    const replicas = this.#topology.replicasOf(this.#topology.hash(key)).map(({ name }) => name);
+    return keyLocation(owner, replicas, this.#topology.shares());
   }
 
   /** What happens in the cluster from now on, as this node sees it. Ends with the engine, or when the loop is left. */
   events(options?: { readonly signal?: AbortSignal }): AsyncIterableIterator<EngineEvent> {
     return this.#events.subscribe(options?.signal);
+  }
+
+  /** Takes this node out of the ring and hands what it holds to the owners to come; it goes on answering. */
+  drain(options?: CallOptions): Promise<DrainResult> {
+    if (this.#state !== 'serving') return Promise.reject(notStarted('drain'));
+    return this.#peering.drain(waitOf(options, drainMs, this.#deps.clock, 'drain'));
   }
 
   status(): NodeStatus {
@@ -276,12 +280,13 @@ export class CacheEngine implements CacheService {
     const { clock, membership, peers } = this.#deps;
     try {
       await this.#spaces.openSources(wait);
+      this.#peering.start();
       this.#cancels.push(
         membership.onChange((change) => this.#onMember(change)),
-        peers.onLink((event) => this.#onLink(event)),
+        peers.onLink((event: LinkEvent) => this.#peering.onLink(event)),
       );
       await membership.start(wait);
-      this.#topology.changed();
+      this.#peering.changed();
     } catch (error) {
       const wasClosing = this.#closing !== undefined;
       await this.close({ deadlineMs: clock.nowMs() });
@@ -297,7 +302,7 @@ export class CacheEngine implements CacheService {
     const { membership, peers, log } = this.#deps;
     this.#state = 'draining';
     this.#upkeep.stop();
-    membership.drain();
+    await this.#peering.drain(this.#handoverWait(wait));
     await Promise.all([this.#inflight.quiet(wait), this.#served.quiet(wait)]);
     this.#spaces.abortReads(notStarted('the engine has stopped'));
     const settle = async (what: string, work: Promise<void>): Promise<void> => {
@@ -307,6 +312,7 @@ export class CacheEngine implements CacheService {
         log.write('warn', `${what} did not stop cleanly`, { error: messageOf(error) });
       }
     };
+    this.#peering.stop();
     await settle('membership', membership.stop(wait));
     await settle('the peer links', peers.close());
     for (const cancel of this.#cancels.splice(0)) cancel();
@@ -316,29 +322,37 @@ export class CacheEngine implements CacheService {
     this.#state = 'stopped';
   }
 
+  #handoverWait({ deadlineMs, signal }: Wait): Wait {
+    const nowMs = this.#deps.clock.nowMs();
+    return { deadlineMs: nowMs + (deadlineMs - nowMs) * handoverShare, signal };
+  }
+
   #onMember(change: MemberChange): void {
-    this.#place();
+    this.#peering.changed();
     // Nobody is their own peer.
     if (change.member.id !== this.#deps.self().id) this.#events.publish(memberEvent(change));
   }
 
-  #onLink(event: LinkEvent): void {
-    if (event.is === 'up') this.#repair.tell(event.peer, this.#spaces.values());
-    else this.#spaces.linkLost(event.peer.id);
-    this.#place();
-  }
-
-  /** Members or links have changed: keys may have, and are looked through once for all that changes in this turn. */
-  #place(): void {
-    this.#topology.changed();
-    this.#deps.clock.soon(() => this.#topology.settle());
-  }
-
   #remembered(space: Keyspace, key: string, options: GetOptions | undefined): Lookup | undefined {
     const entry = space.fresh(key);
-    if (entry === undefined) return undefined;
+    if (entry === undefined || !this.#mayServe(entry)) return undefined;
+    if (options?.minVersion !== undefined && entry.version < options.minVersion) return undefined;
+    if (options?.consistency === 'owner' && entry.owner !== '') return undefined;
     space.countHit(entry);
     return this.#shape.remembered(entry, options);
+  }
+
+  /** What this node owns, while it is in touch with the others; a copy, under the lease of its owner. */
+  #mayServe({ owner }: Entry): boolean {
+    return owner === '' ? this.#peering.leases.owns() : this.#peering.leases.holds(owner);
+  }
+
+  #terms(options: GetOptions | undefined): ReadTerms {
+    return {
+      loading: this.#deps.context.current(),
+      minVersion: options?.minVersion ?? 0,
+      fromOwner: options?.consistency === 'owner',
+    };
   }
 
   /** The rest of `get`, where memory holds nothing. */
@@ -347,7 +361,7 @@ export class CacheEngine implements CacheService {
     const wait = waitOf(options, space.options.readTimeoutMs, this.#deps.clock, 'get', key);
     this.#inflight.enter();
     try {
-      const answer = await this.#reads.read(space, key, wait, this.#deps.context.current());
+      const answer = await this.#reads.read(space, key, wait, this.#terms(options));
       const lookup = this.#shape.answered(key, answer, options);
       if (lookup.found) return lookup;
       throw space.noSuchKey(key);
@@ -359,7 +373,7 @@ export class CacheEngine implements CacheService {
   async #read(space: Keyspace, key: string, wait: Wait, options: GetOptions | undefined): Promise<Lookup> {
     this.#inflight.enter();
     try {
-      const answer = await this.#reads.read(space, key, wait, this.#deps.context.current());
+      const answer = await this.#reads.read(space, key, wait, this.#terms(options));
       return this.#shape.answered(key, answer, options);
     } finally {
       this.#inflight.leave();
@@ -370,12 +384,17 @@ export class CacheEngine implements CacheService {
     return waitOf(options, space.options.writeTimeoutMs, this.#deps.clock, what, name);
   }
 
-  #write(space: Keyspace, key: string, change: Change, wait: Wait): Promise<WriteResult> {
-    return this.#inflight.run(() => this.#writes.write(space, key, change, wait));
+  #write(space: Keyspace, key: string, change: Change, ack: Ack | undefined, wait: Wait): Promise<WriteResult> {
+    return this.#inflight.run(() => this.#writes.write(space, key, change, ack ?? 'applied', wait));
   }
 
-  #writeMany(space: Keyspace, changes: readonly KeyChange[], wait: Wait): Promise<WriteManyResult> {
-    return writeAll(changes, ({ key, change }) => this.#write(space, key, change, wait));
+  #writeMany(
+    space: Keyspace,
+    changes: readonly KeyChange[],
+    ack: Ack | undefined,
+    wait: Wait,
+  ): Promise<WriteManyResult> {
+    return writeAll(changes, ({ key, change }) => this.#write(space, key, change, ack, wait));
   }
 
   #space(name: string, what: string): Keyspace {

@@ -20,6 +20,8 @@ export interface Answer {
   readonly expiresAtMs: number;
   readonly outcome: Outcome;
   readonly wasPut: boolean;
+  /** The data source's own; undefined: none. */
+  readonly sourceVersion: number | undefined;
   /** Name of the node whose memory or source answered. */
   readonly node: string;
 }
@@ -53,6 +55,17 @@ export interface Counts {
   deletes: number;
   /** Invalidations received. */
   invalidations: number;
+  /** Answers of nodes that owned the key before. */
+  recalls: number;
+  /** Other nodes than the owner asked, as the owner was out of reach. */
+  standIns: number;
+  /** Asked nodes that did not believe to be the owner. */
+  disagreements: number;
+  /** Entries taken for an owner, as its replica or as the owner to come. */
+  held: number;
+  /** Copies compared with their owner's entry, and those of them that were not current: see Sampler. */
+  copiesChecked: number;
+  copiesStale: number;
 }
 
 export interface KeyspaceDeps {
@@ -87,6 +100,12 @@ export class Keyspace {
     puts: 0,
     deletes: 0,
     invalidations: 0,
+    recalls: 0,
+    standIns: 0,
+    disagreements: 0,
+    held: 0,
+    copiesChecked: 0,
+    copiesStale: 0,
   };
   readonly #clock: Clock;
   readonly #random: Random;
@@ -197,9 +216,16 @@ export class Keyspace {
       deletes: counts.deletes,
       remove_keys_requests: counts.deletes,
       invalidations: counts.invalidations,
+      recalls: counts.recalls,
+      stand_ins: counts.standIns,
+      ring_disagreements: counts.disagreements,
+      entries_received: counts.held,
+      copies_checked: counts.copiesChecked,
+      stale_copies: counts.copiesStale,
       loads_running: this.source.running,
       loads_queued: this.source.queued,
-      entries: held.ownedEntries + held.hotEntries,
+      entries: held.ownedEntries + held.heldEntries + held.hotEntries,
+      held_entries: held.heldEntries,
       main_cache_bytes: held.ownedBytes,
       hot_cache_bytes: held.hotBytes,
       evictions: held.removed.evicted,

@@ -2,7 +2,7 @@ import { ArgumentTypeError, DistcacheError, messageOf, notStarted } from '../bas
 import type { KeyspaceStatus } from '../ports/cache.js';
 import type { Clock, Wait } from '../ports/clock.js';
 import type { Log } from '../ports/log.js';
-import type { EvictionIndexFactory } from '../store/entry.js';
+import type { Entry, EvictionIndexFactory } from '../store/entry.js';
 import { Keyspace, type KeyspaceDeps } from './keyspace.js';
 import type { ResolvedOptions } from './options.js';
 import type { Topology } from './topology.js';
@@ -105,13 +105,23 @@ export class Keyspaces {
     for (const space of this.#spaces.values()) abortReads(space, error);
   }
 
-  /** Own entries that moved become hot copies of their new owners; copies whose owner changed go. */
-  reassign(topology: Topology): void {
+  /**
+   * The ring has changed. Own entries that moved are held for their new owners, who ask for them; held entries whose key
+   * is this node's now are its own where `isFresh` says of their former owner that nothing of it was missed.
+   */
+  reassign(topology: Topology, isFresh: (ownerId: string) => boolean): void {
     const ownerOf = (key: string): string => {
       const { owner, mine } = topology.place(key);
       return mine ? '' : owner.id;
     };
-    for (const space of this.#spaces.values()) space.store.demote(ownerOf);
+    for (const space of this.#spaces.values()) space.store.reassign(ownerOf, ({ owner }) => isFresh(owner));
+  }
+
+  /** Nobody asks any more for what has moved: only replicas go on being held. */
+  release(topology: Topology, selfId: string): void {
+    const isReplica = ({ key }: Entry): boolean =>
+      topology.replicasOf(topology.hash(key)).some(({ id }) => id === selfId);
+    for (const space of this.#spaces.values()) space.store.releaseHeld(isReplica);
   }
 
   /** Invalidations of a peer that is out of reach don't arrive, so nothing it owns is served or stored any more. */

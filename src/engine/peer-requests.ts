@@ -1,21 +1,27 @@
 import { DistcacheError } from '../base/errors.js';
 import type { Clock, Wait } from '../ports/clock.js';
 import type { NodeInfo } from '../ports/membership.js';
-import type { Outcome, PeerReply, PeerRequest } from '../ports/peers.js';
-import type { Entry } from '../store/entry.js';
+import type { Ack, Outcome, PeerReply, PeerRequest } from '../ports/peers.js';
 import { checkKey, checkValueBytes } from './arguments.js';
+import type { Holdings } from './holdings.js';
 import type { Inflight } from './inflight.js';
 import { type Keyspace, outcomeOf } from './keyspace.js';
+import { type Known, knownReply } from './known-reply.js';
+import type { LeaseKeeper } from './lease-keeper.js';
 import type { EngineLimits } from './options.js';
 import type { Reads } from './reads.js';
 import type { Repair } from './repair.js';
-import type { Writes } from './writes.js';
+import type { Topology } from './topology.js';
+import type { Change, Writes } from './writes.js';
 
 export interface PeerRequestDeps {
   readonly clock: Clock;
   readonly reads: Reads;
   readonly writes: Writes;
   readonly repair: Repair;
+  readonly leases: LeaseKeeper;
+  readonly holdings: Holdings;
+  readonly topology: Topology;
   readonly limits: EngineLimits;
   readonly self: () => NodeInfo;
   /** What peers wait for, so that stop can wait for it too. */
@@ -25,10 +31,7 @@ export interface PeerRequestDeps {
   readonly dropKeyspace: (name: string) => void;
 }
 
-/** What an entry and an answer have in common. */
-type Known = Pick<Entry, 'value' | 'version' | 'expiresAtMs' | 'wasPut'>;
-
-/** Answers what other nodes ask of this one. A hit is answered at once, without a promise and without hashing the key. */
+/** Answers what other nodes ask of this one. A hit is answered at once, without a promise. */
 export class PeerRequests {
   readonly #deps: PeerRequestDeps;
 
@@ -37,75 +40,121 @@ export class PeerRequests {
   }
 
   handle(from: NodeInfo, request: PeerRequest, wait: Wait): PeerReply | Promise<PeerReply> {
-    const { keyspace, limits, writes } = this.#deps;
-    if (request.do === 'drop-keyspace') {
-      this.#deps.dropKeyspace(request.keyspace);
-      return applied;
+    switch (request.do) {
+      case 'renew':
+        return { is: 'lease', sent: this.#deps.leases.grant(from.id, request.resync) };
+      case 'synced':
+        this.#deps.leases.leases.synced(from.id, request.sequence);
+        return applied;
+      case 'drop-keyspace':
+        this.#deps.dropKeyspace(request.keyspace);
+        return applied;
+      case 'invalidate':
+      case 'floors':
+      case 'hold':
+      case 'compare':
+        return this.#take(from, request);
+      default:
+        return this.#answer(from, request, wait);
     }
+  }
+
+  /** What a peer tells, whether or not this node serves. */
+  #take(
+    from: NodeInfo,
+    request: Extract<PeerRequest, { do: 'invalidate' | 'floors' | 'hold' | 'compare' }>,
+  ): PeerReply {
+    const { keyspace, writes, repair, leases, holdings, limits } = this.#deps;
     const space = keyspace(request.keyspace);
+    if (request.do === 'invalidate') leases.leases.invalidated(from.id, request.sequence);
     // What is said of a keyspace that this node doesn't have touches nothing it holds.
-    if (request.do === 'invalidate') {
-      if (space !== undefined) writes.invalidate(space, request.key, request.version);
+    if (space === undefined) {
+      if (request.do === 'hold') leases.leases.invalidated(from.id, request.sequence);
       return applied;
     }
-    if (request.do === 'floors') {
-      if (space !== undefined) this.#deps.repair.take(space, request.floors);
-      return applied;
+    switch (request.do) {
+      case 'invalidate':
+        writes.invalidate(space, request.key, request.version, from);
+        return applied;
+      case 'floors':
+        repair.take(space, request.floors);
+        return applied;
+      case 'hold':
+        checkKey(request.key, limits);
+        if (request.value !== null) checkValueBytes(request.value.byteLength, limits);
+        return holdings.hold(space, request, from);
+      case 'compare':
+        return holdings.compare(space, request, from);
     }
-    if (!this.#deps.serving()) throw new DistcacheError('NOT_STARTED', `node ${this.#deps.self().name} is not serving`);
+  }
+
+  #answer(
+    from: NodeInfo,
+    request: Extract<PeerRequest, { do: 'get' | 'put' | 'delete' | 'recall' | 'check' }>,
+    wait: Wait,
+  ): PeerReply | Promise<PeerReply> {
+    const { keyspace, limits, serving, self, holdings } = this.#deps;
+    const space = keyspace(request.keyspace);
+    // A node that drains is asked for what it holds until it is gone.
+    if (!serving() && request.do !== 'recall') {
+      throw new DistcacheError('NOT_STARTED', `node ${self().name} is not serving`);
+    }
     if (space === undefined) {
       throw new DistcacheError(
         'KEYSPACE_NOT_FOUND',
-        `node ${this.#deps.self().name} has no keyspace '${request.keyspace}', which node ${from.name} asks for`,
+        `node ${self().name} has no keyspace '${request.keyspace}', which node ${from.name} asks for`,
       );
     }
     switch (request.do) {
       case 'get':
-        return this.#get(space, request.key, request.loading, wait);
+        return this.#get(space, request, wait);
+      case 'recall':
+        return holdings.recall(space, request, wait);
+      case 'check':
+        return holdings.check(space, request);
       case 'put':
         checkKey(request.key, limits);
         checkValueBytes(request.value.byteLength, limits);
-        return this.#write(space, request.key, { do: 'put', value: request.value, ttlMs: request.ttlMs }, wait);
+        return this.#write(space, request, { do: 'put', value: request.value, ttlMs: request.ttlMs }, wait);
       case 'delete':
-        return this.#write(space, request.key, { do: 'delete' }, wait);
+        return this.#write(space, request, { do: 'delete' }, wait);
     }
   }
 
-  #get(space: Keyspace, key: string, loading: readonly string[], wait: Wait): PeerReply | Promise<PeerReply> {
+  #get(space: Keyspace, request: Extract<PeerRequest, { do: 'get' }>, wait: Wait): PeerReply | Promise<PeerReply> {
+    const { key, loading, minVersion, standIn } = request;
+    const { clock, leases, limits, reads, served, topology } = this.#deps;
     space.counts.serverRequests++;
     const entry = space.fresh(key);
-    if (entry !== undefined && entry.owner === '') {
+    if (entry !== undefined && entry.owner === '' && entry.version >= minVersion && leases.owns()) {
       space.countHit(entry);
-      return this.#reply(entry, outcomeOf(entry));
+      return this.#reply(space, entry, outcomeOf(entry), topology.hash(key));
     }
-    checkKey(key, this.#deps.limits);
-    const answer = this.#deps.reads.readAsOwner(space, key, wait, loading);
-    if (answer === undefined) return notOwner;
-    return this.#deps.served.run(() => answer.then((found) => this.#reply(found, found.outcome)));
+    checkKey(key, limits);
+    const terms = { loading, minVersion, fromOwner: false };
+    const answer = standIn ? reads.read(space, key, wait, terms) : reads.readAsOwner(space, key, wait, terms);
+    const { hash, owner } = topology.place(key);
+    if (answer === undefined) return { is: 'not-owner', owner: owner.id };
+    // What this node knew when it began: a write that comes meanwhile may have missed the answer.
+    const floor = space.slots.floor(space.slots.slotOf(hash));
+    return served.run(() => answer.then((found) => knownReply(found, found.outcome, floor, clock.nowMs())));
   }
 
-  #reply(known: Known, outcome: Outcome): PeerReply {
-    const { version, wasPut, value, expiresAtMs } = known;
-    const lifeMs =
-      expiresAtMs === Number.POSITIVE_INFINITY
-        ? Number.POSITIVE_INFINITY
-        : Math.max(0, expiresAtMs - this.#deps.clock.nowMs());
-    return value === null
-      ? { is: 'absent', version, lifeMs, outcome }
-      : { is: 'value', value, version, lifeMs, outcome, wasPut };
+  #reply(space: Keyspace, known: Known, outcome: Outcome, hash: number): PeerReply {
+    return knownReply(known, outcome, space.slots.floor(space.slots.slotOf(hash)), this.#deps.clock.nowMs());
   }
 
   #write(
     space: Keyspace,
-    key: string,
-    change: Parameters<Writes['write']>[2],
+    { key, ack }: { readonly key: string; readonly ack: Ack },
+    change: Change,
     wait: Wait,
   ): PeerReply | Promise<PeerReply> {
-    const written = this.#deps.writes.writeAsOwner(space, key, change, wait);
-    if (written === undefined) return notOwner;
-    return this.#deps.served.run(() => written.then((result) => ({ is: 'written', ...result })));
+    const { writes, topology, served } = this.#deps;
+    const written = writes.writeAsOwner(space, key, change, ack, wait);
+    if (written === undefined) return { is: 'not-owner', owner: topology.place(key).owner.id };
+    return served.run(() => written.then((result) => ({ is: 'written', ...result })));
   }
 }
 
 const applied: PeerReply = { is: 'applied' };
-const notOwner: PeerReply = { is: 'not-owner' };

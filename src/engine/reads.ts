@@ -1,10 +1,14 @@
-import { codeOf, type DistcacheError, type ErrorCode, invalidArgument } from '../base/errors.js';
+import { codeOf, DistcacheError, type ErrorCode, invalidArgument } from '../base/errors.js';
 import type { StopSignal } from '../base/stop-signal.js';
+import type { Guards } from '../coherence/guards.js';
 import type { HybridClock } from '../coherence/hybrid-clock.js';
+import { joinWindowMs } from '../coherence/leases.js';
 import type { Clock, Wait } from '../ports/clock.js';
 import type { NodeInfo } from '../ports/membership.js';
 import type { PeerNetwork, PeerReply } from '../ports/peers.js';
 import type { Answer, Keyspace } from './keyspace.js';
+import type { LeaseKeeper } from './lease-keeper.js';
+import { circleOf, Loader } from './loader.js';
 import type { Place, Topology } from './topology.js';
 
 export interface PathDeps {
@@ -12,17 +16,37 @@ export interface PathDeps {
   readonly hybrid: HybridClock;
   readonly peers: PeerNetwork;
   readonly topology: Topology;
+  readonly leases: LeaseKeeper;
+  readonly guards: Guards;
   readonly self: () => NodeInfo;
+  /** In the smaller part of a split the data source is read and nothing kept. */
+  readonly passthroughOnSplit: boolean;
 }
 
-/** A read on its way to the owner of its key; its wait is that of all who wait for it. */
-interface Fetch extends Wait {
+/** What a read asks for beside the key. */
+export interface ReadTerms {
+  /** Loads that wait for this answer. */
+  readonly loading: readonly string[];
+  /** Nothing older; 0: anything. */
+  readonly minVersion: number;
+  /** The owner answers, or nobody. */
+  readonly fromOwner: boolean;
+}
+
+type Kept = (space: Keyspace, key: string, hash: number, answer: Answer) => void;
+
+/** A read on its way; its wait is that of all who wait for it. What it says of slot and leases is of its start. */
+interface Trip extends Wait {
   readonly space: Keyspace;
   readonly key: string;
-  /** The slot's, at the start. */
+  readonly place: Place;
+  readonly slot: number;
   readonly token: number;
-  readonly loading: readonly string[];
-  readonly signal: StopSignal;
+  /** Of the lease under which its answer is to be kept. */
+  readonly generation: number;
+  readonly version: number;
+  readonly terms: ReadTerms;
+  readonly signal: StopSignal | undefined;
 }
 
 /** The owner cannot answer, but another way may: the next owner, or the data source itself. */
@@ -32,126 +56,272 @@ const ownerOut: ReadonlySet<ErrorCode | undefined> = new Set<ErrorCode>([
   'KEYSPACE_NOT_FOUND',
 ]);
 
-/** Owners asked before this node helps itself. */
-const ownersAsked = 2;
+/** Nodes asked, the owner and those in its stead, before this node helps itself. */
+const asksMax = 3;
+/** Nodes that owned a key before and are asked for it. */
+const recallsMax = 2;
+/** How long the previous owner may take: it answers from memory, or from a load under way there. */
+const recallMs = 1000;
 
 /**
- * The read path below memory: the owner loads, everybody else asks the owner, and when the owner is out of reach reads
- * the source without keeping the answer, so that a read survives any loss.
+ * The read path below memory: the owner loads, everybody else asks the owner. When the owner is out of reach the next on
+ * the ring answers in its stead, and when that fails too the reader reads the source and keeps nothing, so that a read
+ * survives any loss. A node that has just become a key's owner asks the previous one before it loads.
  *
- * The fill guard runs through all of it. A flight notes the slot's token when it starts. Whoever arrives later joins only
- * while the token is the same, and the answer is stored only if it still is at the end: a write that falls into a running
- * load is never undone by what the load brings.
+ * The guards that run through all of it (docs/coherence.md):
+ * - A flight notes the slot's token when it starts. Whoever arrives later joins only while the token is the same, and the
+ *   answer is stored only if it still is at the end: a write that falls into a running load is never undone by it.
+ * - A copy is stored under a living lease that did not lapse on the way, from an owner that knows of at least as many
+ *   writes as this node, and not while the slot is embargoed. Without a lease only young flights are joined.
+ * - An owner that lost touch with the others loads as a stranger would: nothing is kept.
  */
 export class Reads {
   readonly #deps: PathDeps;
+  readonly #loader: Loader;
+  readonly #kept: Kept;
 
-  constructor(deps: PathDeps) {
+  /** @param kept told of each entry that this node has taken in as its owner */
+  constructor(deps: PathDeps, kept: Kept) {
     this.#deps = deps;
+    this.#kept = kept;
+    this.#loader = new Loader(deps);
   }
 
-  /** For a caller on this node. `loading` names the loads that wait for this answer. */
-  read(space: Keyspace, key: string, wait: Wait, loading: readonly string[]): Promise<Answer> {
-    const circle = this.#circle(space, key, loading);
+  /** For a caller on this node. */
+  read(space: Keyspace, key: string, wait: Wait, terms: ReadTerms): Promise<Answer> {
+    const circle = circleOf(space, key, terms.loading);
     if (circle !== undefined) return Promise.reject(circle);
     space.countMiss();
     const place = this.#deps.topology.place(key);
-    return place.mine ? this.#load(space, key, place, wait, loading) : this.#fetch(space, key, place, wait, loading);
+    if (!place.mine && terms.fromOwner) return this.#askOwner(this.#trip(space, key, place, terms, wait, wait.signal));
+    return this.#newEnough(space, key, wait, terms, (sinceMs) =>
+      place.mine
+        ? this.#load(space, key, place, wait, terms, sinceMs)
+        : this.#fetch(space, key, place, wait, terms, sinceMs),
+    );
   }
 
   /** For a peer that believes this node to be the owner; undefined when this node does not think so. */
-  readAsOwner(space: Keyspace, key: string, wait: Wait, loading: readonly string[]): Promise<Answer> | undefined {
-    const circle = this.#circle(space, key, loading);
+  readAsOwner(space: Keyspace, key: string, wait: Wait, terms: ReadTerms): Promise<Answer> | undefined {
+    const circle = circleOf(space, key, terms.loading);
     if (circle !== undefined) return Promise.reject(circle);
     const place = this.#deps.topology.place(key);
     if (!place.mine) return undefined;
     space.countMiss();
-    return this.#load(space, key, place, wait, loading);
-  }
-
-  #load(space: Keyspace, key: string, place: Place, wait: Wait, loading: readonly string[]): Promise<Answer> {
-    const token = space.slots.token(space.slots.slotOf(place.hash));
-    return space.loads.wait(key, token, wait, (signal) => this.#loadAsOwner(space, key, place, token, loading, signal));
-  }
-
-  #fetch(space: Keyspace, key: string, place: Place, wait: Wait, loading: readonly string[]): Promise<Answer> {
-    const token = space.slots.token(space.slots.slotOf(place.hash));
-    return space.fetches.wait(key, token, wait, (signal) => {
-      const deadlineMs = this.#deps.clock.nowMs() + space.options.readTimeoutMs;
-      return this.#ask({ space, key, token, loading, deadlineMs, signal }, place, ownersAsked);
-    });
-  }
-
-  async #loadAsOwner(
-    space: Keyspace,
-    key: string,
-    place: Place,
-    token: number,
-    loading: readonly string[],
-    signal: StopSignal,
-  ): Promise<Answer> {
-    const answer = await this.#fromSource(space, key, loading, signal);
-    this.#keep(space, key, place, token, answer, '');
-    return answer;
-  }
-
-  /** A plain chain: with thousands under way the frame of an async function would be the largest part of each. */
-  #ask(fetch: Fetch, place: Place, ownersLeft: number): Promise<Answer> {
-    const { space, key, loading } = fetch;
-    const request = { do: 'get', keyspace: space.name, key, loading } as const;
-    return this.#deps.peers.call(place.owner.id, request, fetch).then(
-      (reply) => this.#told(fetch, place, reply),
-      (error) => this.#notTold(fetch, place, error, ownersLeft - 1),
+    return this.#newEnough(space, key, wait, terms, (sinceMs) =>
+      this.#load(space, key, place, wait, terms, sinceMs),
     );
   }
 
-  #told(fetch: Fetch, place: Place, reply: PeerReply): Answer | Promise<Answer> {
-    // 'not-owner': we disagree about the ring, and the key goes no further than one hop.
-    if (reply.is !== 'value' && reply.is !== 'absent') return this.#withoutOwner(fetch);
-    const { space, key, token } = fetch;
-    const answer = this.#received(reply, place.owner.name);
+  /** Reads again, joining nobody, where what came is older than it may be; at last from the source. */
+  async #newEnough(
+    space: Keyspace,
+    key: string,
+    wait: Wait,
+    terms: ReadTerms,
+    attempt: (sinceMs: number) => Promise<Answer>,
+  ): Promise<Answer> {
+    const { minVersion, loading } = terms;
+    if (minVersion === 0) return attempt(Number.NEGATIVE_INFINITY);
+    // Whatever is loaded from now on bears a higher version.
+    if (!this.#deps.hybrid.merge(minVersion)) {
+      throw invalidArgument(`minVersion ${minVersion} lies further in the future than clocks may differ`);
+    }
+    for (const sinceMs of [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY]) {
+      const answer = await attempt(sinceMs);
+      if (answer.version >= minVersion) return answer;
+    }
+    space.counts.unkeptLoads++;
+    return this.#loader.load(space, key, loading, this.#deps.hybrid.next(), wait.signal);
+  }
+
+  #load(
+    space: Keyspace,
+    key: string,
+    place: Place,
+    wait: Wait,
+    terms: ReadTerms,
+    sinceMs: number,
+  ): Promise<Answer> {
+    const { leases } = this.#deps;
+    const { slot, token } = this.#slotOf(space, place);
+    const youngest = this.#joinsSince(space, slot, leases.owns());
+    const run = (signal: StopSignal): Promise<Answer> =>
+      this.#loadAsOwner(this.#trip(space, key, place, terms, wait, signal));
+    return space.loads.wait(key, token, wait, run, Math.max(youngest, sinceMs));
+  }
+
+  #fetch(
+    space: Keyspace,
+    key: string,
+    place: Place,
+    wait: Wait,
+    terms: ReadTerms,
+    sinceMs: number,
+  ): Promise<Answer> {
+    const { clock, leases } = this.#deps;
+    const { slot, token } = this.#slotOf(space, place);
+    const youngest = this.#joinsSince(space, slot, leases.holds(place.owner.id));
+    const run = (signal: StopSignal): Promise<Answer> => {
+      const flight: Wait = { deadlineMs: clock.nowMs() + space.options.readTimeoutMs };
+      return this.#ask(this.#trip(space, key, place, terms, flight, signal), place.owner, asksMax);
+    };
+    return space.fetches.wait(key, token, wait, run, Math.max(youngest, sinceMs));
+  }
+
+  #slotOf(space: Keyspace, { hash }: Place): { readonly slot: number; readonly token: number } {
+    const slot = space.slots.slotOf(hash);
+    return { slot, token: this.#deps.guards['join-token'] ? space.slots.token(slot) : 0 };
+  }
+
+  /** Flights begun before are not joined. */
+  #joinsSince(space: Keyspace, slot: number, isLeased: boolean): number {
+    const { clock, guards } = this.#deps;
+    const nowMs = clock.nowMs();
+    if (guards.embargo && space.slots.isEmbargoed(slot, nowMs)) return Number.POSITIVE_INFINITY;
+    return isLeased || !guards['join-window'] ? Number.NEGATIVE_INFINITY : nowMs - joinWindowMs;
+  }
+
+  #trip(
+    space: Keyspace,
+    key: string,
+    place: Place,
+    terms: ReadTerms,
+    { deadlineMs }: Wait,
+    signal: StopSignal | undefined,
+  ): Trip {
+    const { leases, hybrid } = this.#deps;
+    const slot = space.slots.slotOf(place.hash);
+    return {
+      space,
+      key,
+      place,
+      slot,
+      token: space.slots.token(slot),
+      generation: place.mine ? leases.ownGeneration : leases.leases.generation(place.owner.id),
+      // The clock at the start: whatever is written while the source is read counts as newer.
+      version: hybrid.next(),
+      terms,
+      deadlineMs,
+      signal,
+    };
+  }
+
+  async #loadAsOwner(trip: Trip): Promise<Answer> {
+    const { space, key, terms, version, signal } = trip;
+    const recalled = await this.#recall(trip);
+    if (recalled !== undefined) return recalled;
+    const loadedAt = this.#deps.guards['load-version'] ? version : undefined;
+    const answer = await this.#loader.load(space, key, terms.loading, loadedAt, signal);
+    return this.#keepOwn(trip, answer);
+  }
+
+  /** What the key's previous owner holds, if it knows of all writes that this node knows of. */
+  async #recall(trip: Trip): Promise<Answer | undefined> {
+    const { space, key, place, slot, deadlineMs, terms } = trip;
+    const { topology, peers, clock, leases } = this.#deps;
+    const previous = topology.previousOwners(place.hash);
+    for (const owner of previous.slice(0, recallsMax)) {
+      if (leases.isSilent(owner.id)) continue;
+      const wait: Wait = { deadlineMs: Math.min(deadlineMs, clock.nowMs() + recallMs), signal: trip.signal };
+      let reply: PeerReply;
+      try {
+        reply = await peers.call(owner.id, { do: 'recall', keyspace: space.name, key }, wait);
+      } catch {
+        // It is gone, or has no such keyspace: the source is there for that.
+        continue;
+      }
+      if (reply.is !== 'value' && reply.is !== 'absent') continue;
+      if (this.#deps.guards['reply-floor'] && reply.floor < space.slots.floor(slot)) continue;
+      if (reply.version < terms.minVersion) continue;
+      space.counts.recalls++;
+      const answer = this.#received(reply, owner.name);
+      this.#keepOwn(trip, answer);
+      return answer;
+    }
+    return undefined;
+  }
+
+  /** A plain chain: with thousands under way the frame of an async function would be the largest part of each. */
+  #ask(trip: Trip, target: NodeInfo, asksLeft: number): Promise<Answer> {
+    const { space, key, terms, place } = trip;
+    const { peers, leases } = this.#deps;
+    const standIn = target.id !== place.owner.id;
+    if (leases.isSilent(target.id)) return this.#notTold(trip, target, asksLeft - 1);
+    const { loading, minVersion } = terms;
+    const request = { do: 'get', keyspace: space.name, key, loading, minVersion, standIn } as const;
+    return peers.call(target.id, request, trip).then(
+      (reply) => this.#told(trip, target, reply, asksLeft - 1),
+      (error) => {
+        if (!ownerOut.has(codeOf(error))) throw error;
+        space.counts.peerErrors++;
+        return this.#notTold(trip, target, asksLeft - 1);
+      },
+    );
+  }
+
+  #told(trip: Trip, target: NodeInfo, reply: PeerReply, asksLeft: number): Answer | Promise<Answer> {
+    const { space, place } = trip;
+    if (reply.is !== 'value' && reply.is !== 'absent') {
+      if (reply.is === 'not-owner') return this.#disagreed(trip, target, reply.owner, asksLeft);
+      return this.#withoutOwner(trip);
+    }
+    const answer = this.#received(reply, target.name);
     space.counts.peerLoads++;
-    this.#keep(space, key, place, token, answer, place.owner.id);
+    if (target.id === place.owner.id) this.#keepCopy(trip, answer, reply.floor);
     return answer;
   }
 
-  #notTold(fetch: Fetch, place: Place, error: unknown, ownersLeft: number): Promise<Answer> {
-    if (!ownerOut.has(codeOf(error))) throw error;
-    const { space, key, loading } = fetch;
-    space.counts.peerErrors++;
-    const next = this.#deps.topology.placeOf(place.hash);
-    if (next.owner.id !== place.owner.id) {
-      if (next.mine) return this.#load(space, key, next, fetch, loading);
-      if (ownersLeft > 0) return this.#ask(fetch, next, ownersLeft);
-    }
-    return this.#withoutOwner(fetch);
+  /** The nodes disagree about the ring: one more try with whom the other believes to be the owner. */
+  #disagreed(trip: Trip, target: NodeInfo, ownerId: string, asksLeft: number): Promise<Answer> {
+    const { space, key, place, terms } = trip;
+    const { topology, peers, self } = this.#deps;
+    space.counts.disagreements++;
+    const now = topology.placeOf(place.hash);
+    if (now.mine) return this.#load(space, key, now, trip, terms, Number.NEGATIVE_INFINITY);
+    const owner = ownerId === self().id ? undefined : peers.linked().find(({ id }) => id === ownerId);
+    if (owner === undefined || owner.id === target.id || asksLeft < asksMax - 1) return this.#withoutOwner(trip);
+    return this.#ask(trip, owner, 1);
   }
 
-  #withoutOwner({ space, key, loading, signal }: Fetch): Promise<Answer> {
+  #notTold(trip: Trip, target: NodeInfo, asksLeft: number): Promise<Answer> {
+    const { space, key, place, terms } = trip;
+    const { topology, self } = this.#deps;
+    const now = topology.placeOf(place.hash);
+    if (now.owner.id !== place.owner.id && now.owner.id !== target.id) {
+      if (now.mine) return this.#load(space, key, now, trip, terms, Number.NEGATIVE_INFINITY);
+      if (asksLeft > 0) return this.#ask(trip, now.owner, asksLeft);
+    }
+    const standIns = topology.standIns(place.hash);
+    const next = standIns[standIns.findIndex(({ id }) => id === target.id) + 1];
+    if (asksLeft <= 0 || next === undefined || next.id === self().id) return this.#withoutOwner(trip);
+    space.counts.standIns++;
+    return this.#ask(trip, next, asksLeft);
+  }
+
+  #withoutOwner({ space, key, terms, signal, version }: Trip): Promise<Answer> {
     space.counts.unkeptLoads++;
-    return this.#fromSource(space, key, loading, signal);
+    return this.#loader.load(space, key, terms.loading, version, signal);
   }
 
-  async #fromSource(space: Keyspace, key: string, loading: readonly string[], signal: StopSignal): Promise<Answer> {
-    // The version is the clock at the start: whatever is written while the source is read counts as newer.
-    const version = this.#deps.hybrid.next();
-    const { counts } = space;
-    try {
-      const said = await space.source.load(key, [...loading, loadName(space, key)], signal);
-      const lifeMs = said.is === 'value' ? space.lifeMs(key, said.ttlMs) : space.negativeLifeMs();
-      counts.localLoads++;
-      return {
-        value: said.is === 'value' ? said.value : null,
-        version,
-        expiresAtMs: this.#deps.clock.nowMs() + lifeMs,
-        outcome: said.is === 'value' ? 'load' : 'negative',
-        wasPut: false,
-        node: this.#deps.self().name,
-      };
-    } catch (error) {
-      counts.localLoadErrors++;
-      throw error;
+  /** Nobody is waited for with whom an older answer could come, and nobody answers in the owner's stead. */
+  async #askOwner(trip: Trip): Promise<Answer> {
+    const { space, key, place, terms } = trip;
+    const { loading, minVersion } = terms;
+    const request = { do: 'get', keyspace: space.name, key, loading, minVersion, standIn: false } as const;
+    const reply = await this.#deps.peers.call(place.owner.id, request, trip);
+    if (reply.is === 'value' || reply.is === 'absent') {
+      space.counts.peerLoads++;
+      const answer = this.#received(reply, place.owner.name);
+      this.#keepCopy(trip, answer, reply.floor);
+      return answer;
     }
+    throw new DistcacheError(
+      'PEER_UNREACHABLE',
+      `${place.owner.name} does not answer for '${key}' now: the ring changes, or it lost touch with the others; try ` +
+        "again in a moment, or read with consistency 'cached'",
+      { node: place.owner.name },
+    );
   }
 
   #received(reply: Extract<PeerReply, { is: 'value' | 'absent' }>, node: string): Answer {
@@ -161,32 +331,59 @@ export class Reads {
       expiresAtMs: this.#deps.clock.nowMs() + reply.lifeMs,
       outcome: reply.is === 'value' ? reply.outcome : 'negative',
       wasPut: reply.is === 'value' && reply.wasPut,
+      sourceVersion: reply.is === 'value' ? reply.sourceVersion : undefined,
       node,
     };
   }
 
-  /** Stores an answer unless a write came between or the key has moved meanwhile. `owner` is '' for this node. */
-  #keep(space: Keyspace, key: string, place: Place, token: number, answer: Answer, owner: string): void {
-    const { clock, topology } = this.#deps;
-    if (answer.expiresAtMs <= clock.nowMs()) return;
-    const moved = topology.placeOf(place.hash).owner.id !== place.owner.id;
-    if (moved || space.slots.token(space.slots.slotOf(place.hash)) !== token) {
+  /** Keeps what this node owns. Gives back what is to be answered: a later row of the source, where one is stored. */
+  #keepOwn(trip: Trip, answer: Answer): Answer {
+    const { space, generation } = trip;
+    const { leases, topology } = this.#deps;
+    const inTouch = leases.owns() && leases.ownGeneration === generation;
+    if (!inTouch || (this.#deps.passthroughOnSplit && topology.isSplit) || !this.#isCurrent(trip)) {
+      space.counts.unkeptLoads++;
+      return answer;
+    }
+    if (this.#store(trip, answer, '')) this.#kept(space, trip.key, trip.place.hash, answer);
+    return this.#laterRow(trip, answer);
+  }
+
+  /** What is stored, where the source has answered with an earlier version of the row: it lags behind itself. */
+  #laterRow({ space, key }: Trip, answer: Answer): Answer {
+    const kept = space.fresh(key);
+    if (kept?.sourceVersion === undefined || answer.sourceVersion === undefined) return answer;
+    if (kept.sourceVersion <= answer.sourceVersion) return answer;
+    const { value, version, expiresAtMs, wasPut, sourceVersion } = kept;
+    return { ...answer, value, version, expiresAtMs, wasPut, sourceVersion };
+  }
+
+  /** Keeps a copy of what its owner told. */
+  #keepCopy(trip: Trip, answer: Answer, ownerFloor: number): void {
+    const { space, place, slot, generation } = trip;
+    const { leases, guards, clock } = this.#deps;
+    const { id } = place.owner;
+    const isLeased = !guards.lease || (leases.holds(id) && leases.leases.generation(id) === generation);
+    const isEmbargoed = guards.embargo && space.slots.isEmbargoed(slot, clock.nowMs());
+    const knows = !guards['reply-floor'] || ownerFloor >= space.slots.floor(slot);
+    if (!isLeased || isEmbargoed || !knows || !this.#isCurrent(trip)) {
       space.counts.unkeptLoads++;
       return;
     }
-    const { value, version, expiresAtMs, wasPut } = answer;
-    space.store.put({ key, value, version, expiresAtMs, keepUntilMs: expiresAtMs, wasPut, owner });
+    this.#store(trip, guards['copy-version'] ? answer : { ...answer, version: trip.version }, id);
   }
 
-  /** A loader that asks, over however many others, for the key it is loading would wait for itself. */
-  #circle(space: Keyspace, key: string, loading: readonly string[]): DistcacheError | undefined {
-    if (loading.length === 0 || !loading.includes(loadName(space, key))) return undefined;
-    return invalidArgument(
-      `the data source of keyspace '${space.name}' asks the cache for '${key}' while it loads that very key` +
-        `${loading.length > 1 ? ` (over ${loading.length - 1} more)` : ''}; read it from the source instead`,
-    );
+  /** No write came between, and the key has not moved meanwhile. */
+  #isCurrent({ space, place, slot, token }: Trip): boolean {
+    const { topology, guards } = this.#deps;
+    if (topology.placeOf(place.hash).owner.id !== place.owner.id) return false;
+    return !guards['fill-token'] || space.slots.token(slot) === token;
+  }
+
+  #store({ space, key }: Trip, answer: Answer, owner: string): boolean {
+    if (answer.expiresAtMs <= this.#deps.clock.nowMs()) return false;
+    const { value, version, expiresAtMs, wasPut, sourceVersion } = answer;
+    const entry = { key, value, version, expiresAtMs, keepUntilMs: expiresAtMs, wasPut, sourceVersion, owner };
+    return space.store.put(entry) === 'stored';
   }
 }
-
-/** Keyspace names have no control characters, so no two loads share a name. */
-const loadName = (space: Keyspace, key: string): string => `${space.name}\u0000${key}`;

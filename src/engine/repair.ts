@@ -1,10 +1,12 @@
 import { invalidArgument } from '../base/errors.js';
 import { type HybridClock, skewLimit } from '../coherence/hybrid-clock.js';
+import type { Guards } from '../coherence/guards.js';
+import { embargoMs } from '../coherence/leases.js';
 import { readFloors } from '../coherence/slots.js';
 import type { Clock } from '../ports/clock.js';
-import type { NodeInfo } from '../ports/membership.js';
 import type { PeerNetwork } from '../ports/peers.js';
 import type { Keyspace } from './keyspace.js';
+import type { LeaseKeeper } from './lease-keeper.js';
 import type { Topology } from './topology.js';
 
 /** How long a peer may take to take note; if its link breaks before, the next link says it anew. */
@@ -15,6 +17,8 @@ export interface RepairDeps {
   readonly hybrid: HybridClock;
   readonly peers: PeerNetwork;
   readonly topology: Topology;
+  readonly leases: LeaseKeeper;
+  readonly guards: Guards;
 }
 
 /**
@@ -29,16 +33,33 @@ export class Repair {
     this.#deps = deps;
   }
 
-  /** To be called in the turn in which the link came up, so that nothing goes before it. */
-  tell(peer: NodeInfo, spaces: Iterable<Keyspace>): void {
-    const { peers, clock } = this.#deps;
-    const wait = { deadlineMs: clock.nowMs() + toldWithinMs };
-    for (const space of spaces) {
+  /**
+   * Tells a peer all floors. To be called in the turn in which the link came up, so that nothing goes before it, and
+   * whenever the peer found that it missed something.
+   */
+  tell(peerId: string, spaces: Iterable<Keyspace>): void {
+    const { peers, clock, guards } = this.#deps;
+    const { leases } = this.#deps.leases;
+    const startedMs = clock.nowMs();
+    const wait = { deadlineMs: startedMs + toldWithinMs };
+    leases.telling(peerId);
+    const calls: Promise<unknown>[] = [];
+    for (const space of guards['floor-exchange'] ? spaces : []) {
       const floors = space.slots.floors();
-      if (floors === undefined) continue;
-      // A failure means that the link is gone again, and with it the need.
-      peers.call(peer.id, { do: 'floors', keyspace: space.name, floors }, wait).catch(() => {});
+      if (floors !== undefined) calls.push(peers.call(peerId, { do: 'floors', keyspace: space.name, floors }, wait));
     }
+    calls.push(peers.call(peerId, { do: 'synced', sequence: leases.sent(peerId) }, wait));
+    Promise.all(calls).then(
+      () => leases.told(peerId, startedMs),
+      // The link is gone again, and the need with it; or the peer was too busy, and gets no lease before it was told.
+      () => leases.undelivered(peerId),
+    );
+  }
+
+  /** A peer of this run was linked before: while it was not, its side may have had other owners. */
+  reconnected(spaces: Iterable<Keyspace>): void {
+    if (!this.#deps.guards.embargo) return;
+    for (const { slots } of spaces) slots.embargoAll(this.#deps.clock.nowMs() + embargoMs);
   }
 
   /** Throws INVALID_ARGUMENT where the bytes are no floors. */

@@ -1,3 +1,4 @@
+import type { Clock } from '../ports/clock.js';
 import type { Hasher } from '../ports/hasher.js';
 import type { Member, MemberState, Membership, NodeInfo } from '../ports/membership.js';
 import type { PeerNetwork } from '../ports/peers.js';
@@ -20,12 +21,35 @@ const standing: Readonly<Record<MemberState, boolean>> = {
 };
 
 /**
- * A member under suspicion keeps its keys while our link to it stands: it may only be busy, and moving them costs loads.
- * Both together, no answer to anybody's probe and no link, are what a crash looks like from the first second on, several
- * before the suspicion has run its time.
+ * A member under suspicion keeps its keys while we hear from it ourselves: it may only be busy, and moving them costs
+ * loads. Both together, no answer to anybody's probe and none to us, are what a crash looks like from the first second on,
+ * several before the suspicion has run its time.
  */
-const owns = ({ id, state, serving }: Member, linked: ReadonlySet<string>): boolean =>
-  serving && standing[state] && (state !== 'suspect' || linked.has(id));
+const owns = ({ id, state, serving }: Member, heard: (id: string) => boolean): boolean =>
+  serving && standing[state] && (state !== 'suspect' || heard(id));
+
+/** For so long the owners before a change are asked for what they hold. */
+export const handoffMs = 60_000;
+/** Rings of the past that are remembered, the latest of them. */
+const ringsMax = 4;
+/** Members that a reader tries in an owner's stead, one after the other. */
+const standInsMax = 2;
+const none: readonly never[] = Object.freeze([]);
+
+export interface TopologyDeps {
+  readonly clock: Clock;
+  readonly membership: Membership;
+  readonly peers: Pick<PeerNetwork, 'linked'>;
+  readonly hasher: Hasher;
+  readonly virtualNodes: number;
+  /** Nodes that keep each entry, the owner included. */
+  readonly replicas: number;
+  readonly self: () => NodeInfo;
+  /** The link to this peer stands, but it gives no sign of life. */
+  readonly isSilent: (id: string) => boolean;
+  /** Told after each change of the ring, before anybody is told of an owner by it. */
+  readonly moved: () => void;
+}
 
 /**
  * The ring over the members that may own keys; replaced whole when they have changed and it is asked. A hundred members
@@ -33,31 +57,21 @@ const owns = ({ id, state, serving }: Member, linked: ReadonlySet<string>): bool
  */
 export class Topology {
   readonly #membership: Membership;
-  readonly #peers: Pick<PeerNetwork, 'linked'>;
+  readonly #deps: TopologyDeps;
   readonly #hasher: Hasher;
-  readonly #virtualNodes: number;
   readonly #self: () => NodeInfo;
-  readonly #moved: () => void;
   #ring: Ring<Member>;
   /** Those it was made of. */
   #owners: readonly Member[] = [];
   #isStale = false;
+  /** Rings of the past, the latest first, and until when they are remembered. */
+  #past: readonly { readonly ring: Ring<Member>; readonly untilMs: number }[] = [];
 
-  /** @param moved told after each change of the ring, before anybody is told of an owner by it */
-  constructor(
-    membership: Membership,
-    peers: Pick<PeerNetwork, 'linked'>,
-    hasher: Hasher,
-    virtualNodes: number,
-    self: () => NodeInfo,
-    moved: () => void = () => {},
-  ) {
-    this.#membership = membership;
-    this.#peers = peers;
-    this.#hasher = hasher;
-    this.#virtualNodes = virtualNodes;
-    this.#self = self;
-    this.#moved = moved;
+  constructor(deps: TopologyDeps) {
+    this.#deps = deps;
+    this.#membership = deps.membership;
+    this.#hasher = deps.hasher;
+    this.#self = deps.self;
     this.#ring = this.#build([]);
   }
 
@@ -70,7 +84,7 @@ export class Topology {
   settle(): void {
     if (!this.#isStale) return;
     this.#isStale = false;
-    if (this.#take()) this.#moved();
+    if (this.#take()) this.#deps.moved();
   }
 
   place(key: string): Place {
@@ -83,6 +97,47 @@ export class Topology {
     // Nobody serves while the last node drains: what is still under way there is its own.
     const owner = this.#current().ownerOfHash(hash) ?? self;
     return { hash, owner, mine: owner.id === self.id };
+  }
+
+  /** Those who keep the entry beside its owner, in the order in which they would own it. */
+  replicasOf(hash: number): readonly Member[] {
+    if (this.#deps.replicas === 1) return none;
+    return this.#current().ownersOfHash(hash, this.#deps.replicas).slice(1);
+  }
+
+  /** Who answers for a key in its owner's stead: the members after it on the ring, this node perhaps among them. */
+  standIns(hash: number): readonly Member[] {
+    return this.#current().ownersOfHash(hash, 1 + standInsMax).slice(1);
+  }
+
+  /** Other nodes that owned this key within the last minute, the latest first. */
+  previousOwners(hash: number): readonly Member[] {
+    if (this.#past.length === 0) return none;
+    const nowMs = this.#deps.clock.nowMs();
+    const selfId = this.#self().id;
+    const owners: Member[] = [];
+    for (const { ring, untilMs } of this.#past) {
+      if (untilMs <= nowMs) break;
+      const owner = ring.ownerOfHash(hash);
+      // What this node owned itself it would hold.
+      if (owner === undefined || owner.id === selfId) break;
+      if (!owners.includes(owner)) owners.push(owner);
+    }
+    return owners;
+  }
+
+  /** Ids of the others that own keys, this node being one of the owners; none where it owns nothing. */
+  otherOwners(): readonly string[] {
+    const ids = this.#current().members.map(({ id }) => id);
+    const selfId = this.#self().id;
+    return ids.includes(selfId) ? ids.filter((id) => id !== selfId) : none;
+  }
+
+  /** Half of the members that served, or more, are gone without having left: this may be the smaller part of a split. */
+  get isSplit(): boolean {
+    const members = this.#membership.members();
+    const dead = members.filter(({ state }) => state === 'dead').length;
+    return dead > 0 && 2 * dead >= dead + this.serving;
   }
 
   hash(key: string): number {
@@ -109,17 +164,32 @@ export class Topology {
 
   /** True when ownership of any key may have changed. */
   #take(): boolean {
-    const linked = new Set(this.#peers.linked().map(({ id }) => id));
-    const owners = this.#membership.members().filter((member) => owns(member, linked));
+    const { peers, isSilent, self } = this.#deps;
+    const linked = new Set(peers.linked().map(({ id }) => id));
+    linked.add(self().id);
+    const heard = (id: string): boolean => linked.has(id) && !isSilent(id);
+    const owners = this.#membership.members().filter((member) => owns(member, heard));
     if (sameOwners(owners, this.#owners)) return false;
     this.#owners = owners;
-    const { digest, members } = this.#ring;
+    const before = this.#ring;
     this.#ring = this.#build(owners);
-    return this.#ring.digest !== digest || !sameOwners(this.#ring.members, members);
+    if (this.#ring.digest === before.digest && sameOwners(this.#ring.members, before.members)) return false;
+    this.#remember(before);
+    return true;
+  }
+
+  /** A node that joins has no past: what it owns now was the others' before. */
+  #remember(before: Ring<Member>): void {
+    const selfId = this.#self().id;
+    const ring = before.members.length > 0 ? before : this.#build(this.#owners.filter(({ id }) => id !== selfId));
+    const nowMs = this.#deps.clock.nowMs();
+    const past = this.#past.filter(({ untilMs }) => untilMs > nowMs).slice(0, ringsMax - 1);
+    this.#past = [{ ring, untilMs: nowMs + handoffMs }, ...past];
   }
 
   #build(members: readonly Member[]): Ring<Member> {
-    return Ring.of(members, { virtualNodes: this.#virtualNodes, hasher: this.#hasher });
+    const { virtualNodes, hasher } = this.#deps;
+    return Ring.of(members, { virtualNodes, hasher });
   }
 }
 

@@ -12,12 +12,15 @@ export class Upkeep {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #spaces: () => Iterable<Keyspace>;
+  readonly #tidy: () => void;
   #cancel: Cancel | undefined;
 
-  constructor(clock: Clock, log: Log, spaces: () => Iterable<Keyspace>) {
+  /** @param tidy whatever else is to be looked at once a second */
+  constructor(clock: Clock, log: Log, spaces: () => Iterable<Keyspace>, tidy: () => void) {
     this.#clock = clock;
     this.#log = log;
     this.#spaces = spaces;
+    this.#tidy = tidy;
   }
 
   start(): void {
@@ -37,11 +40,12 @@ export class Upkeep {
   #step(): boolean {
     let more = false;
     try {
+      this.#tidy();
       for (const space of this.#spaces()) {
         if (space.store.expire(this.#clock.nowMs(), removedPerStep) >= removedPerStep) more = true;
       }
     } catch (error) {
-      this.#log.write('error', 'removing expired entries failed', { error: messageOf(error) });
+      this.#log.write('error', 'upkeep failed', { error: messageOf(error) });
     }
     return more;
   }

@@ -78,9 +78,13 @@ export function peersOf({ self }: Pick<Viewed, 'self'>, topology: Topology): rea
   return topology.members().map((member) => peerStatus(member, self().id, shares));
 }
 
-/** `shares` as above. Entries are kept by their owner alone, so there are no replicas to name. */
-export const keyLocation = (owner: string, shares: ReadonlyMap<string, number>): KeyLocation => ({
+/** `shares` as above. */
+export const keyLocation = (
+  owner: string,
+  replicas: readonly string[],
+  shares: ReadonlyMap<string, number>,
+): KeyLocation => ({
   owner,
-  replicas: [],
+  replicas,
   nodes: [...shares].map(([name, share]) => ({ name, share })),
 });

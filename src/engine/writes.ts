@@ -1,7 +1,10 @@
 import { codeOf, DistcacheError } from '../base/errors.js';
+import { embargoMs } from '../coherence/leases.js';
 import type { WriteResult } from '../ports/cache.js';
 import { type Clock, remainingMs, type Wait } from '../ports/clock.js';
-import type { PeerRequest } from '../ports/peers.js';
+import type { NodeInfo } from '../ports/membership.js';
+import type { Ack, PeerRequest } from '../ports/peers.js';
+import type { Confirmations } from './confirmations.js';
 import type { Keyspace } from './keyspace.js';
 import type { PathDeps } from './reads.js';
 
@@ -27,24 +30,30 @@ const answerMaxMs = 250;
 
 /**
  * The write path. One node gives a key's versions: its owner. It applies the change, tells every peer to drop what it
- * holds below that version, and answers when each has confirmed. A peer that does not confirm in time is named in the
- * result: a write is never silently incomplete.
+ * holds below that version (the replicas get the value with it), and answers when no peer can serve anything older any
+ * more. A peer that did not apply it is named in the result: a write is never silently incomplete.
+ *
+ * An owner that lost touch with the others writes nothing: they may have given its keys to somebody else.
  */
 export class Writes {
   readonly #deps: PathDeps;
+  readonly #confirmations: Confirmations;
 
-  constructor(deps: PathDeps) {
+  constructor(deps: PathDeps, confirmations: Confirmations) {
     this.#deps = deps;
+    this.#confirmations = confirmations;
   }
 
-  async write(space: Keyspace, key: string, change: Change, wait: Wait): Promise<WriteResult> {
+  async write(space: Keyspace, key: string, change: Change, ack: Ack, wait: Wait): Promise<WriteResult> {
+    const { topology, passthroughOnSplit } = this.#deps;
     /** Owners that were asked and did not answer: they may hold the older value, and may have written the new one. */
     const silent = new Set<string>();
     for (let attempt = 0; ; attempt++) {
-      const { owner, mine } = this.#deps.topology.place(key);
+      if (passthroughOnSplit && topology.isSplit) throw splitError(key);
+      const { owner, mine } = topology.place(key);
       const result = mine
-        ? await this.writeAsOwner(space, key, change, wait)
-        : await this.#ask(space, key, change, owner.id, wait);
+        ? await this.writeAsOwner(space, key, change, ack, wait)
+        : await this.#ask(space, key, change, ack, owner.id, wait);
       if (result !== undefined) {
         for (const { name } of this.#deps.peers.linked()) silent.delete(name);
         silent.delete(owner.name);
@@ -56,7 +65,8 @@ export class Writes {
       if (remainingMs(wait, this.#deps.clock) <= delayMs) {
         throw new DistcacheError(
           'PEER_UNREACHABLE',
-          `'${key}' was not written: its owner ${owner.name} could not be reached, or the nodes disagree about the owner; try again`,
+          `'${key}' was not written: its owner ${owner.name} could not be reached or is out of touch with the others, or the ` +
+            'nodes disagree about the owner; try again',
           { node: owner.name },
         );
       }
@@ -64,16 +74,17 @@ export class Writes {
     }
   }
 
-  /** Applies a change here and has it confirmed everywhere; undefined when this node is not the owner. */
+  /** Applies a change here and has it confirmed everywhere; undefined when this node may not write the key. */
   writeAsOwner(
     space: Keyspace,
     key: string,
     change: Change,
+    ack: Ack,
     wait: Wait,
   ): Promise<{ readonly version: number; readonly unreached: readonly string[] }> | undefined {
-    const { topology, hybrid, clock } = this.#deps;
+    const { topology, hybrid, clock, leases } = this.#deps;
     const place = topology.place(key);
-    if (!place.mine) return undefined;
+    if (!place.mine || !leases.owns()) return undefined;
     const lifeMs = change.do === 'put' ? space.lifeMs(key, change.ttlMs) : 0;
     if (change.do === 'put' && !space.store.fits(key, change.value.byteLength)) {
       return Promise.reject(
@@ -85,63 +96,67 @@ export class Writes {
       );
     }
     const version = hybrid.next();
-    space.slots.touch(space.slots.slotOf(place.hash), version);
+    const slot = space.slots.slotOf(place.hash);
+    space.slots.touch(slot, version);
+    const invalidation = { do: 'invalidate', keyspace: space.name, key, version } as const;
+    let requestFor = (_: NodeInfo, sequence: number): PeerRequest => ({ ...invalidation, sequence });
     if (change.do === 'put' && lifeMs > 0) {
       space.counts.puts++;
       const expiresAtMs = clock.nowMs() + lifeMs;
-      space.store.put({
-        key,
-        value: change.value,
-        version,
-        expiresAtMs,
-        keepUntilMs: expiresAtMs,
-        wasPut: true,
-        owner: '',
-      });
+      const { value } = change;
+      space.store.put({ key, value, version, expiresAtMs, keepUntilMs: expiresAtMs, wasPut: true, owner: '' });
+      const replicas = topology.replicasOf(place.hash);
+      if (replicas.length > 0) {
+        const floor = space.slots.floor(slot);
+        const kept = { ...invalidation, do: 'hold', value, lifeMs, wasPut: true, sourceVersion: undefined, floor } as const;
+        requestFor = ({ id }, sequence) =>
+          replicas.some((replica) => replica.id === id) ? { ...kept, sequence } : { ...invalidation, sequence };
+      }
     } else {
       space.counts.deletes++;
       space.store.delete(key, 'deleted');
     }
-    return this.confirmed({ do: 'invalidate', keyspace: space.name, key, version }, wait).then((unreached) => ({
-      version,
-      unreached,
-    }));
+    const unreached = this.confirmed(requestFor, wait);
+    // Told to all the same, and waited for by nobody: it never rejects.
+    if (ack === 'owner') return Promise.resolve({ version, unreached: [] });
+    return unreached.then((names) => ({ version, unreached: names }));
   }
 
-  /** A write of this version was made by the owner: nothing older may be served or stored here any more. */
-  invalidate(space: Keyspace, key: string, version: number): void {
+  /** A write of this version was made by `from`: nothing older may be served or stored here any more. */
+  invalidate(space: Keyspace, key: string, version: number, from: NodeInfo): void {
+    const { topology, guards, clock } = this.#deps;
     space.counts.invalidations++;
-    space.slots.touch(space.slots.slotOf(this.#deps.topology.hash(key)), version);
+    const { hash, owner } = topology.place(key);
+    const slot = space.slots.slotOf(hash);
+    space.slots.touch(slot, version);
+    if (guards.embargo && owner.id !== from.id) space.slots.embargo(slot, clock.nowMs() + embargoMs);
     const entry = space.store.peek(key);
     if (entry !== undefined && !(entry.wasPut && entry.version > version)) space.store.delete(key, 'invalidated');
   }
 
-  /** Sends the same to every peer and waits for all; names of those that did not confirm, sorted. */
-  async confirmed(request: PeerRequest, wait: Wait): Promise<readonly string[]> {
-    const { peers, clock } = this.#deps;
-    const linked = peers.linked();
-    if (linked.length === 0) return [];
-    const keptBackMs = Math.min(answerMaxMs, remainingMs(wait, clock) * answerShare);
-    // Not the caller's signal: once applied, a change is told to all, whether or not the caller still waits.
-    const told: Wait = { deadlineMs: wait.deadlineMs - keptBackMs };
-    const outcomes = await Promise.allSettled(linked.map((peer) => peers.call(peer.id, request, told)));
-    return linked
-      .filter((_, index) => outcomes[index]!.status === 'rejected')
-      .map((peer) => peer.name)
-      .sort();
+  /** Sends every peer what it is to know and waits for all; names of those that did not confirm, sorted. Never rejects. */
+  confirmed(
+    requestFor: (peer: NodeInfo, sequence: number) => PeerRequest,
+    wait: Wait,
+  ): Promise<readonly string[]> {
+    const keptBackMs = Math.min(answerMaxMs, remainingMs(wait, this.#deps.clock) * answerShare);
+    return this.#confirmations.told(requestFor, { deadlineMs: wait.deadlineMs - keptBackMs });
   }
 
   async #ask(
     space: Keyspace,
     key: string,
     change: Change,
+    ack: Ack,
     ownerId: string,
     wait: Wait,
   ): Promise<{ readonly version: number; readonly unreached: readonly string[] } | undefined> {
+    // An answer that is not to be had in time is better not waited for: the next attempt may find another owner.
+    if (this.#deps.leases.isSilent(ownerId)) return undefined;
     const request: PeerRequest =
       change.do === 'put'
-        ? { do: 'put', keyspace: space.name, key, value: change.value, ttlMs: change.ttlMs }
-        : { do: 'delete', keyspace: space.name, key };
+        ? { do: 'put', keyspace: space.name, key, value: change.value, ttlMs: change.ttlMs, ack }
+        : { do: 'delete', keyspace: space.name, key, ack };
     try {
       const reply = await this.#deps.peers.call(ownerId, request, wait);
       return reply.is === 'written' ? reply : undefined;
@@ -152,6 +167,12 @@ export class Writes {
     }
   }
 }
+
+const splitError = (key: string): DistcacheError =>
+  new DistcacheError(
+    'CLUSTER_QUORUM',
+    `'${key}' was not written: this node lost sight of half of the cluster, and cluster.onSplit is passthrough`,
+  );
 
 const pause = (clock: Clock, delayMs: number): Promise<void> =>
   new Promise((resolve) => {

@@ -10,5 +10,6 @@ export const noPeers: PeerNetwork = {
   onLink: () => () => {},
   onDialProblem: () => () => {},
   call: () => Promise.reject(new DistcacheError('PEER_UNREACHABLE', 'this engine stands alone and has no peers')),
+  giveUp: () => {},
   close: () => Promise.resolve(),
 };

@@ -128,6 +128,8 @@ export interface Stamp {
   now(): number;
   /** False when `remote` lies too far ahead to be believed. */
   merge(remote: number): boolean;
+  /** Milliseconds since another node's reading, as far as clocks can tell. */
+  ageMs(remote: number): number;
 }
 
 /**

@@ -1,0 +1,260 @@
+/*
+ * Leases between pairs of nodes. A node serves copies of what a peer owns only while it holds that peer's lease; the peer
+ * answers a write once everybody has dropped their copies, or can no longer serve them because their lease lapsed. So a
+ * node that is frozen or cut off delays a write once, by one lease, and never serves what was overwritten meanwhile.
+ *
+ * One lease per pair of nodes covers all copies. The holder counts from when it *sent* the request, the granter from when
+ * it *received* it, so the holder stops first and clocks need not agree. Both read monotonic time; the holder also
+ * remembers how far the wall clock stood from it, as monotonic time stands still while a machine sleeps.
+ *
+ * A lease is worth nothing to a holder that missed an invalidation. Invalidations of one link are numbered; whoever finds
+ * a gap in the numbers, or has not been told yet what it missed before the link came up, takes no lease before that is
+ * repaired, and says so when it asks for the next one. A granter that could not deliver an invalidation extends no lease.
+ *
+ * An owner needs the others too. While it does not hear from half of them, they may have given its keys to somebody
+ * else: it then neither answers from memory nor writes (`ownsUntil`). Successors take over later than its leases end.
+ *
+ * Pure: the times are handed in, nothing is sent from here. Peers are known by their id of one run.
+ */
+
+/** From the request on; renewed each `renewMs`. */
+export const leaseMs = 2000;
+export const renewMs = 500;
+/** Flights younger than this are joined without a lease, so a write waits so much longer than the lease. */
+export const joinWindowMs = 50;
+/** How long a slot keeps no fills after somebody else than its owner wrote to it: a lease, and time for the write to end. */
+export const embargoMs = leaseMs + 1000;
+/** A peer whose answer to a renewal takes longer than this is not asked for keys any more. */
+export const silentMs = 750;
+/** The wall clock may move so far against monotonic time before a lease counts as lapsed. */
+const jumpMs = 500;
+/** Peers whose link went down are remembered so long, and so many, the latest of them. */
+const departedMs = 60_000;
+const departedMax = 1024;
+
+interface PeerLease {
+  isLinked: boolean;
+  departedAtMs: number;
+  /** As the holder: served under it before this time. */
+  untilMs: number;
+  /** Wall time minus monotonic time when it was asked for. */
+  offsetMs: number;
+  /** Counts the times it lapsed. What was begun under another number is not stored. */
+  generation: number;
+  isSynced: boolean;
+  /** Sequence of the last invalidation that came. */
+  received: number;
+  /** When the renewal was sent that has no answer yet. */
+  askedAtMs: number | undefined;
+  /** A renewal was sent over this link. */
+  wasAsked: boolean;
+  /** As the granter: the peer may serve copies until then. */
+  grantedUntilMs: number;
+  sent: number;
+  /** An invalidation was not delivered: it is told all floors before it gets another lease. */
+  owesFloors: boolean;
+  /** When it last confirmed that it knows all floors. */
+  toldAtMs: number;
+}
+
+export interface LeaseTimes {
+  readonly nowMs: number;
+  readonly wallMs: number;
+}
+
+const never = Number.NEGATIVE_INFINITY;
+
+export class Leases {
+  readonly #peers = new Map<string, PeerLease>();
+  readonly #repairFirst: boolean;
+
+  /** @param repairFirst no lease before what was missed is made good; false shows what that prevents */
+  constructor(repairFirst = true) {
+    this.#repairFirst = repairFirst;
+  }
+
+  linkUp(peerId: string): void {
+    const known = this.#peers.get(peerId);
+    this.#peers.delete(peerId);
+    this.#peers.set(peerId, {
+      isLinked: true,
+      departedAtMs: never,
+      untilMs: never,
+      offsetMs: 0,
+      generation: (known?.generation ?? 0) + 1,
+      isSynced: !this.#repairFirst,
+      received: 0,
+      askedAtMs: undefined,
+      wasAsked: false,
+      // What was granted over the link before still counts.
+      grantedUntilMs: known?.grantedUntilMs ?? never,
+      sent: 0,
+      owesFloors: false,
+      toldAtMs: never,
+    });
+  }
+
+  linkDown(peerId: string, nowMs: number): void {
+    const lease = this.#peers.get(peerId);
+    if (lease === undefined) return;
+    this.#peers.delete(peerId);
+    this.#peers.set(peerId, { ...lease, isLinked: false, isSynced: !this.#repairFirst, askedAtMs: undefined, departedAtMs: nowMs });
+    this.#forget(nowMs);
+  }
+
+  /** It was linked before, in this run of both. */
+  knows(peerId: string): boolean {
+    return this.#peers.has(peerId);
+  }
+
+  /** True when the copies of this owner's entries may be served. */
+  holds(peerId: string, now: LeaseTimes): boolean {
+    const lease = this.#peers.get(peerId);
+    return lease?.isSynced === true && now.nowMs < lease.untilMs && !hasJumped(now, lease.offsetMs);
+  }
+
+  /** Changes whenever the lease has lapsed in between. */
+  generation(peerId: string): number {
+    return this.#peers.get(peerId)?.generation ?? 0;
+  }
+
+  /** When a lease from this peer, live or not, was or is to end; -Infinity: there was none. */
+  until(peerId: string): number {
+    return this.#peers.get(peerId)?.untilMs ?? never;
+  }
+
+  /** A renewal is about to be sent; undefined where one is under way. Says whether to ask for all floors first. */
+  asking(peerId: string, nowMs: number): { readonly resync: boolean } | undefined {
+    const lease = this.#peers.get(peerId);
+    if (lease?.isLinked !== true || lease.askedAtMs !== undefined) return undefined;
+    lease.askedAtMs = nowMs;
+    // The floors that a new link begins with are on their way: they arrive before the first answer.
+    const resync = !lease.isSynced && lease.wasAsked;
+    lease.wasAsked = true;
+    return { resync };
+  }
+
+  /** The renewal was answered, or failed (`sent` undefined). */
+  answered(peerId: string, sentAt: LeaseTimes, sent: number | undefined, nowMs: number): void {
+    const lease = this.#peers.get(peerId);
+    if (lease === undefined || lease.askedAtMs !== sentAt.nowMs) return;
+    lease.askedAtMs = undefined;
+    lease.offsetMs = sentAt.wallMs - sentAt.nowMs;
+    if (sent === undefined) return;
+    if (lease.received < sent) this.#lapse(lease);
+    if (!lease.isSynced) return;
+    if (lease.untilMs <= nowMs) lease.generation++;
+    lease.untilMs = sentAt.nowMs + leaseMs;
+  }
+
+  /** A peer asks for a lease. Returns the sequence of the last invalidation sent to it. */
+  grant(peerId: string, nowMs: number): number {
+    const lease = this.#peers.get(peerId);
+    if (lease?.isLinked !== true) return 0;
+    if (lease.owesFloors) return Number.MAX_SAFE_INTEGER;
+    lease.grantedUntilMs = nowMs + leaseMs;
+    return lease.sent;
+  }
+
+  /** The number of the next invalidation to this peer. */
+  nextSequence(peerId: string): number {
+    const lease = this.#peers.get(peerId);
+    return lease === undefined ? 0 : ++lease.sent;
+  }
+
+  /** The last number given, to be told behind the floors. */
+  sent(peerId: string): number {
+    return this.#peers.get(peerId)?.sent ?? 0;
+  }
+
+  /** An invalidation could not be delivered. */
+  undelivered(peerId: string): void {
+    const lease = this.#peers.get(peerId);
+    if (lease !== undefined) lease.owesFloors = true;
+  }
+
+  /** All floors are on their way to the peer. */
+  telling(peerId: string): void {
+    const lease = this.#peers.get(peerId);
+    if (lease !== undefined) lease.owesFloors = false;
+  }
+
+  /** The peer has taken all floors. */
+  told(peerId: string, nowMs: number): void {
+    const lease = this.#peers.get(peerId);
+    if (lease !== undefined) lease.toldAtMs = nowMs;
+  }
+
+  /** The peer knows of all that was written here before `sinceMs`. */
+  toldSince(peerId: string, sinceMs: number): boolean {
+    return (this.#peers.get(peerId)?.toldAtMs ?? never) > sinceMs;
+  }
+
+  /** An invalidation came; `sequence` 0 bears no number. */
+  invalidated(peerId: string, sequence: number): void {
+    const lease = this.#peers.get(peerId);
+    if (lease === undefined || sequence === 0) return;
+    if (sequence > lease.received + 1) this.#lapse(lease);
+    lease.received = Math.max(lease.received, sequence);
+  }
+
+  /** The peer has told all its floors. */
+  synced(peerId: string, sequence: number): void {
+    const lease = this.#peers.get(peerId);
+    if (lease === undefined) return;
+    lease.isSynced = true;
+    lease.received = Math.max(lease.received, sequence);
+  }
+
+  /** When the peer can no longer serve copies, nor join a flight that began while it could. */
+  servesUntil(peerId: string): number {
+    return (this.#peers.get(peerId)?.grantedUntilMs ?? never) + joinWindowMs;
+  }
+
+  /** Peers whose link is down, but who may still serve copies. */
+  departedHolders(nowMs: number): readonly string[] {
+    const ids: string[] = [];
+    for (const [id, lease] of this.#peers) {
+      if (!lease.isLinked && lease.grantedUntilMs + joinWindowMs > nowMs) ids.push(id);
+    }
+    return ids;
+  }
+
+  /** Linked, but it has not answered a renewal for some time. */
+  isSilent(peerId: string, nowMs: number): boolean {
+    const askedAtMs = this.#peers.get(peerId)?.askedAtMs;
+    return askedAtMs !== undefined && nowMs - askedAtMs > silentMs;
+  }
+
+  /** Until when at least half of these peers' leases last; Infinity where there are none. */
+  ownsUntil(peerIds: readonly string[]): number {
+    if (peerIds.length === 0) return Number.POSITIVE_INFINITY;
+    const ends = peerIds.map((id) => this.#liveUntil(id)).sort((a, b) => b - a);
+    return ends[Math.ceil(ends.length / 2) - 1]!;
+  }
+
+  #liveUntil(peerId: string): number {
+    const lease = this.#peers.get(peerId);
+    return lease?.isSynced === true ? lease.untilMs : never;
+  }
+
+  #lapse(lease: PeerLease): void {
+    if (!this.#repairFirst) return;
+    lease.isSynced = false;
+    lease.untilMs = never;
+    lease.generation++;
+  }
+
+  #forget(nowMs: number): void {
+    let departed = 0;
+    for (const [id, lease] of [...this.#peers].reverse()) {
+      if (lease.isLinked) continue;
+      departed++;
+      if (departed > departedMax || nowMs - lease.departedAtMs > departedMs) this.#peers.delete(id);
+    }
+  }
+}
+
+/** Monotonic time stands still while a machine sleeps, and the wall clock does not. */
+export const hasJumped = ({ nowMs, wallMs }: LeaseTimes, offsetMs: number): boolean =>
+  Math.abs(wallMs - nowMs - offsetMs) > jumpMs;

@@ -1,0 +1,125 @@
+import type { Cancel, Wait } from '../ports/clock.js';
+import type { NodeInfo } from '../ports/membership.js';
+import type { PeerNetwork, PeerRequest } from '../ports/peers.js';
+import type { PathDeps } from './reads.js';
+
+type Deps = Pick<PathDeps, 'clock' | 'peers' | 'leases' | 'guards'>;
+
+/** A write waits for peers at most this much longer than its own time allows, when nobody waits for it: see `tell`. */
+const untoldMs = 10_000;
+
+/**
+ * Tells every peer of a write and finds out who knows. A peer is done when it has applied the change, or when it can no
+ * longer serve anything older: its lease has lapsed, which a frozen or unreachable peer's does within two seconds.
+ */
+export class Confirmations {
+  readonly #deps: Deps;
+  /** Names of peers, by id, also of those whose link is down: a result names them. */
+  readonly #names = new Map<string, string>();
+
+  constructor(deps: Deps) {
+    this.#deps = deps;
+  }
+
+  onLinkUp({ id, name }: NodeInfo): void {
+    this.#names.set(id, name);
+    // Of those that may still serve; the rest were forgotten long before.
+    if (this.#names.size > namesMax) this.#names.delete(this.#names.keys().next().value!);
+  }
+
+  /**
+   * Sends each peer its request at once. Resolves with the names of those that did not apply it, sorted, once none of
+   * them can serve anything older, or at the deadline.
+   */
+  told(requestFor: (peer: NodeInfo, sequence: number) => PeerRequest, wait: Wait): Promise<readonly string[]> {
+    const { peers, clock, leases } = this.#deps;
+    const startedMs = clock.nowMs();
+    const linked = peers.linked();
+    const departed = leases.leases.departedHolders(startedMs);
+    if (linked.length === 0 && departed.length === 0) return Promise.resolve(none);
+    // Not the caller's signal: once applied, a change is told to all, whether or not the caller still waits. And not its
+    // time: a peer that is told late is better than one that finds a gap.
+    const sending: Wait = { deadlineMs: Math.max(wait.deadlineMs, startedMs + untoldMs) };
+    return new Promise((resolve) => {
+      const round = new Round(this.#deps, wait.deadlineMs, startedMs, (ids) => resolve(this.#namesOf(ids)));
+      for (const id of departed) round.add(id);
+      for (const peer of linked) round.add(peer.id);
+      for (const peer of linked) {
+        const request = requestFor(peer, leases.leases.nextSequence(peer.id));
+        peers.call(peer.id, request, sending).then(
+          () => round.applied(peer.id),
+          () => leases.leases.undelivered(peer.id),
+        );
+      }
+      round.begin();
+    });
+  }
+
+  #namesOf(ids: Iterable<string>): readonly string[] {
+    return [...ids].map((id) => this.#names.get(id) ?? id).sort();
+  }
+}
+
+const namesMax = 4096;
+const none: readonly string[] = Object.freeze([]);
+
+/** One write's wait. */
+class Round {
+  readonly #pending = new Set<string>();
+  readonly #unreached: string[] = [];
+  #cancel: Cancel | undefined;
+  #isOver = false;
+
+  constructor(
+    private readonly deps: Pick<Deps, 'clock' | 'leases' | 'guards'>,
+    private readonly deadlineMs: number,
+    private readonly startedMs: number,
+    private readonly done: (unreached: Iterable<string>) => void,
+  ) {}
+
+  add(id: string): void {
+    this.#pending.add(id);
+  }
+
+  applied(id: string): void {
+    if (this.#pending.delete(id) && this.#pending.size === 0) this.#end();
+  }
+
+  begin(): void {
+    if (!this.deps.guards['peer-acks']) this.#pending.clear();
+    if (this.#pending.size === 0) this.#end();
+    else this.#wake();
+  }
+
+  /** Looks at leases when the first of those that are waited for would lapse, and at the deadline. */
+  #wake(): void {
+    const { clock, leases, guards } = this.deps;
+    const nowMs = clock.nowMs();
+    let nextMs = this.deadlineMs;
+    for (const id of this.#pending) {
+      const lapsesMs = guards['lease-wait'] ? leases.leases.servesUntil(id) : this.startedMs;
+      // One that holds no lease gets the time of a message: it may be told as well as not.
+      const dueMs = Math.max(lapsesMs, this.startedMs + graceMs);
+      if (dueMs > nowMs) {
+        nextMs = Math.min(nextMs, dueMs);
+        continue;
+      }
+      this.#pending.delete(id);
+      // It was told of all writes, this one included, when its link came up again.
+      if (!leases.leases.toldSince(id, this.startedMs)) this.#unreached.push(id);
+    }
+    if (this.#pending.size === 0 || nowMs >= this.deadlineMs) return this.#end();
+    this.#cancel = clock.after(nextMs - nowMs, () => this.#wake());
+  }
+
+  #end(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#cancel?.();
+    this.done([...this.#unreached, ...this.#pending]);
+    this.#pending.clear();
+  }
+}
+
+/** What a write waits for a peer without a lease: it is linked, so it is likely to answer. */
+const graceMs = 250;

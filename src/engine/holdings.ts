@@ -1,0 +1,99 @@
+import { invalidArgument } from '../base/errors.js';
+import { embargoMs } from '../coherence/leases.js';
+import { digestsBytes, differingSlots, SlotDigests } from '../coherence/digests.js';
+import type { Wait } from '../ports/clock.js';
+import type { NodeInfo } from '../ports/membership.js';
+import type { PeerReply, PeerRequest } from '../ports/peers.js';
+import type { Keyspace } from './keyspace.js';
+import { type Known, knownReply } from './known-reply.js';
+import type { PathDeps } from './reads.js';
+
+type Request<Kind extends PeerRequest['do']> = Extract<PeerRequest, { do: Kind }>;
+
+/**
+ * What a node holds of keys that are others': replicas, and entries whose key has moved to another node. Answers what the
+ * others ask about them.
+ */
+export class Holdings {
+  readonly #deps: PathDeps;
+
+  constructor(deps: PathDeps) {
+    this.#deps = deps;
+  }
+
+  /**
+   * A node has become the owner of a key that was this node's. The entry goes with the answer: what the new owner knows of
+   * the key later is newer, and asked again, this node must not tell what is old by then. A load under way is waited for.
+   */
+  recall(space: Keyspace, { key }: Request<'recall'>, wait: Wait): PeerReply | Promise<PeerReply> {
+    const loading = space.loads.waitRunning(key, wait);
+    if (loading === undefined) return this.#recalled(space, key);
+    return loading.then(
+      (answer) => this.#recalled(space, key, answer),
+      () => nothing,
+    );
+  }
+
+  /** A peer says what it holds of a key: its replica is wanted here, or this node owns the key now. */
+  hold(space: Keyspace, request: Request<'hold'>, from: NodeInfo): PeerReply {
+    const { topology, guards, clock, leases } = this.#deps;
+    const { key, value, version, lifeMs, wasPut, sourceVersion, floor, sequence } = request;
+    const { hash, owner, mine } = topology.place(key);
+    const slot = space.slots.slotOf(hash);
+    const nowMs = clock.nowMs();
+    // What this node knew before the write that the request tells of.
+    const knewLess = floor >= space.slots.floor(slot);
+    if (sequence > 0) {
+      leases.leases.invalidated(from.id, sequence);
+      space.counts.invalidations++;
+      space.slots.touch(slot, version);
+      if (guards.embargo && owner.id !== from.id) space.slots.embargo(slot, nowMs + embargoMs);
+      const entry = space.store.peek(key);
+      if (entry !== undefined && entry.version < version) space.store.delete(key, 'invalidated');
+    }
+    if (!mine && owner.id !== from.id) return sequence > 0 ? applied : { is: 'not-owner', owner: owner.id };
+    // An owner tells its replicas of its writes in their order; anything else must know of all that is known here.
+    const inOrder = !mine && sequence > 0 && !space.slots.isEmbargoed(slot, nowMs);
+    if (!inOrder && !knewLess) return sequence > 0 ? applied : nothing;
+    if (lifeMs <= 0 || (mine && !leases.owns())) return nothing;
+    const expiresAtMs = nowMs + lifeMs;
+    space.counts.held++;
+    const held = { key, value, version, expiresAtMs, keepUntilMs: expiresAtMs, wasPut, sourceVersion };
+    space.store.put(mine ? { ...held, owner: '' } : { ...held, owner: from.id, isHeld: true });
+    return applied;
+  }
+
+  /** Is the copy of this version what the owner would answer? What the owner does not hold it cannot tell. */
+  check(space: Keyspace, { key, version }: Request<'check'>): PeerReply {
+    const { mine, owner } = this.#deps.topology.place(key);
+    if (!mine) return { is: 'not-owner', owner: owner.id };
+    const entry = space.store.peek(key);
+    return entry?.owner === '' ? { is: 'checked', current: entry.version <= version } : nothing;
+  }
+
+  /** An owner compares the replicas held here with what it holds itself. */
+  compare(space: Keyspace, { digests }: Request<'compare'>, from: NodeInfo): PeerReply {
+    const { topology } = this.#deps;
+    const mine = new SlotDigests();
+    space.store.forEach(({ key, owner, isHeld, version }) => {
+      if (isHeld && owner === from.id) mine.add(topology.hash(key), version);
+    });
+    if (digests.byteLength !== digestsBytes) throw invalidArgument(`${digests.byteLength} bytes are no digests of slots`);
+    return { is: 'differ', slots: differingSlots(mine, digests) };
+  }
+
+  #recalled(space: Keyspace, key: string, loaded?: Known): PeerReply {
+    const { topology, clock } = this.#deps;
+    const { hash, mine } = topology.place(key);
+    // Here it is still this node's: it answers as the owner, and keeps what it has.
+    const entry = space.fresh(key);
+    const held = entry !== undefined && (entry.owner === '' || entry.isHeld) ? entry : undefined;
+    const known = held ?? loaded;
+    if (known === undefined) return nothing;
+    if (held !== undefined && !mine) space.store.delete(key, 'demoted');
+    return knownReply(known, 'hit', space.slots.floor(space.slots.slotOf(hash)), clock.nowMs());
+  }
+}
+
+const applied: PeerReply = { is: 'applied' };
+const nothing: PeerReply = { is: 'nothing' };

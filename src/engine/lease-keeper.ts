@@ -1,0 +1,150 @@
+import type { Guards } from '../coherence/guards.js';
+import { hasJumped, type LeaseTimes, Leases, leaseMs, renewMs } from '../coherence/leases.js';
+import type { Cancel, Clock } from '../ports/clock.js';
+import type { LinkEvent, PeerNetwork } from '../ports/peers.js';
+
+/** A timer may be this late on a busy machine without that meaning anything. */
+const lateMs = 250;
+
+export interface LeaseKeeperDeps {
+  readonly clock: Clock;
+  readonly peers: PeerNetwork;
+  readonly guards: Guards;
+  /** Ids of the other nodes that own keys now. */
+  readonly others: () => readonly string[];
+  /** Tells a peer all floors, the sequence of the last invalidation behind them. */
+  readonly tellFloors: (peerId: string) => void;
+  /** A peer gives no sign of life any more, or gives one again. */
+  readonly silenceChanged: (peerId: string, isSilent: boolean) => void;
+}
+
+/** Carries out what `Leases` decides: asks every linked peer for its lease twice a second, and answers those who ask. */
+export class LeaseKeeper {
+  readonly leases: Leases;
+  readonly #deps: LeaseKeeperDeps;
+  readonly #silent = new Set<string>();
+  #cancel: Cancel | undefined;
+  #ownsUntilMs = Number.POSITIVE_INFINITY;
+  /** Wall minus monotonic time when the latest lease was asked for. */
+  #offsetMs = 0;
+  /** Counts the times this node had lost touch with the others. */
+  #ownGeneration = 0;
+  /** Renewals answered, and those that failed. */
+  readonly counts = { renewed: 0, failed: 0, lostTouch: 0 };
+
+  constructor(deps: LeaseKeeperDeps) {
+    this.#deps = deps;
+    this.leases = new Leases(deps.guards['repair-first']);
+  }
+
+  start(): void {
+    this.#arm();
+  }
+
+  stop(): void {
+    this.#cancel?.();
+    this.#cancel = undefined;
+  }
+
+  onLink(event: LinkEvent): void {
+    const { id } = event.peer;
+    if (event.is === 'up') {
+      this.leases.linkUp(id);
+      this.#deps.tellFloors(id);
+      this.#renew(id);
+    } else {
+      this.leases.linkDown(id, this.#deps.clock.nowMs());
+      this.#silent.delete(id);
+    }
+    this.weigh();
+  }
+
+  /** The copies of this owner's entries may be served. */
+  holds(ownerId: string): boolean {
+    return !this.#deps.guards.lease || this.leases.holds(ownerId, this.#now());
+  }
+
+  /** This node may answer for its keys from memory, and write. The hot path. */
+  owns(): boolean {
+    if (this.#ownsUntilMs === Number.POSITIVE_INFINITY) return true;
+    const now = this.#now();
+    return now.nowMs < this.#ownsUntilMs && !hasJumped(now, this.#offsetMs);
+  }
+
+  /** Changes whenever this node had lost touch in between. */
+  get ownGeneration(): number {
+    return this.#ownGeneration;
+  }
+
+  isSilent(peerId: string): boolean {
+    return this.#silent.has(peerId);
+  }
+
+  /** A peer asks for a lease; the sequence of the last invalidation sent to it. */
+  grant(peerId: string, resync: boolean): number {
+    if (resync) this.#deps.tellFloors(peerId);
+    return this.leases.grant(peerId, this.#deps.clock.nowMs());
+  }
+
+  /** Members, links or leases have changed. */
+  weigh(): void {
+    const before = this.#ownsUntilMs;
+    const nowMs = this.#deps.clock.nowMs();
+    this.#ownsUntilMs = this.#deps.guards['owner-lease']
+      ? this.leases.ownsUntil(this.#deps.others())
+      : Number.POSITIVE_INFINITY;
+    if (before > nowMs || this.#ownsUntilMs <= nowMs) return;
+    this.#ownGeneration++;
+    this.counts.lostTouch++;
+  }
+
+  #now(): LeaseTimes {
+    const { clock } = this.#deps;
+    return { nowMs: clock.nowMs(), wallMs: clock.wallMs() };
+  }
+
+  #arm(): void {
+    const { clock, peers } = this.#deps;
+    const dueMs = clock.nowMs() + renewMs;
+    const tick = (): void => {
+      // After a time in which this process did not run, answers to it wait to be read: nobody else was silent.
+      const overslept = clock.nowMs() - dueMs > lateMs;
+      this.#arm();
+      for (const { id } of peers.linked()) {
+        this.#renew(id);
+        if (!overslept) this.#listen(id);
+      }
+    };
+    this.#cancel = clock.after(renewMs, tick, { background: true });
+  }
+
+  #renew(peerId: string): void {
+    const sentAt = this.#now();
+    const asked = this.leases.asking(peerId, sentAt.nowMs);
+    if (asked === undefined) return;
+    const { resync } = asked;
+    const wait = { deadlineMs: sentAt.nowMs + leaseMs };
+    this.#deps.peers.call(peerId, { do: 'renew', resync }, wait).then(
+      (reply) => this.#renewed(peerId, sentAt, resync, reply.is === 'lease' ? reply.sent : undefined),
+      () => this.#renewed(peerId, sentAt, resync, undefined),
+    );
+  }
+
+  #renewed(peerId: string, sentAt: LeaseTimes, resync: boolean, sent: number | undefined): void {
+    if (sent === undefined) this.counts.failed++;
+    else this.counts.renewed++;
+    const nowMs = this.#deps.clock.nowMs();
+    this.leases.answered(peerId, sentAt, sent, nowMs);
+    this.#offsetMs = sentAt.wallMs - sentAt.nowMs;
+    this.weigh();
+    if (sent !== undefined && this.#silent.delete(peerId)) this.#deps.silenceChanged(peerId, false);
+    // What was missed is asked for at once, and so is a lease whose answer took too long.
+    if (sent !== undefined && !resync && !this.leases.holds(peerId, this.#now())) this.#deps.clock.soon(() => this.#renew(peerId));
+  }
+
+  #listen(peerId: string): void {
+    if (this.#silent.has(peerId) || !this.leases.isSilent(peerId, this.#deps.clock.nowMs())) return;
+    this.#silent.add(peerId);
+    this.#deps.silenceChanged(peerId, true);
+  }
+}

@@ -1,0 +1,180 @@
+import type { Guards } from '../coherence/guards.js';
+import type { HybridClock } from '../coherence/hybrid-clock.js';
+import type { DrainResult } from '../ports/cache.js';
+import type { Clock, Wait } from '../ports/clock.js';
+import type { Hasher } from '../ports/hasher.js';
+import type { Log } from '../ports/log.js';
+import type { Membership, NodeInfo } from '../ports/membership.js';
+import type { LinkEvent, PeerNetwork } from '../ports/peers.js';
+import type { Random } from '../ports/random.js';
+import { Confirmations } from './confirmations.js';
+import { Handover } from './handover.js';
+import { Holdings } from './holdings.js';
+import type { Inflight } from './inflight.js';
+import type { Keyspaces } from './keyspaces.js';
+import { LeaseKeeper } from './lease-keeper.js';
+import type { ResolvedOptions } from './options.js';
+import { PeerRequests } from './peer-requests.js';
+import { type PathDeps, Reads } from './reads.js';
+import { Repair } from './repair.js';
+import { Replicas } from './replicas.js';
+import { Sampler } from './sampler.js';
+import { handoffMs, Topology } from './topology.js';
+import { Writes } from './writes.js';
+
+export interface PeeringDeps {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly hasher: Hasher;
+  readonly membership: Membership;
+  readonly peers: PeerNetwork;
+  readonly hybrid: HybridClock;
+  readonly guards: Guards;
+  readonly self: () => NodeInfo;
+  readonly spaces: Keyspaces;
+  /** What peers have asked and wait for. */
+  readonly served: Inflight;
+  readonly serving: () => boolean;
+  readonly dropKeyspace: (name: string) => void;
+}
+
+/** A held entry of a node that crashed is good while this node held its lease so shortly before; see `Leases`. */
+const takeoverMs = 15_000;
+
+/**
+ * One node's part in the cluster: the ring, the leases, what is said when links come and go, and the paths of reads and
+ * writes that build on them.
+ */
+export class Peering {
+  readonly topology: Topology;
+  readonly leases: LeaseKeeper;
+  readonly reads: Reads;
+  readonly writes: Writes;
+  readonly #deps: PeeringDeps;
+  readonly #repair: Repair;
+  readonly #confirmations: Confirmations;
+  readonly #replicas: Replicas;
+  readonly #handover: Handover;
+  readonly #sampler: Sampler;
+  #releaseAtMs = Number.POSITIVE_INFINITY;
+
+  constructor(deps: PeeringDeps, options: ResolvedOptions) {
+    this.#deps = deps;
+    const { clock, peers, spaces, hybrid, guards, self } = deps;
+    this.topology = new Topology({
+      ...deps,
+      virtualNodes: options.virtualNodes,
+      replicas: options.replicas,
+      isSilent: (id) => this.leases.isSilent(id),
+      moved: () => this.#moved(),
+    });
+    this.leases = new LeaseKeeper({
+      clock,
+      peers,
+      guards,
+      others: () => this.topology.otherOwners(),
+      tellFloors: (peerId) => this.#repair.tell(peerId, spaces.values()),
+      silenceChanged: (peerId, isSilent) => this.#silenceChanged(peerId, isSilent),
+    });
+    const path: PathDeps = {
+      clock,
+      hybrid,
+      peers,
+      topology: this.topology,
+      leases: this.leases,
+      guards,
+      self,
+      passthroughOnSplit: options.onSplit === 'passthrough',
+    };
+    this.#repair = new Repair(path);
+    this.#confirmations = new Confirmations(path);
+    this.#replicas = new Replicas(path, () => spaces.values());
+    this.#handover = new Handover(path);
+    this.#sampler = new Sampler(
+      path,
+      deps.random.fork('sampler'),
+      () => spaces.values(),
+      (space, key) => deps.log.write('warn', `a copy of '${key}' in keyspace '${space.name}' was not current; dropped`),
+    );
+    this.reads = new Reads(path, (space, key, hash, answer) => this.#replicas.tell(space, key, hash, answer));
+    this.writes = new Writes(path, this.#confirmations);
+    const requests = new PeerRequests({
+      clock,
+      reads: this.reads,
+      writes: this.writes,
+      repair: this.#repair,
+      leases: this.leases,
+      holdings: new Holdings(path),
+      topology: this.topology,
+      limits: options.limits,
+      self,
+      served: deps.served,
+      serving: deps.serving,
+      keyspace: (name) => spaces.get(name),
+      dropKeyspace: deps.dropKeyspace,
+    });
+    peers.serve((from, request, wait) => requests.handle(from, request, wait));
+  }
+
+  /** Leases are asked for from the first link on, before this node serves. */
+  start(): void {
+    this.leases.start();
+    this.#replicas.start();
+    this.#sampler.start();
+  }
+
+  stop(): void {
+    this.leases.stop();
+    this.#replicas.stop();
+    this.#sampler.stop();
+  }
+
+  onLink(event: LinkEvent): void {
+    const { spaces } = this.#deps;
+    const { id } = event.peer;
+    if (event.is === 'up') {
+      if (this.leases.leases.knows(id)) this.#repair.reconnected(spaces.values());
+      this.#confirmations.onLinkUp(event.peer);
+    } else {
+      spaces.linkLost(id);
+    }
+    this.leases.onLink(event);
+    this.changed();
+  }
+
+  /** Members or links have changed: keys may have, and are looked through once for all that changes in this turn. */
+  changed(): void {
+    this.topology.changed();
+    this.#deps.clock.soon(() => this.topology.settle());
+  }
+
+  /** Called once a second or so: gives up what was held for new owners when they have had their time. */
+  tidy(): void {
+    if (this.#deps.clock.nowMs() < this.#releaseAtMs) return;
+    this.#releaseAtMs = Number.POSITIVE_INFINITY;
+    this.#deps.spaces.release(this.topology, this.#deps.self().id);
+  }
+
+  /** Takes this node out of the ring and hands what it holds to the owners to come. Never rejects. */
+  drain(wait: Wait): Promise<DrainResult> {
+    this.#deps.membership.drain();
+    this.topology.changed();
+    this.topology.settle();
+    return this.#handover.push(this.#deps.spaces.values(), wait);
+  }
+
+  #moved(): void {
+    const { spaces, clock } = this.#deps;
+    const nowMs = clock.nowMs();
+    this.leases.weigh();
+    spaces.reassign(this.topology, (ownerId) => nowMs - this.leases.leases.until(ownerId) < takeoverMs);
+    this.#releaseAtMs = nowMs + handoffMs;
+    this.#replicas.moved();
+  }
+
+  #silenceChanged(peerId: string, isSilent: boolean): void {
+    if (isSilent) this.#deps.peers.giveUp(peerId);
+    this.changed();
+  }
+}

@@ -1,0 +1,154 @@
+import { hasSlot, SlotDigests } from '../coherence/digests.js';
+import type { Cancel } from '../ports/clock.js';
+import type { PeerRequest } from '../ports/peers.js';
+import type { Entry } from '../store/entry.js';
+import type { Keyspace } from './keyspace.js';
+import { type Known, remainingLifeMs } from './known-reply.js';
+import type { PathDeps } from './reads.js';
+
+/** How often an owner compares what its replicas hold with what it holds itself, and how soon after the ring changed. */
+const everyMs = 30_000;
+const afterChangeMs = 1000;
+/** Entries told to one replica in one round, and how many at a time; the rest waits for the next round. */
+const perRoundMax = 10_000;
+const atOnce = 64;
+const toldWithinMs = 5000;
+
+export type ReplicaDeps = Pick<PathDeps, 'clock' | 'peers' | 'topology' | 'self'>;
+
+export const holdRequest = (
+  space: Keyspace,
+  key: string,
+  { value, version, expiresAtMs, wasPut, sourceVersion }: Known,
+  floor: number,
+  nowMs: number,
+): Extract<PeerRequest, { do: 'hold' }> => ({
+  do: 'hold',
+  keyspace: space.name,
+  key,
+  value,
+  version,
+  lifeMs: remainingLifeMs(expiresAtMs, nowMs),
+  wasPut,
+  sourceVersion,
+  floor,
+  sequence: 0,
+});
+
+/**
+ * Keeps the replicas of what this node owns. Puts carry the value to them as they are made (see Writes); what was loaded
+ * or taken over is told behind the answer; and twice a minute digests are compared, so that what a message lost, a new
+ * successor on the ring or an eviction left out is made good.
+ */
+export class Replicas {
+  readonly #deps: ReplicaDeps;
+  readonly #spaces: () => Iterable<Keyspace>;
+  #cancel: Cancel | undefined;
+  #isSyncing = false;
+
+  constructor(deps: ReplicaDeps, spaces: () => Iterable<Keyspace>) {
+    this.#deps = deps;
+    this.#spaces = spaces;
+  }
+
+  /** Tells the replicas of an entry that was loaded or taken over. Nobody waits for it. */
+  tell(space: Keyspace, key: string, hash: number, known: Known): void {
+    const { topology, peers, clock } = this.#deps;
+    const replicas = topology.replicasOf(hash);
+    if (replicas.length === 0) return;
+    const nowMs = clock.nowMs();
+    const request = holdRequest(space, key, known, space.slots.floor(space.slots.slotOf(hash)), nowMs);
+    for (const { id } of replicas) {
+      // What does not arrive is found by the next comparison.
+      peers.call(id, request, { deadlineMs: nowMs + toldWithinMs }).catch(() => {});
+    }
+  }
+
+  start(): void {
+    this.#arm(everyMs);
+  }
+
+  stop(): void {
+    this.#cancel?.();
+    this.#cancel = undefined;
+  }
+
+  /** The ring has changed: there are new successors. */
+  moved(): void {
+    if (this.#cancel === undefined) return;
+    this.#cancel();
+    this.#arm(afterChangeMs);
+  }
+
+  #arm(delayMs: number): void {
+    this.#cancel = this.#deps.clock.after(
+      delayMs,
+      () => {
+        this.#arm(everyMs);
+        if (this.#isSyncing) return;
+        this.#isSyncing = true;
+        this.#sync().then(
+          () => {
+            this.#isSyncing = false;
+          },
+          () => {
+            this.#isSyncing = false;
+          },
+        );
+      },
+      { background: true },
+    );
+  }
+
+  async #sync(): Promise<void> {
+    for (const space of this.#spaces()) {
+      const digests = this.#digests(space);
+      for (const [peerId, own] of digests) await this.#compare(space, peerId, own);
+    }
+  }
+
+  /** Of what this node owns, by the id of whoever keeps a replica. */
+  #digests(space: Keyspace): ReadonlyMap<string, SlotDigests> {
+    const { topology } = this.#deps;
+    const digests = new Map<string, SlotDigests>();
+    space.store.forEach(({ key, owner, version }) => {
+      if (owner !== '') return;
+      const hash = topology.hash(key);
+      for (const { id } of topology.replicasOf(hash)) {
+        let own = digests.get(id);
+        if (own === undefined) {
+          own = new SlotDigests();
+          digests.set(id, own);
+        }
+        own.add(hash, version);
+      }
+    });
+    return digests;
+  }
+
+  async #compare(space: Keyspace, peerId: string, own: SlotDigests): Promise<void> {
+    const { peers, clock, topology } = this.#deps;
+    const wait = () => ({ deadlineMs: clock.nowMs() + toldWithinMs });
+    const request = { do: 'compare', keyspace: space.name, digests: own.bytes() } as const;
+    const reply = await peers.call(peerId, request, wait()).catch(() => undefined);
+    if (reply?.is !== 'differ') return;
+    const missing: { readonly entry: Entry; readonly hash: number }[] = [];
+    space.store.forEach((entry) => {
+      if (entry.owner !== '' || missing.length >= perRoundMax) return;
+      const hash = topology.hash(entry.key);
+      if (!hasSlot(reply.slots, space.slots.slotOf(hash))) return;
+      if (topology.replicasOf(hash).some(({ id }) => id === peerId)) missing.push({ entry, hash });
+    });
+    for (let at = 0; at < missing.length; at += atOnce) {
+      const nowMs = clock.nowMs();
+      const told = missing.slice(at, at + atOnce).map(({ entry, hash }) => {
+        // It may have been replaced while others were told.
+        if (space.store.peek(entry.key) !== entry) return undefined;
+        const floor = space.slots.floor(space.slots.slotOf(hash));
+        return peers.call(peerId, holdRequest(space, entry.key, entry, floor, nowMs), wait());
+      });
+      const outcomes = await Promise.allSettled(told);
+      if (outcomes.some(({ status }) => status === 'rejected')) return;
+    }
+  }
+}
