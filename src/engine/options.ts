@@ -27,10 +27,19 @@ export interface KeyspaceOptions {
   readonly maxQueuedLoads?: number | undefined;
 }
 
+export type OnSplit = 'serve' | 'passthrough';
+
 export interface CoreOptions {
   readonly keyspaces: readonly KeyspaceOptions[];
   /** Points of each node on the ring. Default 512. Must be the same on all nodes. */
   readonly virtualNodes?: number | undefined;
+  /** Nodes that keep each entry, 1 to 16: with 2, what was put survives the crash of one. Default 1. The same on all nodes. */
+  readonly replicas?: number | undefined;
+  /**
+   * What a node does that lost sight of half of the cluster or more: `serve` goes on with whom it sees; `passthrough`
+   * reads the data source, keeps nothing and refuses writes. Default `serve`.
+   */
+  readonly onSplit?: OnSplit | undefined;
   readonly timeouts?: { readonly read?: Duration | undefined; readonly write?: Duration | undefined } | undefined;
   readonly limits?:
     | {
@@ -74,6 +83,8 @@ export interface EngineLimits {
 export interface ResolvedOptions {
   readonly keyspaces: readonly ResolvedKeyspace[];
   readonly virtualNodes: number;
+  readonly replicas: number;
+  readonly onSplit: OnSplit;
   readonly limits: EngineLimits;
 }
 
@@ -166,7 +177,12 @@ export function checkOptions(
     };
   });
   const virtualNodes = check.count(['virtualNodes'], options.virtualNodes, 512, 1, 4096);
-  return { resolved: { keyspaces, virtualNodes, limits }, problems: check.problems };
+  const replicas = check.count(['replicas'], options.replicas, 1, 1, 16);
+  const onSplit = options.onSplit ?? 'serve';
+  if (onSplit !== 'serve' && onSplit !== 'passthrough') {
+    check.problem(['onSplit'], `is ${show(onSplit)}, must be one of: serve, passthrough`);
+  }
+  return { resolved: { keyspaces, virtualNodes, replicas, onSplit, limits }, problems: check.problems };
 }
 
 /** Throws INVALID_ARGUMENT naming every problem. */

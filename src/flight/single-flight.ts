@@ -25,6 +25,7 @@ class Flight<T> {
   constructor(
     readonly key: string,
     readonly guard: number,
+    readonly beganMs: number,
   ) {}
 
   add(waiter: Waiter<T>): void {
@@ -102,25 +103,33 @@ export class SingleFlight<T> {
   }
 
   /**
-   * Waits for the key's run, beginning it where there is none with this guard. Rejects with TIMEOUT or ABORTED for this
-   * waiter alone, with what the run threw for all of them.
+   * Waits for the key's run, beginning it where there is none with this guard that began at `sinceMs` or later. Rejects
+   * with TIMEOUT or ABORTED for this waiter alone, with what the run threw for all of them.
    */
-  wait(key: string, guard: number, wait: Wait, run: Run<T>): Promise<T> {
+  wait(key: string, guard: number, wait: Wait, run: Run<T>, sinceMs = Number.NEGATIVE_INFINITY): Promise<T> {
     if (wait.signal?.aborted === true) return Promise.reject(aborted(`waiting for '${key}'`, wait.signal.reason));
     let flight = this.#flights.get(key);
-    if (flight !== undefined && flight.guard === guard) {
+    if (flight !== undefined && flight.guard === guard && flight.beganMs >= sinceMs) {
       this.#joined++;
       return this.#board(flight, wait);
     }
     if (this.#running >= this.#limit) return Promise.reject(this.#overloaded(this.#limit));
     if (flight !== undefined) this.#displaced.add(flight);
-    flight = new Flight(key, guard);
+    flight = new Flight(key, guard, this.#clock.nowMs());
     this.#flights.set(key, flight);
     this.#started++;
     this.#running++;
     const boarded = this.#board(flight, wait);
     this.#fly(flight, run);
     return boarded;
+  }
+
+  /** Waits for the key's latest run, whatever its guard; undefined where there is none. */
+  waitRunning(key: string, wait: Wait): Promise<T> | undefined {
+    const flight = this.#flights.get(key);
+    if (flight === undefined) return undefined;
+    this.#joined++;
+    return this.#board(flight, wait);
   }
 
   /** True when a run of this key with this guard is under way. */

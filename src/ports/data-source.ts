@@ -4,6 +4,8 @@ export interface Loaded {
   /** Remaining time to live in milliseconds; 0 serves the value without keeping it. Beats `expiresAt`. */
   readonly ttlMs?: number | undefined;
   readonly expiresAt?: Date | undefined;
+  /** The source's own version of the value: what bears a lower one never takes the place of what bears a higher one. */
+  readonly version?: number | undefined;
 }
 
 /** A string counts as its UTF-8 bytes; `null` says that the source has no such key, which is an answer and no failure. */

@@ -152,7 +152,10 @@ export interface PeerNetwork {
    * peer, refused before it was sent). A 'refused' answer is turned into a DistcacheError that names the node.
    */
   call(peerId: string, request: PeerRequest, wait: Wait): Promise<Exclude<PeerReply, { is: 'refused' }>>;
-  /** Fails the gets that wait for this peer's answer with PEER_UNREACHABLE, although its link stands: it gives no sign of life. */
+  /**
+   * Fails the reads and writes that wait for this peer's answer with PEER_UNREACHABLE, although its link stands: it gives
+   * no sign of life. They may be carried out.
+   */
   giveUp(peerId: string): void;
   /** Says goodbye on every link and closes them; pending calls fail. Idempotent. */
   close(): Promise<void>;

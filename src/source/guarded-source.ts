@@ -12,6 +12,8 @@ export type SourceAnswer =
       readonly value: Uint8Array;
       /** The source's own word on how long it stays good; undefined: none. 0: not to be kept. */
       readonly ttlMs: number | undefined;
+      /** The source's own; undefined: none. */
+      readonly sourceVersion: number | undefined;
     }
   | { readonly is: 'absent' };
 
@@ -144,7 +146,7 @@ export class GuardedSource {
           `allows ${this.#limits.maxValueBytes}`,
       );
     }
-    return { is: 'value', value, ttlMs: this.#ttl(loaded) };
+    return { is: 'value', value, ttlMs: this.#ttl(loaded), sourceVersion: this.#version(loaded) };
   }
 
   /** Databases and JSON say `null` where they know of no expiry. */
@@ -162,6 +164,17 @@ export class GuardedSource {
       );
     }
     return Math.max(0, given);
+  }
+
+  #version({ version }: Loaded): number | undefined {
+    const given: unknown = version ?? undefined;
+    if (given === undefined) return undefined;
+    if (typeof given === 'number' && Number.isFinite(given) && given >= 0) return given;
+    throw new DistcacheError(
+      'DATA_SOURCE_FAILED',
+      `the data source of keyspace '${this.#keyspace}' returned a version that cannot be used; version must be a finite ` +
+        'number, 0 or above, that grows with every change of the key',
+    );
   }
 
   /** Our own codes pass (a nested get that found its own source limited, say); anything else is the source's failure. */

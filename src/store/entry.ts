@@ -12,14 +12,25 @@ export interface Entry {
   readonly keepUntilMs: number;
   /** Written by `put`, not loaded from the data source. */
   readonly wasPut: boolean;
-  /** '' when this node owns the key; else the id of the owner that it was copied from: a hot copy. */
+  /** The data source's own version of the value; undefined: it gives none. */
+  readonly sourceVersion: number | undefined;
+  /** '' when this node owns the key; else the id of the owner: a hot copy, or an entry held for it. */
   readonly owner: string;
+  /**
+   * Kept for its owner, not copied from it: a replica, or an entry whose key moved to another node that may still ask for
+   * it. Takes room beside the entries that this node owns.
+   */
+  readonly isHeld: boolean;
   /** What it is accounted with: key, value and overhead. */
   readonly bytes: number;
 }
 
 /** An entry as it is handed in. `keepUntilMs` defaults to `expiresAtMs` and may not lie before it. */
-export type NewEntry = Omit<Entry, 'bytes' | 'keepUntilMs'> & { readonly keepUntilMs?: number };
+export type NewEntry = Omit<Entry, 'bytes' | 'keepUntilMs' | 'isHeld' | 'sourceVersion'> & {
+  readonly keepUntilMs?: number;
+  readonly isHeld?: boolean;
+  readonly sourceVersion?: number | undefined;
+};
 
 /** The store's own class of entry: one shape, with the links of the expiry wheel inside, so that an entry is one object. */
 export class StoredEntry implements Entry, WheelNode<StoredEntry> {
@@ -34,7 +45,9 @@ export class StoredEntry implements Entry, WheelNode<StoredEntry> {
     readonly expiresAtMs: number,
     readonly keepUntilMs: number,
     readonly wasPut: boolean,
+    readonly sourceVersion: number | undefined,
     public owner: string,
+    public isHeld: boolean,
     readonly bytes: number,
   ) {}
 }

@@ -1,8 +1,8 @@
 /**
  * The entries of one keyspace on one node, bounded in bytes. Knows no network and no clock: the time is handed in.
  *
- * Idea. One budget, two parts: entries that this node owns, and hot copies of what others own, which may take
- * `hotShare` of it, so that copies of a few popular keys never push out what the cluster relies on this node for. Each
+ * Idea. One budget, two parts: entries that this node owns or holds for their owners (replicas, and what moved to another
+ * node that may still ask for it), and hot copies of what others own, which may take `hotShare` of it, so that copies of a few popular keys never push out what the cluster relies on this node for. Each
  * part has its own eviction index. A lookup asks the owned part first: a hit there, the common kind, costs one map lookup;
  * a hot copy and a miss cost a second one (6 ns and up), beside the call to a peer that the first saves and the second
  * pays anyway. A key is in one part at a time.
@@ -42,12 +42,13 @@ export interface StoreOptions {
  */
 export type PutOutcome = 'stored' | 'too-large' | 'older';
 
-/** Law: stored = ownedEntries + hotEntries + the sum of `removed`. Refused puts are `tooLarge` and `older`. */
+/** Law: stored = ownedEntries + heldEntries + hotEntries + the sum of `removed`. Held entries count in `ownedBytes`. Refused puts are `tooLarge` and `older`. */
 export interface StoreCounts {
   readonly stored: number;
   readonly tooLarge: number;
   readonly older: number;
   readonly ownedEntries: number;
+  readonly heldEntries: number;
   readonly hotEntries: number;
   readonly ownedBytes: number;
   readonly hotBytes: number;
@@ -68,6 +69,7 @@ export class Store {
   #maxBytes = 0;
   #hotShare = 0;
   #stored = 0;
+  #held = 0;
   #tooLarge = 0;
   #older = 0;
   readonly #removed = Object.fromEntries(removalReasons.map((reason) => [reason, 0])) as Record<RemovalReason, number>;
@@ -109,10 +111,12 @@ export class Store {
 
   /** Keeps a copy of the value, giving up others where it needs room. */
   put(given: NewEntry): PutOutcome {
-    const { key, value, version, expiresAtMs, keepUntilMs = expiresAtMs, wasPut, owner } = given;
+    const { key, value, version, expiresAtMs, keepUntilMs = expiresAtMs, wasPut, sourceVersion, owner } = given;
+    const isHeld = given.isHeld ?? false;
+    assert(!isHeld || owner !== '', 'a held entry without an owner');
     assert(keepUntilMs >= expiresAtMs, 'keepUntilMs lies before expiresAtMs, or one of them is NaN');
     assert(!Number.isNaN(version), 'version is NaN');
-    const part = this.#partOf(owner);
+    const part = this.#partOf(owner, isHeld);
     const bytes = entryBytes(key, value === null ? 0 : value.byteLength);
     if (bytes > part.limitBytes) {
       this.#tooLarge++;
@@ -124,13 +128,25 @@ export class Store {
       return 'older';
     }
     const kept = value === null ? null : copyBytes(value);
-    const entry = new StoredEntry(key, kept, version, expiresAtMs, keepUntilMs, wasPut, owner, bytes);
-    const oldPart = old === undefined ? undefined : this.#partOf(old.owner);
+    const entry = new StoredEntry(
+      key,
+      kept,
+      version,
+      expiresAtMs,
+      keepUntilMs,
+      wasPut,
+      sourceVersion,
+      owner,
+      isHeld,
+      bytes,
+    );
+    const oldPart = old === undefined ? undefined : this.#partOf(old.owner, old.isHeld);
     if (old !== undefined && oldPart !== part) oldPart!.index.delete(key);
     part.index.set(key, entry);
     part.bytes += bytes;
     this.#wheel.add(entry);
     this.#stored++;
+    if (isHeld) this.#held++;
     if (old !== undefined) this.#account(oldPart!, old, 'replaced');
     this.#shrinkTo(part, 'evicted');
     return 'stored';
@@ -175,38 +191,78 @@ export class Store {
   }
 
   /**
-   * After a change of the ring. Entries that this node no longer owns become hot copies of their new owners, the ones
-   * most worth keeping first, as long as there is room without pushing out other copies; the rest goes, and so do hot
-   * copies that this node now owns or whose owner changed.
+   * After a change of the ring. Own entries that moved are held for their new owners. Held entries of other keys are this
+   * node's own now, or held for whom they moved to, where `mayOwn` says that nothing of their former owner was missed;
+   * else they are dropped, as are hot copies whose owner changed.
    * @param ownerOf the id of a key's owner, '' for this node
    */
-  demote(ownerOf: (key: string) => string): { readonly moved: number; readonly dropped: number } {
-    const leaving: { readonly entry: StoredEntry; readonly owner: string }[] = [];
+  reassign(
+    ownerOf: (key: string) => string,
+    mayOwn: (entry: Entry) => boolean,
+  ): { readonly moved: number; readonly regained: number; readonly dropped: number } {
     const outdated: StoredEntry[] = [];
+    let moved = 0;
+    let regained = 0;
     this.#owned.index.forEach((entry) => {
       const owner = ownerOf(entry.key);
-      if (owner !== '') leaving.push({ entry, owner });
+      if (owner === entry.owner) return;
+      if (entry.owner !== '' && !mayOwn(entry)) {
+        outdated.push(entry);
+        return;
+      }
+      if (entry.owner === '') moved++;
+      else if (owner === '') regained++;
+      this.#held += Number(owner !== '') - Number(entry.isHeld);
+      entry.owner = owner;
+      entry.isHeld = owner !== '';
     });
     this.#hot.index.forEach((entry) => {
       if (ownerOf(entry.key) !== entry.owner) outdated.push(entry);
     });
-
     for (const entry of outdated) this.#drop(entry, 'demoted');
-    const moving: StoredEntry[] = [];
-    for (const { entry, owner } of leaving) {
+    return { moved, regained, dropped: outdated.length };
+  }
+
+  /**
+   * Held entries that need not be kept become hot copies, the ones most worth keeping first, as long as there is room
+   * without pushing out others; the rest is dropped.
+   */
+  releaseHeld(keep: (entry: Entry) => boolean): void {
+    const leaving: StoredEntry[] = [];
+    this.#owned.index.forEach((entry) => {
+      if (entry.isHeld && !keep(entry)) leaving.push(entry);
+    });
+    const staying: StoredEntry[] = [];
+    for (const entry of leaving) {
       if (this.#hot.bytes + entry.bytes > this.#hot.limitBytes) {
         this.#drop(entry, 'demoted');
         continue;
       }
       this.#owned.index.delete(entry.key);
       this.#owned.bytes -= entry.bytes;
-      entry.owner = owner;
+      entry.isHeld = false;
+      this.#held--;
       this.#hot.bytes += entry.bytes;
-      moving.push(entry);
+      staying.push(entry);
     }
     // Backwards, so that the ones most worth keeping are the last set.
-    for (const entry of moving.reverse()) this.#hot.index.set(entry.key, entry);
-    return { moved: moving.length, dropped: outdated.length + leaving.length - moving.length };
+    for (const entry of staying.reverse()) this.#hot.index.set(entry.key, entry);
+  }
+
+  /** Up to `count` hot copies, chosen at random. Looks at all of them: for now and then. */
+  sample(count: number, random: () => number): readonly Entry[] {
+    const chosen: StoredEntry[] = [];
+    let seen = 0;
+    this.#hot.index.forEach((entry) => {
+      seen++;
+      if (chosen.length < count) {
+        chosen.push(entry);
+        return;
+      }
+      const place = Math.floor(random() * seen);
+      if (place < count) chosen[place] = entry;
+    });
+    return chosen;
   }
 
   /** Drops all copies from an owner whose link was lost, since its invalidations no longer arrive. Returns how many. */
@@ -230,7 +286,8 @@ export class Store {
       stored: this.#stored,
       tooLarge: this.#tooLarge,
       older: this.#older,
-      ownedEntries: this.#owned.index.size,
+      ownedEntries: this.#owned.index.size - this.#held,
+      heldEntries: this.#held,
       hotEntries: this.#hot.index.size,
       ownedBytes: this.#owned.bytes,
       hotBytes: this.#hot.bytes,
@@ -242,6 +299,7 @@ export class Store {
   check(): void {
     const keys = new Set<string>();
     let expiring = 0;
+    let held = 0;
     for (const [part, isHot] of [
       [this.#owned, false],
       [this.#hot, true],
@@ -254,7 +312,9 @@ export class Store {
         assert(!keys.has(entry.key), `${JSON.stringify(entry.key)} is stored twice`);
         keys.add(entry.key);
         assert(part.index.peek(entry.key) === entry, `${JSON.stringify(entry.key)} is not found`);
-        assert((entry.owner !== '') === isHot, `${JSON.stringify(entry.key)} is in the wrong part`);
+        assert((entry.owner !== '' && !entry.isHeld) === isHot, `${JSON.stringify(entry.key)} is in the wrong part`);
+        assert(!entry.isHeld || entry.owner !== '', `${JSON.stringify(entry.key)} is held for nobody`);
+        if (entry.isHeld) held++;
         assert((entry.slot === -1) === (entry.keepUntilMs === Number.POSITIVE_INFINITY), 'an entry would never expire');
       }
       assert(
@@ -265,6 +325,7 @@ export class Store {
       assert(bytes <= part.limitBytes, `${bytes} bytes exceed the limit of ${part.limitBytes}`);
     }
     assert(this.#owned.limitBytes + this.#hot.limitBytes === this.#maxBytes, 'the parts are not the whole');
+    assert(held === this.#held, `accounted ${this.#held} held entries, found ${held}`);
     assert(expiring === this.#wheel.size, `the wheel holds ${this.#wheel.size} entries, ${expiring} hang in it`);
     this.#wheel.check();
     const removed = Object.values(this.#removed).reduce((sum, count) => sum + count, 0);
@@ -278,8 +339,8 @@ export class Store {
     return this.#owned.index.peek(key) ?? this.#hot.index.peek(key);
   }
 
-  #partOf(owner: string): Part {
-    return owner === '' ? this.#owned : this.#hot;
+  #partOf(owner: string, isHeld = false): Part {
+    return owner === '' || isHeld ? this.#owned : this.#hot;
   }
 
   #shrinkTo(part: Part, reason: RemovalReason): void {
@@ -294,7 +355,7 @@ export class Store {
   }
 
   #drop(entry: StoredEntry, reason: RemovalReason): void {
-    const part = this.#partOf(entry.owner);
+    const part = this.#partOf(entry.owner, entry.isHeld);
     part.index.delete(entry.key);
     this.#account(part, entry, reason);
   }
@@ -302,6 +363,7 @@ export class Store {
   /** Of an entry that has left its index. */
   #account(part: Part, entry: StoredEntry, reason: RemovalReason): void {
     part.bytes -= entry.bytes;
+    if (entry.isHeld) this.#held--;
     this.#wheel.remove(entry);
     this.#removed[reason]++;
     this.#onRemoved?.(entry.key, reason, entry);
@@ -309,9 +371,20 @@ export class Store {
 }
 
 function supersedes(given: NewEntry, stored: Entry): boolean {
+  if (isEarlierRow(given, stored)) return false;
   if (given.version !== stored.version) return given.version > stored.version;
-  return given.expiresAtMs > stored.expiresAtMs || given.owner !== stored.owner;
+  const isCopy = given.owner !== '' && given.isHeld !== true;
+  if (isCopy && (stored.owner === '' || stored.isHeld)) return false;
+  return given.expiresAtMs > stored.expiresAtMs || given.owner !== stored.owner || (given.isHeld ?? false) !== stored.isHeld;
 }
+
+/** A read replica of a database may lag: what it says must not take the place of a later version of the same row. */
+const isEarlierRow = (given: NewEntry, stored: Entry): boolean =>
+  given.sourceVersion !== undefined &&
+  stored.sourceVersion !== undefined &&
+  !given.wasPut &&
+  !stored.wasPut &&
+  given.sourceVersion < stored.sourceVersion;
 
 function listOf(index: EvictionIndex<StoredEntry>): StoredEntry[] {
   const entries: StoredEntry[] = [];

@@ -100,6 +100,14 @@ export class CallTable {
     if (call.onAbort !== undefined) call.signal?.removeEventListener('abort', call.onAbort);
   }
 
+  /** Fails the calls that somebody waits for: the peer gives no sign of life. What is told it stays on its way. */
+  abandon(): void {
+    for (const [id, call] of [...this.#calls.entries()]) {
+      if (!waitedFor.has(call.request.do)) continue;
+      this.#giveUp(id, call, unreachable(this.#peer, 'gives no sign of life'));
+    }
+  }
+
   #giveUp(id: number, call: Call, error: Error): void {
     this.#forget(id, call);
     this.#onGivenUp(id, call.place);
@@ -130,8 +138,13 @@ export class CallTable {
   }
 }
 
-export const what = (request: PeerRequest): string =>
-  'key' in request ? `${request.do} ${request.keyspace}/${request.key}` : `${request.do} ${request.keyspace}`;
+/** Calls that another node, or the data source, can answer in the peer's stead. */
+const waitedFor: ReadonlySet<PeerRequest['do']> = new Set(['get', 'recall', 'put', 'delete']);
+
+export const what = (request: PeerRequest): string => {
+  if ('key' in request) return `${request.do} ${request.keyspace}/${request.key}`;
+  return 'keyspace' in request ? `${request.do} ${request.keyspace}` : request.do;
+};
 
 export const unreachable = ({ name, address }: NodeInfo, how: string): DistcacheError =>
   new DistcacheError('PEER_UNREACHABLE', `the link to ${name} (${address}) ${how}`, { node: name });

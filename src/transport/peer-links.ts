@@ -128,6 +128,10 @@ class Links implements PeerLinks {
     return link.session.call(request, wait);
   }
 
+  giveUp(peerId: string): void {
+    this.#links.get(peerId)?.session.abandon();
+  }
+
   accept(stream: FrameStream): void {
     if (this.#closing !== undefined || this.#accepting >= greetingsMax) {
       stream.destroy();

@@ -37,6 +37,12 @@ export interface SessionDeps {
   readonly limits: SessionLimits;
 }
 
+/**
+ * A write that was on its way for longer is refused. A node that was frozen must not carry out what its sender has repeated
+ * elsewhere meanwhile, and perhaps followed by a later write; the sender gives a silent node up after 750 ms.
+ */
+const lateMs = 600;
+
 /** How a link ended. `left`: the peer said that it stops. */
 export interface LinkEnd {
   readonly why: string;
@@ -78,6 +84,7 @@ export class PeerSession {
     refused: 0,
     notUnderstood: 0,
     skewed: 0,
+    late: 0,
   };
 
   /** `onEnd` is called once, after every pending call was rejected. */
@@ -133,9 +140,10 @@ export class PeerSession {
     this.#count.operationsIn += frame.operations.length;
     const believed = this.#deps.stamp.merge(frame.clock);
     if (!believed) this.#count.skewed++;
+    const late = this.#deps.stamp.ageMs(frame.clock) > lateMs;
     for (const operation of frame.operations) {
       if (this.#ended) return;
-      this.#take(operation, nowMs, believed);
+      this.#take(operation, nowMs, believed, late);
     }
     if (frame.goodbye !== undefined) {
       const { reason, detail } = frame.goodbye;
@@ -145,6 +153,11 @@ export class PeerSession {
       });
       this.#stream.end();
     }
+  }
+
+  /** See PeerNetwork.giveUp. */
+  abandon(): void {
+    this.#calls.abandon();
   }
 
   drained(): void {
@@ -195,11 +208,17 @@ export class PeerSession {
     return { ...this.#count, inflight: this.#calls.size, serving: this.#serving, queuedBytes: this.#outbox.bytes };
   }
 
-  #take(operation: Operation, nowMs: number, believed: boolean): void {
+  #take(operation: Operation, nowMs: number, believed: boolean, late: boolean): void {
     switch (operation.is) {
       case 'request':
-        if (believed) this.#ask(operation.id, operation.request, nowMs + operation.remainingMs);
-        else this.#refuse(operation.id, 'PEER_UNREACHABLE', 'the clock of the asking node runs too far ahead');
+        if (!believed) {
+          this.#refuse(operation.id, 'PEER_UNREACHABLE', 'the clock of the asking node runs too far ahead');
+        } else if (late && (operation.request.do === 'put' || operation.request.do === 'delete')) {
+          this.#count.late++;
+          this.#refuse(operation.id, 'PEER_UNREACHABLE', 'it came too late: its sender may have tried elsewhere');
+        } else {
+          this.#ask(operation.id, operation.request, nowMs + operation.remainingMs);
+        }
         return;
       case 'reply':
         if (!this.#calls.settle(operation.id, believed ? operation.reply : undefined)) this.#count.lateAnswers++;

@@ -20,6 +20,8 @@ export interface SessionCounts {
   readonly notUnderstood: number;
   /** Frames whose clock was not believed. */
   readonly skewed: number;
+  /** Writes that were refused because they had been on their way for too long. */
+  readonly late: number;
 }
 
 /** The same of all links of a node together, those that went down included. */
@@ -43,6 +45,7 @@ export const noCounts: SessionCounts = Object.freeze({
   refused: 0,
   notUnderstood: 0,
   skewed: 0,
+  late: 0,
 });
 
 export function addCounts(a: SessionCounts, b: SessionCounts): SessionCounts {

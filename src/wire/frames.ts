@@ -1,7 +1,8 @@
 import { assert } from '../base/assert.js';
 import type { NodeInfo } from '../ports/membership.js';
 import { distcache } from './generated/distcache.js';
-import { type Names, type Operation, operationBound, readOperation, writeOperation } from './operations.js';
+import { type Operation, operationBound, writeOperation } from './operations.js';
+import { type Names, readOperation } from './read-operations.js';
 import { MalformedError, Reader, wireType } from './reader.js';
 import { BackwardWriter } from './writer.js';
 
