@@ -26,7 +26,7 @@ function links(id: string, address: string): PeerLinks {
     clock: systemClock,
     random: systemRandom,
     log: silent,
-    stamp: { now: () => ++clock, merge: () => true },
+    stamp: { now: () => ++clock, merge: () => true, ageMs: () => 0 },
     self: () => self,
     label: 'bench',
     dialer: createGrpcDialer({ maxFrameBytes: limits.maxFrameBytes }),
@@ -41,8 +41,17 @@ async function serve(): Promise<void> {
   for (let i = 0; i < 10_000; i++) store.set(`user:${i}`, value);
   network.serve((_from, request): PeerReply => {
     const found = request.do === 'get' ? store.get(request.key) : undefined;
-    if (found === undefined) return { is: 'absent', version: 1, lifeMs: 1, outcome: 'negative' };
-    return { is: 'value', value: found, version: 7e15, lifeMs: 60_000, outcome: 'hit', wasPut: false };
+    if (found === undefined) return { is: 'absent', version: 1, lifeMs: 1, outcome: 'negative', floor: 0 };
+    return {
+      is: 'value',
+      value: found,
+      version: 7e15,
+      lifeMs: 60_000,
+      outcome: 'hit',
+      wasPut: false,
+      sourceVersion: undefined,
+      floor: 0,
+    };
   });
   server.addService(peerDefinition as ServiceDefinition, {
     link: (call: ConstructorParameters<typeof ServerFrameStream>[0]) => network.accept(new ServerFrameStream(call)),
@@ -61,7 +70,7 @@ async function measure(seconds: number): Promise<void> {
   const get = async (i: number): Promise<void> => {
     const reply = await network.call(
       'b',
-      { do: 'get', keyspace: 'users', key: `user:${i % 10_000}`, loading: [] },
+      { do: 'get', keyspace: 'users', key: `user:${i % 10_000}`, loading: [], minVersion: 0, standIn: false },
       { deadlineMs: performance.now() + 5_000 },
     );
     if (reply.is !== 'value' || reply.value.byteLength !== value.byteLength) throw new Error('wrong answer');

@@ -42,7 +42,8 @@ export function differingSlots(own: SlotDigests, theirs: Uint8Array): Uint8Array
   return slots;
 }
 
-export const hasSlot = (slots: Uint8Array, slot: number): boolean => ((slots[slot >> 3] ?? 0) & (1 << (slot & 7))) !== 0;
+export const hasSlot = (slots: Uint8Array, slot: number): boolean =>
+  ((slots[slot >> 3] ?? 0) & (1 << (slot & 7))) !== 0;
 
 /** The finalizer of MurmurHash3 over the hash and both halves of the version. */
 function mixed(hash: number, version: number): number {

@@ -98,7 +98,13 @@ export class Leases {
     const lease = this.#peers.get(peerId);
     if (lease === undefined) return;
     this.#peers.delete(peerId);
-    this.#peers.set(peerId, { ...lease, isLinked: false, isSynced: !this.#repairFirst, askedAtMs: undefined, departedAtMs: nowMs });
+    this.#peers.set(peerId, {
+      ...lease,
+      isLinked: false,
+      isSynced: !this.#repairFirst,
+      askedAtMs: undefined,
+      departedAtMs: nowMs,
+    });
     this.#forget(nowMs);
   }
 

@@ -1,6 +1,6 @@
 import type { Cancel, Wait } from '../ports/clock.js';
 import type { NodeInfo } from '../ports/membership.js';
-import type { PeerNetwork, PeerRequest } from '../ports/peers.js';
+import type { PeerRequest } from '../ports/peers.js';
 import type { PathDeps } from './reads.js';
 
 type Deps = Pick<PathDeps, 'clock' | 'peers' | 'leases' | 'guards'>;
@@ -108,8 +108,8 @@ class Round {
       // It was told of all writes, this one included, when its link came up again.
       if (!leases.leases.toldSince(id, this.startedMs)) this.#unreached.push(id);
     }
-    if (this.#pending.size === 0 || nowMs >= this.deadlineMs) return this.#end();
-    this.#cancel = clock.after(nextMs - nowMs, () => this.#wake());
+    if (this.#pending.size === 0 || nowMs >= this.deadlineMs) this.#end();
+    else this.#cancel = clock.after(nextMs - nowMs, () => this.#wake());
   }
 
   #end(): void {

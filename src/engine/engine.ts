@@ -34,7 +34,7 @@ import type { Keyspace } from './keyspace.js';
 import { Keyspaces } from './keyspaces.js';
 import type { ResolvedOptions } from './options.js';
 import { Peering } from './peering.js';
-import type { Reads, ReadTerms } from './reads.js';
+import { type Reads, termsOf } from './reads.js';
 import { Shape } from './shape.js';
 import type { Topology } from './topology.js';
 import { Upkeep } from './upkeep.js';
@@ -62,8 +62,6 @@ type State = NodeStatus['state'];
 
 /** For handing over, unless the caller says otherwise. */
 const drainMs = 30_000;
-/** Part of the time for stopping that handing over may take; the rest is for what is under way. */
-const handoverShare = 0.5;
 
 /**
  * The cache engine of one node: joins store, ring, flights, sources, membership and peers into the read and write paths.
@@ -111,7 +109,12 @@ export class CacheEngine implements CacheService {
     this.#writes = this.#peering.writes;
     this.#shape = new Shape(deps.clock, deps.self);
     this.#inflight = new Inflight(deps.clock, options.limits.maxInflight);
-    this.#upkeep = new Upkeep(deps.clock, deps.log, () => this.#spaces.values(), () => this.#peering.tidy());
+    this.#upkeep = new Upkeep(
+      deps.clock,
+      deps.log,
+      () => this.#spaces.values(),
+      () => this.#peering.tidy(),
+    );
   }
 
   /**
@@ -302,7 +305,7 @@ export class CacheEngine implements CacheService {
     const { membership, peers, log } = this.#deps;
     this.#state = 'draining';
     this.#upkeep.stop();
-    await this.#peering.drain(this.#handoverWait(wait));
+    await this.#peering.leave(wait);
     await Promise.all([this.#inflight.quiet(wait), this.#served.quiet(wait)]);
     this.#spaces.abortReads(notStarted('the engine has stopped'));
     const settle = async (what: string, work: Promise<void>): Promise<void> => {
@@ -320,11 +323,6 @@ export class CacheEngine implements CacheService {
     this.#spaces.clear();
     this.#events.close();
     this.#state = 'stopped';
-  }
-
-  #handoverWait({ deadlineMs, signal }: Wait): Wait {
-    const nowMs = this.#deps.clock.nowMs();
-    return { deadlineMs: nowMs + (deadlineMs - nowMs) * handoverShare, signal };
   }
 
   #onMember(change: MemberChange): void {
@@ -347,33 +345,19 @@ export class CacheEngine implements CacheService {
     return owner === '' ? this.#peering.leases.owns() : this.#peering.leases.holds(owner);
   }
 
-  #terms(options: GetOptions | undefined): ReadTerms {
-    return {
-      loading: this.#deps.context.current(),
-      minVersion: options?.minVersion ?? 0,
-      fromOwner: options?.consistency === 'owner',
-    };
-  }
-
   /** The rest of `get`, where memory holds nothing. */
   async #load(keyspace: string, key: string, options: GetOptions | undefined): Promise<Found> {
     const space = this.#spaceOf(keyspace, key, 'get');
     const wait = waitOf(options, space.options.readTimeoutMs, this.#deps.clock, 'get', key);
-    this.#inflight.enter();
-    try {
-      const answer = await this.#reads.read(space, key, wait, this.#terms(options));
-      const lookup = this.#shape.answered(key, answer, options);
-      if (lookup.found) return lookup;
-      throw space.noSuchKey(key);
-    } finally {
-      this.#inflight.leave();
-    }
+    const lookup = await this.#read(space, key, wait, options);
+    if (lookup.found) return lookup;
+    throw space.noSuchKey(key);
   }
 
   async #read(space: Keyspace, key: string, wait: Wait, options: GetOptions | undefined): Promise<Lookup> {
     this.#inflight.enter();
     try {
-      const answer = await this.#reads.read(space, key, wait, this.#terms(options));
+      const answer = await this.#reads.read(space, key, wait, termsOf(this.#deps.context.current(), options));
       return this.#shape.answered(key, answer, options);
     } finally {
       this.#inflight.leave();

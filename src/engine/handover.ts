@@ -1,5 +1,5 @@
-import { type Clock, remainingMs, type Wait } from '../ports/clock.js';
 import type { DrainResult } from '../ports/cache.js';
+import { type Clock, remainingMs, type Wait } from '../ports/clock.js';
 import type { Entry } from '../store/entry.js';
 import type { Keyspace } from './keyspace.js';
 import type { ReplicaDeps } from './replicas.js';

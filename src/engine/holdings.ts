@@ -1,6 +1,6 @@
 import { invalidArgument } from '../base/errors.js';
+import { differingSlots, digestsBytes, SlotDigests } from '../coherence/digests.js';
 import { embargoMs } from '../coherence/leases.js';
-import { digestsBytes, differingSlots, SlotDigests } from '../coherence/digests.js';
 import type { Wait } from '../ports/clock.js';
 import type { NodeInfo } from '../ports/membership.js';
 import type { PeerReply, PeerRequest } from '../ports/peers.js';
@@ -78,7 +78,8 @@ export class Holdings {
     space.store.forEach(({ key, owner, isHeld, version }) => {
       if (isHeld && owner === from.id) mine.add(topology.hash(key), version);
     });
-    if (digests.byteLength !== digestsBytes) throw invalidArgument(`${digests.byteLength} bytes are no digests of slots`);
+    if (digests.byteLength !== digestsBytes)
+      throw invalidArgument(`${digests.byteLength} bytes are no digests of slots`);
     return { is: 'differ', slots: differingSlots(mine, digests) };
   }
 

@@ -1,5 +1,5 @@
 import type { Guards } from '../coherence/guards.js';
-import { hasJumped, type LeaseTimes, Leases, leaseMs, renewMs } from '../coherence/leases.js';
+import { hasJumped, Leases, type LeaseTimes, leaseMs, renewMs } from '../coherence/leases.js';
 import type { Cancel, Clock } from '../ports/clock.js';
 import type { LinkEvent, PeerNetwork } from '../ports/peers.js';
 
@@ -139,7 +139,8 @@ export class LeaseKeeper {
     this.weigh();
     if (sent !== undefined && this.#silent.delete(peerId)) this.#deps.silenceChanged(peerId, false);
     // What was missed is asked for at once, and so is a lease whose answer took too long.
-    if (sent !== undefined && !resync && !this.leases.holds(peerId, this.#now())) this.#deps.clock.soon(() => this.#renew(peerId));
+    if (sent !== undefined && !resync && !this.leases.holds(peerId, this.#now()))
+      this.#deps.clock.soon(() => this.#renew(peerId));
   }
 
   #listen(peerId: string): void {

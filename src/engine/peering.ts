@@ -42,6 +42,9 @@ export interface PeeringDeps {
 /** A held entry of a node that crashed is good while this node held its lease so shortly before; see `Leases`. */
 const takeoverMs = 15_000;
 
+/** Part of the time for stopping that handing over may take. */
+const handoverShare = 0.5;
+
 /**
  * One node's part in the cluster: the ring, the leases, what is said when links come and go, and the paths of reads and
  * writes that build on them.
@@ -162,6 +165,12 @@ export class Peering {
     this.topology.changed();
     this.topology.settle();
     return this.#handover.push(this.#deps.spaces.values(), wait);
+  }
+
+  /** As `drain`, for a node that stops: part of the time is left for what is under way. */
+  async leave({ deadlineMs, signal }: Wait): Promise<void> {
+    const nowMs = this.#deps.clock.nowMs();
+    await this.drain({ deadlineMs: nowMs + (deadlineMs - nowMs) * handoverShare, signal });
   }
 
   #moved(): void {

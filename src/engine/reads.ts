@@ -3,6 +3,7 @@ import type { StopSignal } from '../base/stop-signal.js';
 import type { Guards } from '../coherence/guards.js';
 import type { HybridClock } from '../coherence/hybrid-clock.js';
 import { joinWindowMs } from '../coherence/leases.js';
+import type { GetOptions } from '../ports/cache.js';
 import type { Clock, Wait } from '../ports/clock.js';
 import type { NodeInfo } from '../ports/membership.js';
 import type { PeerNetwork, PeerReply } from '../ports/peers.js';
@@ -32,6 +33,12 @@ export interface ReadTerms {
   /** The owner answers, or nobody. */
   readonly fromOwner: boolean;
 }
+
+export const termsOf = (loading: readonly string[], options: GetOptions | undefined): ReadTerms => ({
+  loading,
+  minVersion: options?.minVersion ?? 0,
+  fromOwner: options?.consistency === 'owner',
+});
 
 type Kept = (space: Keyspace, key: string, hash: number, answer: Answer) => void;
 
@@ -108,9 +115,7 @@ export class Reads {
     const place = this.#deps.topology.place(key);
     if (!place.mine) return undefined;
     space.countMiss();
-    return this.#newEnough(space, key, wait, terms, (sinceMs) =>
-      this.#load(space, key, place, wait, terms, sinceMs),
-    );
+    return this.#newEnough(space, key, wait, terms, (sinceMs) => this.#load(space, key, place, wait, terms, sinceMs));
   }
 
   /** Reads again, joining nobody, where what came is older than it may be; at last from the source. */
@@ -135,14 +140,7 @@ export class Reads {
     return this.#loader.load(space, key, loading, this.#deps.hybrid.next(), wait.signal);
   }
 
-  #load(
-    space: Keyspace,
-    key: string,
-    place: Place,
-    wait: Wait,
-    terms: ReadTerms,
-    sinceMs: number,
-  ): Promise<Answer> {
+  #load(space: Keyspace, key: string, place: Place, wait: Wait, terms: ReadTerms, sinceMs: number): Promise<Answer> {
     const { leases } = this.#deps;
     const { slot, token } = this.#slotOf(space, place);
     const youngest = this.#joinsSince(space, slot, leases.owns());
@@ -151,14 +149,7 @@ export class Reads {
     return space.loads.wait(key, token, wait, run, Math.max(youngest, sinceMs));
   }
 
-  #fetch(
-    space: Keyspace,
-    key: string,
-    place: Place,
-    wait: Wait,
-    terms: ReadTerms,
-    sinceMs: number,
-  ): Promise<Answer> {
+  #fetch(space: Keyspace, key: string, place: Place, wait: Wait, terms: ReadTerms, sinceMs: number): Promise<Answer> {
     const { clock, leases } = this.#deps;
     const { slot, token } = this.#slotOf(space, place);
     const youngest = this.#joinsSince(space, slot, leases.holds(place.owner.id));

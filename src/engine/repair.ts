@@ -1,6 +1,6 @@
 import { invalidArgument } from '../base/errors.js';
-import { type HybridClock, skewLimit } from '../coherence/hybrid-clock.js';
 import type { Guards } from '../coherence/guards.js';
+import { type HybridClock, skewLimit } from '../coherence/hybrid-clock.js';
 import { embargoMs } from '../coherence/leases.js';
 import { readFloors } from '../coherence/slots.js';
 import type { Clock } from '../ports/clock.js';

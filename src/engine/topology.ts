@@ -107,7 +107,9 @@ export class Topology {
 
   /** Who answers for a key in its owner's stead: the members after it on the ring, this node perhaps among them. */
   standIns(hash: number): readonly Member[] {
-    return this.#current().ownersOfHash(hash, 1 + standInsMax).slice(1);
+    return this.#current()
+      .ownersOfHash(hash, 1 + standInsMax)
+      .slice(1);
   }
 
   /** Other nodes that owned this key within the last minute, the latest first. */

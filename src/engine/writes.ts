@@ -108,7 +108,15 @@ export class Writes {
       const replicas = topology.replicasOf(place.hash);
       if (replicas.length > 0) {
         const floor = space.slots.floor(slot);
-        const kept = { ...invalidation, do: 'hold', value, lifeMs, wasPut: true, sourceVersion: undefined, floor } as const;
+        const kept = {
+          ...invalidation,
+          do: 'hold',
+          value,
+          lifeMs,
+          wasPut: true,
+          sourceVersion: undefined,
+          floor,
+        } as const;
         requestFor = ({ id }, sequence) =>
           replicas.some((replica) => replica.id === id) ? { ...kept, sequence } : { ...invalidation, sequence };
       }
@@ -135,10 +143,7 @@ export class Writes {
   }
 
   /** Sends every peer what it is to know and waits for all; names of those that did not confirm, sorted. Never rejects. */
-  confirmed(
-    requestFor: (peer: NodeInfo, sequence: number) => PeerRequest,
-    wait: Wait,
-  ): Promise<readonly string[]> {
+  confirmed(requestFor: (peer: NodeInfo, sequence: number) => PeerRequest, wait: Wait): Promise<readonly string[]> {
     const keptBackMs = Math.min(answerMaxMs, remainingMs(wait, this.#deps.clock) * answerShare);
     return this.#confirmations.told(requestFor, { deadlineMs: wait.deadlineMs - keptBackMs });
   }

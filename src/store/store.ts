@@ -201,24 +201,25 @@ export class Store {
     mayOwn: (entry: Entry) => boolean,
   ): { readonly moved: number; readonly regained: number; readonly dropped: number } {
     const outdated: StoredEntry[] = [];
-    let moved = 0;
-    let regained = 0;
+    const changing: { readonly entry: StoredEntry; readonly owner: string }[] = [];
     this.#owned.index.forEach((entry) => {
       const owner = ownerOf(entry.key);
       if (owner === entry.owner) return;
-      if (entry.owner !== '' && !mayOwn(entry)) {
-        outdated.push(entry);
-        return;
-      }
+      if (entry.owner === '' || mayOwn(entry)) changing.push({ entry, owner });
+      else outdated.push(entry);
+    });
+    this.#hot.index.forEach((entry) => {
+      if (ownerOf(entry.key) !== entry.owner) outdated.push(entry);
+    });
+    let moved = 0;
+    let regained = 0;
+    for (const { entry, owner } of changing) {
       if (entry.owner === '') moved++;
       else if (owner === '') regained++;
       this.#held += Number(owner !== '') - Number(entry.isHeld);
       entry.owner = owner;
       entry.isHeld = owner !== '';
-    });
-    this.#hot.index.forEach((entry) => {
-      if (ownerOf(entry.key) !== entry.owner) outdated.push(entry);
-    });
+    }
     for (const entry of outdated) this.#drop(entry, 'demoted');
     return { moved, regained, dropped: outdated.length };
   }
@@ -375,7 +376,9 @@ function supersedes(given: NewEntry, stored: Entry): boolean {
   if (given.version !== stored.version) return given.version > stored.version;
   const isCopy = given.owner !== '' && given.isHeld !== true;
   if (isCopy && (stored.owner === '' || stored.isHeld)) return false;
-  return given.expiresAtMs > stored.expiresAtMs || given.owner !== stored.owner || (given.isHeld ?? false) !== stored.isHeld;
+  return (
+    given.expiresAtMs > stored.expiresAtMs || given.owner !== stored.owner || (given.isHeld ?? false) !== stored.isHeld
+  );
 }
 
 /** A read replica of a database may lag: what it says must not take the place of a later version of the same row. */

@@ -10,9 +10,9 @@ import { DialTargets, type Target } from './dial-targets.js';
 import type { Dialer, FrameStream, StreamEvents } from './frame-stream.js';
 import { type HandshakeResult, type Role, shakeHands } from './handshake.js';
 import { Partings } from './partings.js';
-import { type LinkEnd, PeerSession, type SessionLimits } from './peer-session.js';
+import { PeerSession, type SessionLimits } from './peer-session.js';
 import { RefusalLog } from './refusal-log.js';
-import { addCounts, type LinkCounts, noCounts, type SessionCounts } from './session-counts.js';
+import { addCounts, type LinkCounts, type LinkEnd, noCounts, type SessionCounts } from './session-counts.js';
 
 /*
  * One link per pair of nodes. Order of messages matters between two nodes, so two streams would be one too many, and both

@@ -9,9 +9,9 @@ import { loadingMax, type Operation, operationBound } from '../wire/operations.j
 import { MalformedError } from '../wire/reader.js';
 import { type Answer, CallTable, unreachable, what } from './call-table.js';
 import type { FrameStream } from './frame-stream.js';
-import { InboundWait } from './inbound-wait.js';
+import { type Held, InboundWait } from './inbound-wait.js';
 import { Outbox } from './outbox.js';
-import type { SessionCounts } from './session-counts.js';
+import type { LinkEnd, SessionCounts } from './session-counts.js';
 
 /*
  * One link's traffic. Whatever is asked or answered within one turn of the event loop waits in the outbox and leaves as
@@ -42,19 +42,6 @@ export interface SessionDeps {
  * elsewhere meanwhile, and perhaps followed by a later write; the sender gives a silent node up after 750 ms.
  */
 const lateMs = 600;
-
-/** How a link ended. `left`: the peer said that it stops. */
-export interface LinkEnd {
-  readonly why: string;
-  readonly left: boolean;
-}
-
-/** A request of the peer that waits until answers before it have left. */
-interface Held {
-  readonly id: number;
-  readonly request: PeerRequest;
-  readonly wait: InboundWait;
-}
 
 export class PeerSession {
   readonly #deps: SessionDeps;

@@ -1,3 +1,9 @@
+/** How a link ended. `left`: the peer said that it stops. */
+export interface LinkEnd {
+  readonly why: string;
+  readonly left: boolean;
+}
+
 /** A reading of one link since it came up. */
 export interface SessionCounts {
   readonly framesOut: number;

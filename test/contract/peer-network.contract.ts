@@ -21,7 +21,14 @@ export interface LinkedPair {
 const never = Number.POSITIVE_INFINITY;
 const digest = (bytes: Uint8Array): string => createHash('sha1').update(bytes).digest('hex');
 const pattern = (size: number): Uint8Array => Uint8Array.from({ length: size }, (_, i) => (i * 31) ^ (i >> 8));
-const get = (key: string): PeerRequest => ({ do: 'get', keyspace: 'users', key, loading: [] });
+const get = (key: string): PeerRequest => ({
+  do: 'get',
+  keyspace: 'users',
+  key,
+  loading: [],
+  minVersion: 0,
+  standIn: false,
+});
 const valueReply = (value: Uint8Array): PeerReply => ({
   is: 'value',
   value,
@@ -29,6 +36,8 @@ const valueReply = (value: Uint8Array): PeerReply => ({
   lifeMs: never,
   outcome: 'hit',
   wasPut: false,
+  sourceVersion: undefined,
+  floor: 0,
 });
 
 /** What every PeerNetwork keeps to, whatever carries it. */
@@ -46,17 +55,23 @@ export function peerNetworkContract(name: string, pair: () => Promise<LinkedPair
     it('carries every kind of request and answer, both ways', async () => {
       const { a, b, until } = linked;
       const rows: [PeerRequest, PeerReply][] = [
-        [{ ...get('ключ'), do: 'get', loading: ['users/x'] } as PeerRequest, valueReply(Uint8Array.of(1, 2))],
         [
-          { do: 'put', keyspace: 'users', key: 'k', value: Uint8Array.of(0, 255), ttlMs: never },
+          { ...get('ключ'), do: 'get', loading: ['users/x'], minVersion: 0, standIn: false } as PeerRequest,
+          valueReply(Uint8Array.of(1, 2)),
+        ],
+        [
+          { do: 'put', keyspace: 'users', key: 'k', value: Uint8Array.of(0, 255), ttlMs: never, ack: 'applied' },
           { is: 'written', version: 5, unreached: ['node-c'] },
         ],
         [
-          { do: 'delete', keyspace: 'users', key: '' },
-          { is: 'absent', version: 3, lifeMs: 0.5, outcome: 'negative' },
+          { do: 'delete', keyspace: 'users', key: '', ack: 'applied' },
+          { is: 'absent', version: 3, lifeMs: 0.5, outcome: 'negative', floor: 0 },
         ],
-        [{ do: 'invalidate', keyspace: 'users', key: 'k', version: 2 ** 52 }, { is: 'applied' }],
-        [{ do: 'drop-keyspace', keyspace: 'users', version: 1 }, { is: 'not-owner' }],
+        [{ do: 'invalidate', keyspace: 'users', key: 'k', version: 2 ** 52, sequence: 0 }, { is: 'applied' }],
+        [
+          { do: 'drop-keyspace', keyspace: 'users', version: 1 },
+          { is: 'not-owner', owner: 'someone' },
+        ],
       ];
       for (const [from, to] of [
         [a, b],
@@ -87,8 +102,17 @@ export function peerNetworkContract(name: string, pair: () => Promise<LinkedPair
         if (i % 100 === 0) await null;
         if (i % 500 === 0) await new Promise((resolve) => setImmediate(resolve));
         const bulk = i % 97 === 0 ? 50_000 : 1;
-        const put: PeerRequest = { do: 'put', keyspace: 'k', key: `${i}`, value: new Uint8Array(bulk), ttlMs: 1 };
-        calls.push(call(a, b, i % 3 === 0 ? put : { do: 'invalidate', keyspace: 'k', key: `${i}`, version: i }));
+        const put: PeerRequest = {
+          do: 'put',
+          keyspace: 'k',
+          key: `${i}`,
+          value: new Uint8Array(bulk),
+          ttlMs: 1,
+          ack: 'applied',
+        };
+        calls.push(
+          call(a, b, i % 3 === 0 ? put : { do: 'invalidate', keyspace: 'k', key: `${i}`, version: i, sequence: 0 }),
+        );
       }
       await until(Promise.all(calls));
       expect(seen).to.deep.equal(Array.from({ length: 3_000 }, (_, i) => `${i}`));
@@ -106,8 +130,8 @@ export function peerNetworkContract(name: string, pair: () => Promise<LinkedPair
       );
       const slow = call(a, b, get('slow'));
       expect(await until(call(a, b, get('quick')))).to.deep.equal({ is: 'applied' });
-      release({ is: 'not-owner' });
-      expect(await until(slow)).to.deep.equal({ is: 'not-owner' });
+      release({ is: 'not-owner', owner: 'someone' });
+      expect(await until(slow)).to.deep.equal({ is: 'not-owner', owner: 'someone' });
     });
 
     for (const size of [0, 1, 255, 16_384, 65_536, 1 << 20, 16 << 20]) {
@@ -119,7 +143,7 @@ export function peerNetworkContract(name: string, pair: () => Promise<LinkedPair
           if (request.do === 'put') heard.push(digest(request.value));
           return valueReply(value);
         });
-        const put: PeerRequest = { do: 'put', keyspace: 'k', key: 'k', value, ttlMs: undefined };
+        const put: PeerRequest = { do: 'put', keyspace: 'k', key: 'k', value, ttlMs: undefined, ack: 'applied' };
         const answers = await until(Promise.all([call(a, b, put), call(a, b, get('k')), call(a, b, put)]));
         expect(heard).to.deep.equal([digest(value), digest(value)]);
         for (const answer of answers) {

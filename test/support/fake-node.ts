@@ -6,6 +6,7 @@ import type {
   CacheService,
   CallOptions,
   ClusterEvent,
+  DrainResult,
   FailedLookup,
   Found,
   KeyLocation,
@@ -100,6 +101,10 @@ export class FakeService implements CacheService {
       (key) => key,
       (key) => this.#delete(key),
     );
+  }
+
+  drain(): Promise<DrainResult> {
+    return Promise.resolve({ handedOver: 3, left: 1 });
   }
 
   status(): NodeStatus {

@@ -25,7 +25,7 @@ export class LinkCluster {
   async get(from: PeerNode, peerId: string, key = 'x'): Promise<string> {
     const call = from.links.call(
       peerId,
-      { do: 'get', keyspace: 'k', key, loading: [] },
+      { do: 'get', keyspace: 'k', key, loading: [], minVersion: 0, standIn: false },
       { deadlineMs: this.clock.nowMs() + 1_000 },
     );
     const text = call.then(

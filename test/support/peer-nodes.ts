@@ -20,6 +20,7 @@ export function countingStamp(limit = Number.POSITIVE_INFINITY): Stamp & { at: n
       this.at = Math.max(this.at, remote);
       return true;
     },
+    ageMs: () => 0,
   };
 }
 
@@ -70,6 +71,8 @@ export const echo =
           lifeMs: Number.POSITIVE_INFINITY,
           outcome: 'hit',
           wasPut: false,
+          sourceVersion: undefined,
+          floor: 0,
         }
       : { is: 'applied' };
 

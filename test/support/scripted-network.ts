@@ -42,6 +42,8 @@ export class ScriptedNetwork implements PeerNetwork {
     return Promise.reject(new Error('nobody can be called here'));
   }
 
+  giveUp(): void {}
+
   close(): Promise<void> {
     return Promise.resolve();
   }

@@ -2,7 +2,8 @@ import type { DistcacheError } from '../../src/base/errors.js';
 import { silent } from '../../src/ports/log.js';
 import type { PeerHandler, PeerReply, PeerRequest } from '../../src/ports/peers.js';
 import type { FrameStream } from '../../src/transport/frame-stream.js';
-import { type LinkEnd, PeerSession, type SessionLimits } from '../../src/transport/peer-session.js';
+import { PeerSession, type SessionLimits } from '../../src/transport/peer-session.js';
+import type { LinkEnd } from '../../src/transport/session-counts.js';
 import { decodeFrame, encodeFrame, type Frame, FrameEncoder } from '../../src/wire/frames.js';
 import type { Operation } from '../../src/wire/operations.js';
 import { FakeClock } from './fake-clock.js';
@@ -32,7 +33,14 @@ export class ScriptedStream implements FrameStream {
 }
 
 const never = Number.POSITIVE_INFINITY;
-export const get = (key: string): PeerRequest => ({ do: 'get', keyspace: 'k', key, loading: [] });
+export const get = (key: string): PeerRequest => ({
+  do: 'get',
+  keyspace: 'k',
+  key,
+  loading: [],
+  minVersion: 0,
+  standIn: false,
+});
 export const value = (text: string): PeerReply => ({
   is: 'value',
   value: Buffer.from(text),
@@ -40,6 +48,8 @@ export const value = (text: string): PeerReply => ({
   lifeMs: never,
   outcome: 'hit',
   wasPut: false,
+  sourceVersion: undefined,
+  floor: 0,
 });
 export const request = (id: number, key = 'a', remainingMs = 1_000): Operation => ({
   is: 'request',

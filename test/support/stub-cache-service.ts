@@ -1,5 +1,12 @@
 import { DistcacheError, PartialFailure } from '../../src/base/errors.js';
-import type { CacheService, CallOptions, FailedLookup, Lookup, NodeStatus } from '../../src/ports/cache.js';
+import type {
+  CacheService,
+  CallOptions,
+  DrainResult,
+  FailedLookup,
+  Lookup,
+  NodeStatus,
+} from '../../src/ports/cache.js';
 
 /**
  * A node's service over a map, for tests of what stands before it. Keys with a meaning of their own: `missing` is not
@@ -79,6 +86,10 @@ export class StubCacheService implements CacheService {
   async deleteMany(_keyspace: string, keys: readonly string[]) {
     for (const key of keys) this.entries.delete(key);
     return { written: keys.length, unreached: ['node-d'] };
+  }
+
+  drain(): Promise<DrainResult> {
+    return Promise.resolve({ handedOver: 3, left: 1 });
   }
 
   status(): NodeStatus {

@@ -242,11 +242,11 @@ describe('engine: faults', () => {
       const { version } = await cluster.run(owner.engine.put(ks, { key: 'k', value: bytesOf('new') }));
       expect(await everywhere('k')).to.deep.equal(['new', 'new', 'new']);
       for (let i = 0; i < 5; i++) {
-        await told(owner, reader, { do: 'invalidate', keyspace: ks, key: 'k', version });
+        await told(owner, reader, { do: 'invalidate', keyspace: ks, key: 'k', version, sequence: 0 });
         expect(await everywhere('k')).to.deep.equal(['new', 'new', 'new']);
       }
       // Also where it meets the one who owns the key and holds the value it told of.
-      await told(reader, owner, { do: 'invalidate', keyspace: ks, key: 'k', version: version - 1 });
+      await told(reader, owner, { do: 'invalidate', keyspace: ks, key: 'k', version: version - 1, sequence: 0 });
       expect(await everywhere('k')).to.deep.equal(['new', 'new', 'new']);
       expect(cluster.fetched.get('k')).to.equal(1);
     });
@@ -258,7 +258,7 @@ describe('engine: faults', () => {
       const first = await cluster.run(owner.engine.put(ks, { key: 'k', value: bytesOf('first') }));
       await cluster.run(owner.engine.put(ks, { key: 'k', value: bytesOf('second') }));
       await everywhere('k');
-      await told(owner, reader, { do: 'invalidate', keyspace: ks, key: 'k', version: first.version });
+      await told(owner, reader, { do: 'invalidate', keyspace: ks, key: 'k', version: first.version, sequence: 0 });
       expect(textOf(reader.engine.peek(ks, 'k')?.value)).to.equal('second');
     });
 
@@ -266,11 +266,18 @@ describe('engine: faults', () => {
       await start({ fetch: () => 'source' });
       const owner = cluster.ownerOf('k');
       const [stranger, asker] = cluster.others('k') as [TestNode, TestNode];
-      const put: PeerRequest = { do: 'put', keyspace: ks, key: 'k', value: bytesOf('forged'), ttlMs: undefined };
-      expect(await told(asker, stranger, put)).to.deep.equal({ is: 'not-owner' });
+      const put: PeerRequest = {
+        do: 'put',
+        keyspace: ks,
+        key: 'k',
+        value: bytesOf('forged'),
+        ttlMs: undefined,
+        ack: 'applied',
+      };
+      expect(await told(asker, stranger, put)).to.include({ is: 'not-owner' });
       expect(stranger.engine.peek(ks, 'k')).to.equal(undefined);
       expect(await outcomeOf(told(asker, owner, { ...put, keyspace: 'gone' }))).to.match(/^KEYSPACE_NOT_FOUND/);
-      await told(asker, owner, { do: 'invalidate', keyspace: 'gone', key: 'k', version: 2 ** 50 });
+      await told(asker, owner, { do: 'invalidate', keyspace: 'gone', key: 'k', version: 2 ** 50, sequence: 0 });
       await told(asker, owner, { do: 'drop-keyspace', keyspace: 'gone', version: 2 ** 50 });
       expect(await everywhere('k')).to.deep.equal(['source', 'source', 'source']);
     });
@@ -279,7 +286,14 @@ describe('engine: faults', () => {
       await start({ core: { limits: { maxValueBytes: 100, maxKeyBytes: 50 } } });
       const [from, to] = cluster.nodes as [TestNode, TestNode];
       const key = cluster.keyOwnedBy(to);
-      const put: PeerRequest = { do: 'put', keyspace: ks, key, value: new Uint8Array(101), ttlMs: undefined };
+      const put: PeerRequest = {
+        do: 'put',
+        keyspace: ks,
+        key,
+        value: new Uint8Array(101),
+        ttlMs: undefined,
+        ack: 'applied',
+      };
       expect(await outcomeOf(told(from, to, put))).to.match(/^VALUE_TOO_LARGE/);
       expect(await outcomeOf(told(from, to, { ...put, value: bytesOf('v'), key: 'k'.repeat(51) }))).to.match(
         /^INVALID_ARGUMENT/,

@@ -3,6 +3,7 @@ import { Topology } from '../../../src/engine/topology.js';
 import { xxh3Hasher } from '../../../src/platform/hasher.js';
 import type { Hasher } from '../../../src/ports/hasher.js';
 import type { Member, MemberState } from '../../../src/ports/membership.js';
+import { FakeClock } from '../../support/fake-clock.js';
 
 const member = (name: string, state: MemberState, serving: boolean): Member => ({
   id: `id of ${name}`,
@@ -18,7 +19,13 @@ const member = (name: string, state: MemberState, serving: boolean): Member => (
 });
 
 /** A topology of `self` and another, over lists that a test changes. */
-function topologyOf(members: Member[], linked: Member[] = [], moved = () => {}, hasher: Hasher = xxh3Hasher): Topology {
+function topologyOf(
+  members: Member[],
+  linked: Member[] = [],
+  moved = () => {},
+  hasher: Hasher = xxh3Hasher,
+  silent: readonly string[] = [],
+): Topology {
   const self = member('self', 'alive', true);
   const unused = () => {
     throw new Error('nobody asks for this');
@@ -31,7 +38,17 @@ function topologyOf(members: Member[], linked: Member[] = [], moved = () => {}, 
     counts: unused,
     onChange: unused,
   };
-  const topology = new Topology(membership, { linked: () => linked }, hasher, 512, () => self, moved);
+  const topology = new Topology({
+    clock: new FakeClock(),
+    membership,
+    peers: { linked: () => linked },
+    hasher,
+    virtualNodes: 512,
+    replicas: 1,
+    self: () => self,
+    isSilent: (id) => silent.includes(id),
+    moved,
+  });
   topology.changed();
   return topology;
 }

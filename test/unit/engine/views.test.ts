@@ -63,9 +63,9 @@ describe('engine: views', () => {
   });
 
   it('show where a key is, with the shares of all who own any', () => {
-    expect(keyLocation('cache-2', shares)).to.deep.equal({
+    expect(keyLocation('cache-2', ['cache-1'], shares)).to.deep.equal({
       owner: 'cache-2',
-      replicas: [],
+      replicas: ['cache-1'],
       nodes: [
         { name: 'cache-1', share: 0.25 },
         { name: 'cache-2', share: 0.75 },

@@ -3,7 +3,7 @@ import { lruIndex } from '../../../src/store/lru-index.js';
 import { Store } from '../../../src/store/store.js';
 import { agree } from '../../support/agree.js';
 import type { Seeded } from '../../support/seeded.js';
-import { StoreTwin } from './store-twin.js';
+import { StoreTwin, type TwinEntry } from './store-twin.js';
 
 const keys = [
   'a',
@@ -27,7 +27,8 @@ type Step =
   | { readonly do: 'clear' }
   | { readonly do: 'expire'; readonly nowMs: number }
   | { readonly do: 'resize'; readonly maxBytes: number; readonly hotShare: number }
-  | { readonly do: 'demote'; readonly turn: number }
+  | { readonly do: 'reassign'; readonly turn: number; readonly trusted: string }
+  | { readonly do: 'release'; readonly kept: number }
   | { readonly do: 'lose'; readonly owner: string };
 
 /** Rings of this node and two others. */
@@ -51,7 +52,14 @@ function stepper(startMs: number): (random: Seeded) => Step {
         expiresAtMs,
         ...(grace === undefined ? {} : { keepUntilMs: expiresAtMs + grace }),
         wasPut: random.chance(0.5),
-        owner: random.pick(['', '', 'p', 'q']),
+        sourceVersion: random.pick([undefined, undefined, 1, 2]),
+        ...random.pick([
+          { owner: '' },
+          { owner: 'p' },
+          { owner: 'q' },
+          { owner: 'p', isHeld: true },
+          { owner: 'q', isHeld: true },
+        ]),
       },
     };
   };
@@ -66,12 +74,13 @@ function stepper(startMs: number): (random: Seeded) => Step {
     }
     if (draw < 0.95)
       return { do: 'resize', maxBytes: random.between(1200, 9000), hotShare: random.pick([0, 0.125, 0.5]) };
-    if (draw < 0.98) return { do: 'demote', turn: random.below(4) };
+    if (draw < 0.97) return { do: 'reassign', turn: random.below(4), trusted: random.pick(['p', 'q', 'pq']) };
+    if (draw < 0.98) return { do: 'release', kept: random.below(3) };
     return random.chance(0.2) ? { do: 'clear' } : { do: 'lose', owner: random.pick(['p', 'q']) };
   };
 }
 
-const seen = (entry: Entry | undefined) =>
+const seen = (entry: Entry | TwinEntry | undefined) =>
   entry && [
     entry.key,
     entry.value && Buffer.from(entry.value).toString('hex'),
@@ -79,6 +88,8 @@ const seen = (entry: Entry | undefined) =>
     entry.expiresAtMs,
     entry.keepUntilMs,
     entry.wasPut,
+    entry.isHeld,
+    entry.sourceVersion ?? null,
     entry.owner,
     entry.bytes,
   ];
@@ -124,8 +135,11 @@ describe('Store against its twin', () => {
             return;
           case 'resize':
             return store.resize(step.maxBytes, step.hotShare);
-          case 'demote':
-            store.demote(ownerOf(step.turn));
+          case 'reassign':
+            store.reassign(ownerOf(step.turn), ({ owner }) => step.trusted.includes(owner));
+            return;
+          case 'release':
+            store.releaseHeld(({ version }) => version % 3 === step.kept);
             return;
           case 'lose':
             store.dropOwnedBy(step.owner);
@@ -150,8 +164,10 @@ describe('Store against its twin', () => {
             return twin.expire(step.nowMs);
           case 'resize':
             return twin.resize(step.maxBytes, step.hotShare);
-          case 'demote':
-            return twin.demote(ownerOf(step.turn));
+          case 'reassign':
+            return twin.reassign(ownerOf(step.turn), ({ owner }) => step.trusted.includes(owner));
+          case 'release':
+            return twin.releaseHeld(({ version }) => version % 3 === step.kept);
           case 'lose':
             return twin.dropOwnedBy(step.owner);
         }
@@ -174,7 +190,7 @@ describe('Store against its twin', () => {
         },
         (step) => {
           const answer = dumb(step);
-          const entries = twin.entries().map(seen);
+          const entries = twin.entries().map((entry) => seen(entry));
           return {
             answer,
             entries,

@@ -3,6 +3,8 @@ import type { NewEntry, RemovalReason } from '../../../src/store/entry.js';
 import type { PutOutcome } from '../../../src/store/store.js';
 
 export interface TwinEntry extends NewEntry {
+  readonly isHeld: boolean;
+  readonly sourceVersion: number | undefined;
   readonly keepUntilMs: number;
   readonly bytes: number;
   /** The second in which it hangs, never one that was walked already. */
@@ -17,6 +19,9 @@ interface Part {
 
 const bytesOf = (entries: readonly TwinEntry[]): number => entries.reduce((sum, entry) => sum + entry.bytes, 0);
 
+const kindOf = ({ owner, isHeld }: TwinEntry): 'own' | 'held' | 'copy' =>
+  owner === '' ? 'own' : isHeld ? 'held' : 'copy';
+
 /** The dumbest store: two lists in the order of use, searched from end to end, nothing counted that can be recounted. */
 export class StoreTwin {
   #owned: Part = { entries: [], limitBytes: 0 };
@@ -27,7 +32,7 @@ export class StoreTwin {
   get(key: string): TwinEntry | undefined {
     const entry = this.peek(key);
     if (entry !== undefined) {
-      const part = this.#partOf(entry.owner);
+      const part = this.#partOf(entry);
       part.entries = [...part.entries.filter((other) => other !== entry), entry];
     }
     return entry;
@@ -40,12 +45,24 @@ export class StoreTwin {
   put(given: NewEntry): PutOutcome {
     const keepUntilMs = given.keepUntilMs ?? given.expiresAtMs;
     const hangsIn = Math.max(this.#walkedUntil, Math.floor(keepUntilMs / 1000));
-    const entry = { ...given, keepUntilMs, bytes: entryBytes(given.key, given.value?.length ?? 0), hangsIn };
-    const part = this.#partOf(given.owner);
+    const { isHeld = false, sourceVersion } = given;
+    const entry = {
+      ...given,
+      isHeld,
+      sourceVersion,
+      keepUntilMs,
+      bytes: entryBytes(given.key, given.value?.length ?? 0),
+      hangsIn,
+    };
+    const part = this.#partOf(entry);
     if (entry.bytes > part.limitBytes) return 'too-large';
     const old = this.peek(given.key);
     if (old !== undefined) {
-      const sameWriteForLonger = given.expiresAtMs > old.expiresAtMs || given.owner !== old.owner;
+      const bothRows = given.sourceVersion !== undefined && old.sourceVersion !== undefined;
+      if (bothRows && !given.wasPut && !old.wasPut && given.sourceVersion! < old.sourceVersion!) return 'older';
+      const lesser = kindOf(entry) === 'copy' && kindOf(old) !== 'copy';
+      const other = given.owner !== old.owner || isHeld !== old.isHeld;
+      const sameWriteForLonger = !lesser && (given.expiresAtMs > old.expiresAtMs || other);
       if (given.version < old.version || (given.version === old.version && !sameWriteForLonger)) return 'older';
       this.#drop(old, 'replaced');
     }
@@ -78,18 +95,29 @@ export class StoreTwin {
     this.#shrink(this.#hot, 'shrunk');
   }
 
-  demote(ownerOf: (key: string) => string): void {
+  reassign(ownerOf: (key: string) => string, mayOwn: (entry: TwinEntry) => boolean): void {
     for (const entry of [...this.#hot.entries]) {
       if (ownerOf(entry.key) !== entry.owner) this.#drop(entry, 'demoted');
     }
-    const leaving = this.#owned.entries.filter((entry) => ownerOf(entry.key) !== '').reverse();
+    for (const entry of [...this.#owned.entries]) {
+      const owner = ownerOf(entry.key);
+      if (entry.isHeld && owner !== entry.owner && !mayOwn(entry)) this.#drop(entry, 'demoted');
+    }
+    this.#owned.entries = this.#owned.entries.map((entry) => {
+      const owner = ownerOf(entry.key);
+      return { ...entry, owner, isHeld: owner !== '' };
+    });
+  }
+
+  releaseHeld(keep: (entry: TwinEntry) => boolean): void {
+    const leaving = this.#owned.entries.filter((entry) => entry.isHeld && !keep(entry)).reverse();
     const moved: TwinEntry[] = [];
     for (const entry of leaving) {
       if (bytesOf(this.#hot.entries) + bytesOf(moved) + entry.bytes > this.#hot.limitBytes) {
         this.#drop(entry, 'demoted');
       } else {
         this.#owned.entries = this.#owned.entries.filter((other) => other !== entry);
-        moved.unshift({ ...entry, owner: ownerOf(entry.key) });
+        moved.unshift({ ...entry, isHeld: false });
       }
     }
     this.#hot.entries.push(...moved);
@@ -112,8 +140,8 @@ export class StoreTwin {
     return bytesOf(this.#hot.entries);
   }
 
-  #partOf(owner: string): Part {
-    return owner === '' ? this.#owned : this.#hot;
+  #partOf(entry: TwinEntry): Part {
+    return kindOf(entry) === 'copy' ? this.#hot : this.#owned;
   }
 
   #shrink(part: Part, reason: RemovalReason): void {
@@ -121,7 +149,7 @@ export class StoreTwin {
   }
 
   #drop(entry: TwinEntry, reason: RemovalReason): void {
-    const part = this.#partOf(entry.owner);
+    const part = this.#partOf(entry);
     part.entries = part.entries.filter((other) => other !== entry);
     this.removed.push([entry.key, reason]);
   }

@@ -119,7 +119,8 @@ describe('Store', () => {
       ['an equal one does not', {}, 'older'],
       ['an equal one that lives longer does: a copy fetched anew', { expiresAtMs: 61_000 }, 'stored'],
       ['an equal one that lives shorter does not', { expiresAtMs: 59_000 }, 'older'],
-      ['an equal one from a new owner does', { owner: 'peer', expiresAtMs: 59_000 }, 'stored'],
+      ['an equal one held for a new owner does', { owner: 'peer', isHeld: true, expiresAtMs: 59_000 }, 'stored'],
+      ['an equal one copied from another does not', { owner: 'peer' }, 'older'],
       ['a fraction higher', { version: 5 + 2 ** -20 }, 'stored'],
     ];
     for (const [what, given, outcome] of rows) {
@@ -172,21 +173,34 @@ describe('Store', () => {
         store.put(entryOf(key, { owner }));
       }
       const owners: Record<string, string> = { stays: '', leaves: 'q', copy: 'p', moved: 'q', 'mine now': '' };
-      expect(store.demote((key) => owners[key]!)).to.deep.equal({ moved: 1, dropped: 2 });
+      expect(
+        store.reassign(
+          (key) => owners[key]!,
+          () => true,
+        ),
+      ).to.deep.equal({ moved: 1, regained: 0, dropped: 2 });
+      expect(store.counts()).to.include({ ownedEntries: 1, heldEntries: 1, hotEntries: 1 });
       const held = ['stays', 'leaves', 'copy', 'moved', 'mine now'].map((key) => store.peek(key)?.owner);
       expect(held).to.deep.equal(['', 'q', 'p', undefined, undefined]);
     });
 
-    it('moves what was used last, as much as there is room for, and keeps its order', () => {
+    it('holds all that moved for the new owner, and makes copies of it later, as much as there is room for', () => {
       const store = made();
       for (let i = 0; i < 100; i++) store.put(entryOf(`k${i}`));
       store.get('k50');
       const mostUsed = keysOf(store);
       expect(mostUsed[0]).to.equal('k50');
-      const { moved, dropped } = store.demote(() => 'peer');
-      expect(moved).to.be.within(1, 99);
-      expect(moved + dropped).to.equal(mostUsed.length);
-      expect(keysOf(store)).to.deep.equal(mostUsed.slice(0, moved));
+      store.reassign(
+        () => 'peer',
+        () => true,
+      );
+      expect(keysOf(store)).to.deep.equal(mostUsed);
+      expect(store.counts().heldEntries).to.equal(mostUsed.length);
+      store.releaseHeld(() => false);
+      const { heldEntries, hotEntries } = store.counts();
+      expect(heldEntries).to.equal(0);
+      expect(hotEntries).to.be.within(1, 99);
+      expect(keysOf(store)).to.deep.equal(mostUsed.slice(0, hotEntries));
     });
 
     it('is left as it was when the ring throws', () => {
@@ -196,7 +210,7 @@ describe('Store', () => {
       const fails = (): never => {
         throw new Error('no ring');
       };
-      expect(() => store.demote(fails)).to.throw('no ring');
+      expect(() => store.reassign(fails, () => true)).to.throw('no ring');
       expect(store.size).to.equal(2);
     });
   });
@@ -225,9 +239,12 @@ describe('Store', () => {
       store.put(entryOf('k', { expiresAtMs: 1000 }));
       store.put(entryOf('k', { version: 2, expiresAtMs: 50_000 }));
       store.put(entryOf('moved', { expiresAtMs: 3000 }));
-      store.demote((key) => (key === 'moved' ? 'peer' : ''));
+      store.reassign(
+        (key) => (key === 'moved' ? 'peer' : ''),
+        () => true,
+      );
       store.expire(2000, 1000);
-      expect(keysOf(store)).to.deep.equal(['k', 'moved']);
+      expect(keysOf(store)).to.deep.equal(['moved', 'k']);
       store.expire(4000, 1000);
       expect(keysOf(store)).to.deep.equal(['k']);
     });

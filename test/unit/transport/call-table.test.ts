@@ -6,7 +6,7 @@ import { nodeInfo } from '../../support/peer-nodes.js';
 describe('CallTable', () => {
   const table = (firstId: number): CallTable => new CallTable(new FakeClock(), nodeInfo('b', 'b:1'), () => {}, firstId);
   const wait = (calls: CallTable, id: number): void => {
-    const request = { do: 'delete', keyspace: 'k', key: 'a' } as const;
+    const request = { do: 'delete', keyspace: 'k', key: 'a', ack: 'applied' } as const;
     calls.wait(id, 0, request, 0, { deadlineMs: Number.POSITIVE_INFINITY }).catch(() => {});
   };
 

@@ -30,7 +30,11 @@ async function scenario(seed: string): Promise<void> {
       for (const { id } of node.links.linked()) {
         asked++;
         node.links
-          .call(id, { do: 'get', keyspace: 'k', key: 'x', loading: [] }, { deadlineMs: clock.nowMs() + 2_000 })
+          .call(
+            id,
+            { do: 'get', keyspace: 'k', key: 'x', loading: [], minVersion: 0, standIn: false },
+            { deadlineMs: clock.nowMs() + 2_000 },
+          )
           .then(
             (reply) => {
               settled++;

@@ -25,6 +25,7 @@ describe('PeerSession: asking', () => {
       key: 'a',
       value: new Uint8Array(bytes),
       ttlMs: undefined,
+      ack: 'applied',
     });
     const wait = { deadlineMs: 1_000 };
     for (const bytes of [500_000, 100_000, 100_000, 100_000, 1]) session.call(put(bytes), wait).catch(() => {});
@@ -137,7 +138,14 @@ describe('PeerSession: asking', () => {
   it('refuses a call before the bytes that wait exceed their limit', async () => {
     const { clock, stream, session } = setUp({ limits: { maxFrameBytes: 17 << 20 } });
     stream.full = true;
-    const put: PeerRequest = { do: 'put', keyspace: 'k', key: 'a', value: new Uint8Array(16 << 20), ttlMs: undefined };
+    const put: PeerRequest = {
+      do: 'put',
+      keyspace: 'k',
+      key: 'a',
+      value: new Uint8Array(16 << 20),
+      ttlMs: undefined,
+      ack: 'applied',
+    };
     const codes: string[] = [];
     for (let i = 0; i < 8; i++) {
       session.call(put, { deadlineMs: 1_000 }).catch((error: DistcacheError) => codes.push(error.code));
@@ -151,7 +159,14 @@ describe('PeerSession: asking', () => {
     const { clock, session } = setUp({ limits: { maxFrameBytes: 100_000 } });
     const put = (bytes: number): Promise<unknown> =>
       session.call(
-        { do: 'put', keyspace: 'k', key: 'x'.repeat(10_000), value: new Uint8Array(bytes), ttlMs: undefined },
+        {
+          do: 'put',
+          keyspace: 'k',
+          key: 'x'.repeat(10_000),
+          value: new Uint8Array(bytes),
+          ttlMs: undefined,
+          ack: 'applied',
+        },
         { deadlineMs: 1_000 },
       );
     const error = await put(95_000).catch((thrown: DistcacheError) => thrown);
@@ -166,7 +181,10 @@ describe('PeerSession: asking', () => {
   it('refuses loaders nested without end', async () => {
     const { session } = setUp();
     const loading = Array.from({ length: 257 }, (_, i) => `k/${i}`);
-    const call = session.call({ do: 'get', keyspace: 'k', key: 'a', loading }, { deadlineMs: 1_000 });
+    const call = session.call(
+      { do: 'get', keyspace: 'k', key: 'a', loading, minVersion: 0, standIn: false },
+      { deadlineMs: 1_000 },
+    );
     expect(await call.catch((error: DistcacheError) => error.code)).to.equal('INVALID_ARGUMENT');
   });
 
@@ -192,7 +210,7 @@ describe('PeerSession: asking', () => {
     const { clock, session, ask } = setUp();
     const { outcome } = ask('a');
     await clock.settle();
-    session.receive(Uint8Array.from([0x12, 5, 0x08, 1, 0xb2, 0x01, 0]));
+    session.receive(Uint8Array.from([0x12, 5, 0x08, 1, 0xfa, 0x01, 0]));
     await clock.settle();
     expect(outcome.now).to.equal('PEER_UNREACHABLE');
     expect(session.counts().notUnderstood).to.equal(1);

@@ -9,37 +9,61 @@ const version = 1_700_000_000_000 * 4096 + 17;
 const never = Number.POSITIVE_INFINITY;
 
 const operations: Record<string, Operation> = {
-  get: { is: 'request', id: 1, remainingMs: 5000, request: { do: 'get', keyspace: 'users', key: '42', loading: [] } },
+  get: {
+    is: 'request',
+    id: 1,
+    remainingMs: 5000,
+    request: { do: 'get', keyspace: 'users', key: '42', loading: [], minVersion: 0, standIn: false },
+  },
   'get inside of loads': {
     is: 'request',
     id: 2,
     remainingMs: 1,
-    request: { do: 'get', keyspace: 'users', key: 'é', loading: ['users/a', 'cities/ü'] },
+    request: {
+      do: 'get',
+      keyspace: 'users',
+      key: 'é',
+      loading: ['users/a', 'cities/ü'],
+      minVersion: 0,
+      standIn: false,
+    },
   },
   'get of an empty keyspace name': {
     is: 'request',
     id: 3,
     remainingMs: 0,
-    request: { do: 'get', keyspace: '', key: '', loading: [] },
+    request: { do: 'get', keyspace: '', key: '', loading: [], minVersion: 0, standIn: false },
   },
   put: {
     is: 'request',
     id: 4,
     remainingMs: 0xffff_ffff,
-    request: { do: 'put', keyspace: 'users', key: 'k'.repeat(300), value: bytes(1, 2, 3), ttlMs: undefined },
+    request: {
+      do: 'put',
+      keyspace: 'users',
+      key: 'k'.repeat(300),
+      value: bytes(1, 2, 3),
+      ttlMs: undefined,
+      ack: 'applied',
+    },
   },
   'put that never expires': {
     is: 'request',
     id: 0xffff_ffff,
     remainingMs: 16_384,
-    request: { do: 'put', keyspace: '長い名前', key: '🙂'.repeat(40), value: bytes(), ttlMs: never },
+    request: { do: 'put', keyspace: '長い名前', key: '🙂'.repeat(40), value: bytes(), ttlMs: never, ack: 'applied' },
   },
-  delete: { is: 'request', id: 127, remainingMs: 128, request: { do: 'delete', keyspace: 'users', key: '\0/../%2F' } },
+  delete: {
+    is: 'request',
+    id: 127,
+    remainingMs: 128,
+    request: { do: 'delete', keyspace: 'users', key: '\0/../%2F', ack: 'applied' },
+  },
   invalidate: {
     is: 'request',
     id: 128,
     remainingMs: 2_097_152,
-    request: { do: 'invalidate', keyspace: 'users', key: '__proto__', version },
+    request: { do: 'invalidate', keyspace: 'users', key: '__proto__', version, sequence: 0 },
   },
   'drop keyspace': {
     is: 'request',
@@ -57,19 +81,41 @@ const operations: Record<string, Operation> = {
   value: {
     is: 'reply',
     id: 8,
-    reply: { is: 'value', value: bytes(9, 8, 7), version, lifeMs: never, outcome: 'hit', wasPut: false },
+    reply: {
+      is: 'value',
+      value: bytes(9, 8, 7),
+      version,
+      lifeMs: never,
+      outcome: 'hit',
+      wasPut: false,
+      sourceVersion: undefined,
+      floor: 0,
+    },
   },
   'value not to be kept': {
     is: 'reply',
     id: 9,
-    reply: { is: 'value', value: bytes(), version, lifeMs: 0, outcome: 'stale', wasPut: true },
+    reply: {
+      is: 'value',
+      value: bytes(),
+      version,
+      lifeMs: 0,
+      outcome: 'stale',
+      wasPut: true,
+      sourceVersion: undefined,
+      floor: 0,
+    },
   },
-  absent: { is: 'reply', id: 10, reply: { is: 'absent', version, lifeMs: 1234.5, outcome: 'negative' } },
-  'absent for ever': { is: 'reply', id: 10, reply: { is: 'absent', version: 0, lifeMs: never, outcome: 'load' } },
+  absent: { is: 'reply', id: 10, reply: { is: 'absent', version, lifeMs: 1234.5, outcome: 'negative', floor: 0 } },
+  'absent for ever': {
+    is: 'reply',
+    id: 10,
+    reply: { is: 'absent', version: 0, lifeMs: never, outcome: 'load', floor: 0 },
+  },
   written: { is: 'reply', id: 11, reply: { is: 'written', version, unreached: ['node-b', 'node-c'] } },
   'written everywhere': { is: 'reply', id: 11, reply: { is: 'written', version, unreached: [] } },
   applied: { is: 'reply', id: 12, reply: { is: 'applied' } },
-  'not owner': { is: 'reply', id: 13, reply: { is: 'not-owner' } },
+  'not owner': { is: 'reply', id: 13, reply: { is: 'not-owner', owner: 'someone' } },
   refused: { is: 'reply', id: 14, reply: { is: 'refused', code: 'OVERLOADED', message: 'too much', node: 'node-b' } },
 };
 
@@ -127,7 +173,7 @@ describe('frames', () => {
       is: 'request',
       id: 1,
       remainingMs: 1,
-      request: { do: 'put', keyspace: 'a', key: 'b', value, ttlMs: 5 },
+      request: { do: 'put', keyspace: 'a', key: 'b', value, ttlMs: 5, ack: 'applied' },
     };
     const encoded = encodeFrame({ clock: 1, operations: [put, put] });
     const [first] = decodeFrame(encoded).operations;
@@ -170,8 +216,8 @@ describe('frames', () => {
     const operation = (...body: number[]): number[] => [0x12, body.length, ...body];
     const frame = bytes(
       ...[0x48, 1], // field 9, a varint
-      ...operation(0x08, 5, 0x4a, 2, 0x08, 1), // body 9
-      ...operation(0x08, 6, 0xb2, 0x01, 0), // body 22
+      ...operation(0x08, 5, 0x7a, 2, 0x08, 1), // body 15
+      ...operation(0x08, 6, 0xfa, 0x01, 0), // body 31
       ...operation(0x08, 7, 0x82, 0x04, 0), // field 64: no body at all
     );
     expect(decodeFrame(frame).operations).to.deep.equal([

@@ -1,0 +1,59 @@
+import { expect } from 'chai';
+import type { NewEntry } from '../../../src/store/entry.js';
+import { lruIndex } from '../../../src/store/lru-index.js';
+import { Store } from '../../../src/store/store.js';
+
+const entry = (key: string, more: Partial<NewEntry> = {}): NewEntry => ({
+  key,
+  value: Buffer.from(key),
+  version: 1,
+  expiresAtMs: 60_000,
+  wasPut: false,
+  owner: '',
+  ...more,
+});
+
+const made = (): Store => new Store({ maxBytes: 64 * 1024, hotShare: 0.125, index: lruIndex });
+
+describe('Store: entries held for their owners', () => {
+  it('are given back to who owns them again, if nothing of their owner was missed', () => {
+    const store = made();
+    store.put(entry('trusted', { owner: 'p', isHeld: true }));
+    store.put(entry('missed', { owner: 'q', isHeld: true }));
+    const change = store.reassign(
+      () => '',
+      ({ owner }) => owner === 'p',
+    );
+    expect(change).to.deep.equal({ moved: 0, regained: 1, dropped: 1 });
+    expect(store.peek('trusted')).to.include({ owner: '', isHeld: false });
+    expect(store.peek('missed')).to.equal(undefined);
+    store.check();
+  });
+
+  it('survive the loss of the link to their owner, which copies do not', () => {
+    const store = made();
+    store.put(entry('replica', { owner: 'p', isHeld: true }));
+    store.put(entry('copy', { owner: 'p' }));
+    expect(store.dropOwnedBy('p')).to.equal(1);
+    expect(store.peek('replica')).to.include({ owner: 'p', isHeld: true });
+    store.check();
+  });
+
+  it('are not among the copies that are sampled', () => {
+    const store = made();
+    for (let i = 0; i < 5; i++) store.put(entry(`copy${i}`, { owner: 'p' }));
+    store.put(entry('own'));
+    store.put(entry('held', { owner: 'p', isHeld: true }));
+    for (const { key } of store.sample(3, () => 0)) expect(key).to.match(/^copy/);
+    expect(store.sample(3, () => 0)).to.have.length(3);
+    expect(store.sample(9, () => 0.5)).to.have.length(5);
+  });
+
+  it('an earlier row of the data source never takes the place of a later one, whatever the versions say', () => {
+    const store = made();
+    store.put(entry('row', { version: 5, sourceVersion: 8 }));
+    expect(store.put(entry('row', { version: 9, sourceVersion: 7 }))).to.equal('older');
+    expect(store.put(entry('row', { version: 9, sourceVersion: 8 }))).to.equal('stored');
+    expect(store.put(entry('row', { version: 10, sourceVersion: 1, wasPut: true }))).to.equal('stored');
+  });
+});
