@@ -112,6 +112,7 @@ export interface NodeConfig {
     readonly minimumPeers: number;
     readonly weight: number;
     readonly replicas: number;
+    readonly onSplit: 'serve' | 'passthrough';
     readonly virtualNodes: number;
     readonly joinRetryIntervalMs: number;
     readonly maxJoinAttempts: number;

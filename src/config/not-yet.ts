@@ -23,12 +23,6 @@ const oneOf =
 
 export const notYet: readonly NotYet[] = [
   { path: 'admin', is: 'warn', when: (value) => value !== false },
-  {
-    path: 'cluster.replicas',
-    is: 'refuse',
-    when: (value) => typeof value === 'number' && value > 1,
-    instead: 'use 1 or leave it out',
-  },
   { path: 'timeouts.keepAlive', is: 'warn' },
   { path: 'tls', is: 'refuse' },
   { path: 'auth', is: 'refuse' },

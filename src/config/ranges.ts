@@ -73,6 +73,7 @@ export const defaults = {
   minimumPeers: 1,
   weight: 1,
   replicas: 1,
+  onSplit: 'serve',
   virtualNodes: 512,
   joinRetryIntervalMs: 1000,
   maxJoinAttempts: 10,

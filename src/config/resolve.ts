@@ -30,6 +30,7 @@ export function resolveFile(file: FileConfig): NodeConfig {
       minimumPeers: cluster.minimumPeers ?? defaults.minimumPeers,
       weight: cluster.weight ?? defaults.weight,
       replicas: cluster.replicas ?? defaults.replicas,
+      onSplit: cluster.onSplit ?? defaults.onSplit,
       virtualNodes: cluster.virtualNodes ?? defaults.virtualNodes,
       joinRetryIntervalMs: cluster.joinRetryInterval ?? defaults.joinRetryIntervalMs,
       maxJoinAttempts: cluster.maxJoinAttempts ?? defaults.maxJoinAttempts,

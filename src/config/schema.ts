@@ -69,8 +69,12 @@ const cluster = () =>
       standard: defaults.weight,
     }).optional(),
     replicas: leaf(scalar.integer(ranges.replicas), {
-      doc: 'Nodes that keep each entry.',
+      doc: 'Nodes that keep each entry: with 2, what was put survives the crash of one. The same on all nodes.',
       standard: defaults.replicas,
+    }).optional(),
+    onSplit: leaf(scalar.oneOf(['serve', 'passthrough']), {
+      doc: 'What a node does that lost sight of half of the cluster or more: go on with whom it sees, or read the data sources and keep nothing.',
+      standard: defaults.onSplit,
     }).optional(),
     virtualNodes: leaf(scalar.integer(ranges.virtualNodes), {
       doc: 'Points of each node on the ring. The same on all nodes.',

@@ -1,5 +1,5 @@
 import { ArgumentTypeError, aborted, DistcacheError, invalidArgument } from '../base/errors.js';
-import type { CallOptions, PutEntry } from '../ports/cache.js';
+import type { CallOptions, GetOptions, PutEntry, WriteOptions } from '../ports/cache.js';
 import type { Clock, Wait } from '../ports/clock.js';
 import type { EngineLimits } from './options.js';
 import type { Change } from './writes.js';
@@ -85,7 +85,7 @@ export function putOf(entry: PutEntry, limits: EngineLimits, clock: Clock): Chan
 
 /** How long a call waits; throws ABORTED when it has been cancelled already. `what` and `name` are for that message. */
 export function waitOf(
-  options: CallOptions | undefined,
+  options: (CallOptions & GetOptions & WriteOptions) | undefined,
   defaultMs: number,
   clock: Clock,
   what: string,
@@ -97,9 +97,18 @@ export function waitOf(
   return { deadlineMs: clock.nowMs() + (options?.timeoutMs ?? defaultMs), signal };
 }
 
-export function checkCall(options: CallOptions | undefined): void {
+export function checkCall(options: (CallOptions & GetOptions & WriteOptions) | undefined): void {
   if (options === undefined) return;
-  const { timeoutMs, signal } = options;
+  const { timeoutMs, signal, minVersion, consistency, ack } = options;
+  if (minVersion !== undefined && !(Number.isSafeInteger(minVersion) && minVersion >= 0)) {
+    throw invalidArgument(`minVersion is ${minVersion}, must be a version that a write or a read returned`);
+  }
+  if (consistency !== undefined && consistency !== 'cached' && consistency !== 'owner') {
+    throw invalidArgument(`consistency is '${consistency}', must be one of: cached, owner`);
+  }
+  if (ack !== undefined && ack !== 'applied' && ack !== 'owner') {
+    throw invalidArgument(`ack is '${ack}', must be one of: applied, owner`);
+  }
   if (signal !== undefined && typeof signal.addEventListener !== 'function') {
     throw new ArgumentTypeError(`signal is ${typeName(signal)}, must be an AbortSignal`);
   }

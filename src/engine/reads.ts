@@ -134,7 +134,8 @@ export class Reads {
     }
     for (const sinceMs of [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY]) {
       const answer = await attempt(sinceMs);
-      if (answer.version >= minVersion) return answer;
+      const isBesideAndLater = answer.version === besideVersion && sinceMs > 0;
+      if (answer.version >= minVersion || isBesideAndLater) return answer;
     }
     space.counts.unkeptLoads++;
     return this.#loader.load(space, key, loading, this.#deps.hybrid.next(), wait.signal);

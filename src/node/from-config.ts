@@ -46,6 +46,8 @@ export async function engineOf(config: NodeConfig, baseDir: string, logger: Log)
       shutdownTimeout: cluster.shutdownTimeoutMs,
     },
     virtualNodes: cluster.virtualNodes,
+    replicas: cluster.replicas,
+    onSplit: cluster.onSplit,
     timeouts: { read: timeouts.readMs, write: timeouts.writeMs },
     limits,
     source: config.source,

@@ -48,9 +48,11 @@ timeouts: { read: "\${T}" }
   });
 
   it('cannot slip past what is not in force', () => {
-    expect(problemsOf(`cluster: { replicas: "\${R}" }`, { R: '3' })[0]).to.match(
-      /^1:22 cluster\.replicas: comes in a later/,
-    );
+    expect(
+      problemsOf(`keyspaces: { k: { maxBytes: 1MiB, source: { type: "\${T}", url: "redis://h" } } }`, {
+        T: 'redis',
+      })[0],
+    ).to.match(/ keyspaces\.k\.source\.type: "redis" comes in a later/);
   });
 
   it('that are missing are named, all of them, with their places', () => {

@@ -60,6 +60,7 @@ describe('config: a whole file', () => {
         minimumPeers: 1,
         weight: 1,
         replicas: 1,
+        onSplit: 'serve',
         virtualNodes: 512,
         joinRetryIntervalMs: 1000,
         maxJoinAttempts: 10,
@@ -115,7 +116,7 @@ describe('config: a whole file', () => {
   });
 
   it('refuses what would leave data open or change what answers mean', () => {
-    const text = `cluster: { replicas: 2 }
+    const text = `cluster: {}
 tls: { ca: ca.pem, cert: node.pem, key: node-key.pem, clientAuth: require }
 auth: { tokens: [ { name: ci, token: "t", allow: [read, write] } ] }
 keyspaces:
@@ -124,12 +125,18 @@ keyspaces:
 `;
     const others = 'use one of sqlite, http, directory, module, none, or reach it through a module';
     expect(problemsOf(text)).to.deep.equal([
-      `1:22 cluster.replicas: ${later}; use 1 or leave it out`,
       `2:6 tls: ${later}; leave it out`,
       `3:7 auth: ${later}; leave it out`,
       `5:44 keyspaces.users.source.type: "postgres" ${later}; ${others}`,
       `6:47 keyspaces.sessions.source.type: "redis" ${later}; ${others}`,
     ]);
+  });
+
+  it('takes how many nodes keep each entry, and what to do in a split', () => {
+    const { config, warnings } = loaded('cluster: { replicas: 2, onSplit: passthrough }');
+    expect(config.cluster).to.include({ replicas: 2, onSplit: 'passthrough' });
+    expect(warnings).to.deep.equal([]);
+    expect(problemsOf('cluster: { replicas: 17, onSplit: stop }')).to.have.length(2);
   });
 
   it('takes a file of comments, and one of empty sections, for the defaults', () => {
