@@ -63,6 +63,11 @@ const ownerOut: ReadonlySet<ErrorCode | undefined> = new Set<ErrorCode>([
   'KEYSPACE_NOT_FOUND',
 ]);
 
+/**
+ * Of an answer that was read from the source beside the cache, while its owner was out of reach: it belongs to no entry, so
+ * it has no place among the versions of the key.
+ */
+const besideVersion = 0;
 /** Nodes asked, the owner and those in its stead, before this node helps itself. */
 const asksMax = 3;
 /** Nodes that owned a key before and are asked for it. */
@@ -138,7 +143,7 @@ export class Reads {
       if (answer.version >= minVersion || isBesideAndLater) return answer;
     }
     space.counts.unkeptLoads++;
-    return this.#loader.load(space, key, loading, this.#deps.hybrid.next(), wait.signal);
+    return this.#loader.load(space, key, loading, besideVersion, wait.signal);
   }
 
   #load(space: Keyspace, key: string, place: Place, wait: Wait, terms: ReadTerms, sinceMs: number): Promise<Answer> {
@@ -291,9 +296,9 @@ export class Reads {
     return this.#ask(trip, next, asksLeft);
   }
 
-  #withoutOwner({ space, key, terms, signal, version }: Trip): Promise<Answer> {
+  #withoutOwner({ space, key, terms, signal }: Trip): Promise<Answer> {
     space.counts.unkeptLoads++;
-    return this.#loader.load(space, key, terms.loading, version, signal);
+    return this.#loader.load(space, key, terms.loading, besideVersion, signal);
   }
 
   /** Nobody is waited for with whom an older answer could come, and nobody answers in the owner's stead. */
@@ -333,9 +338,10 @@ export class Reads {
     const { space, generation } = trip;
     const { leases, topology } = this.#deps;
     const inTouch = leases.owns() && leases.ownGeneration === generation;
-    if (!inTouch || (this.#deps.passthroughOnSplit && topology.isSplit) || !this.#isCurrent(trip)) {
+    const isApart = !inTouch || (this.#deps.passthroughOnSplit && topology.isSplit) || this.#hasMoved(trip);
+    if (isApart || !this.#isUnwritten(trip)) {
       space.counts.unkeptLoads++;
-      return answer;
+      return isApart && answer.outcome === 'load' ? { ...answer, version: besideVersion } : answer;
     }
     if (this.#store(trip, answer, '')) this.#kept(space, trip.key, trip.place.hash, answer);
     return this.#laterRow(trip, answer);
@@ -358,18 +364,21 @@ export class Reads {
     const isLeased = !guards.lease || (leases.holds(id) && leases.leases.generation(id) === generation);
     const isEmbargoed = guards.embargo && space.slots.isEmbargoed(slot, clock.nowMs());
     const knows = !guards['reply-floor'] || ownerFloor >= space.slots.floor(slot);
-    if (!isLeased || isEmbargoed || !knows || !this.#isCurrent(trip)) {
+    const isBeside = answer.version === besideVersion;
+    if (!isLeased || isEmbargoed || !knows || isBeside || this.#hasMoved(trip) || !this.#isUnwritten(trip)) {
       space.counts.unkeptLoads++;
       return;
     }
     this.#store(trip, guards['copy-version'] ? answer : { ...answer, version: trip.version }, id);
   }
 
-  /** No write came between, and the key has not moved meanwhile. */
-  #isCurrent({ space, place, slot, token }: Trip): boolean {
-    const { topology, guards } = this.#deps;
-    if (topology.placeOf(place.hash).owner.id !== place.owner.id) return false;
-    return !guards['fill-token'] || space.slots.token(slot) === token;
+  #hasMoved({ place }: Trip): boolean {
+    return this.#deps.topology.placeOf(place.hash).owner.id !== place.owner.id;
+  }
+
+  /** No write came between. */
+  #isUnwritten({ space, slot, token }: Trip): boolean {
+    return !this.#deps.guards['fill-token'] || space.slots.token(slot) === token;
   }
 
   #store({ space, key }: Trip, answer: Answer, owner: string): boolean {

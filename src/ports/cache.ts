@@ -33,7 +33,10 @@ interface Read {
   readonly outcome: Outcome;
   /** Name of the node whose memory or source answered. */
   readonly node: string;
-  /** Hybrid logical clock of the write or load that made the entry; grows with every change of a key. */
+  /**
+   * Hybrid logical clock of the write or load that made the entry; grows with every change of a key. 0: the value was read
+   * from the data source beside the cache, as the key's owner was out of reach, and belongs to no entry.
+   */
   readonly version: number;
   /** When the entry expires by this machine's wall clock; undefined: never. */
   readonly expiresAt: Date | undefined;

@@ -104,7 +104,10 @@ function staleReads(
   return found;
 }
 
-/** C2: what a client reads of a key never goes back, in seq nor in version. */
+/**
+ * C2: what a client reads of a key never goes back, in seq nor in version. A read beside the cache, version 0, sees the
+ * source, which may have what no write has brought into the cache yet: it must be new enough, and binds no later read.
+ */
 export function checkMonotonic(
   history: History,
   options: CheckOptions = {},
@@ -115,8 +118,9 @@ export function checkMonotonic(
   const found: Violation[] = [];
   for (const reads of groupBy(history.reads, (read) => JSON.stringify([read.client, read.key, at(read)])).values()) {
     const { client, key } = reads[0]!;
+    const bindingReads = reads.filter((read) => !Number.isNaN(versionOf(read)));
     const compare = (name: string, rank: (read: ReadRecord) => number, isExcused: typeof excusesBack): void =>
-      againstHighestBefore(reads, reads, rank, (later, earlier) => {
+      againstHighestBefore(bindingReads, reads, rank, (later, earlier) => {
         if (!(rank(later) < rank(earlier)) || isExcused(earlier, later)) return;
         const what = `${client} read ${name} ${rank(later)} of ${key} after ${rank(earlier)}`;
         found.push(violation('C2', what, earlier, later));
@@ -131,9 +135,7 @@ export function checkMonotonic(
 /** G7: a read that asks for a version gets that or a newer one. */
 export const checkMinVersion = (history: History): readonly Violation[] =>
   history.reads
-    .filter(
-      (read) => read.minVersion !== undefined && read.outcome.is === 'ok' && read.outcome.version < read.minVersion,
-    )
+    .filter((read) => read.minVersion !== undefined && read.outcome.is === 'ok' && versionOf(read) < read.minVersion)
     .map((read) => violation('G7', `a read of ${read.key} got less than the version it asked for`, read));
 
 /** C9: every value was made for exactly this key, by a write that had begun. */
