@@ -1,6 +1,7 @@
 import { keyspaceArg, requiredArgs } from '../src/cli/arguments.js';
 import { BaseCommand } from '../src/cli/base-command.js';
 import { connectionFlags } from '../src/cli/connection-flags.js';
+import { ackFlag } from '../src/cli/consistency-flags.js';
 import { keysFromArguments, keysFromStdin } from '../src/cli/keys.js';
 import { checkReached, deleteKeys } from '../src/cli/writes.js';
 
@@ -18,7 +19,7 @@ Exits with 4 and names the nodes that could not be told. A key that is nowhere i
     keyspace: keyspaceArg,
     key: requiredArgs('Key to remove; several are allowed, - reads them from stdin, one a line.'),
   };
-  static override flags = { ...connectionFlags };
+  static override flags = { ...connectionFlags, ack: ackFlag };
 
   protected async execute(): Promise<void> {
     const { args, flags } = await this.parse(Delete);
@@ -26,7 +27,7 @@ Exits with 4 and names the nodes that could not be told. A key that is nowhere i
     const isStdin = args.key.length === 1 && args.key[0] === '-';
     const keys = isStdin ? keysFromStdin(this.terminal.stdin) : keysFromArguments(args.key);
     const { written, unreached } = await this.withClient(flags, (client, call) =>
-      deleteKeys(client, keyspace, keys, call),
+      deleteKeys(client, keyspace, keys, { ...call, ack: flags.ack }),
     );
     const json = { keyspace, deleted: written, unreached };
     checkReached(unreached, 'deleted', json);

@@ -2,6 +2,7 @@ import { Flags } from '@oclif/core';
 import { keyspaceArg, requiredArgs } from '../src/cli/arguments.js';
 import { BaseCommand } from '../src/cli/base-command.js';
 import { connectionFlags } from '../src/cli/connection-flags.js';
+import { readFlags, readTermsOf } from '../src/cli/consistency-flags.js';
 import { type GetOutput, getMany, getOne } from '../src/cli/get-values.js';
 import { keysFromArguments, keysFromStdin } from '../src/cli/keys.js';
 import type { Sink } from '../src/cli/terminal.js';
@@ -21,6 +22,10 @@ Exits with 3 when the data source has no such key; of several keys the others ar
       command: '<%= config.bin %> get cities paris rome --json',
     },
     { description: 'Keys from a file', command: '<%= config.bin %> get cities - < keys.txt' },
+    {
+      description: 'No older than a write that returned this version',
+      command: '<%= config.bin %> get cities paris --min-version 374617313525761',
+    },
     { description: 'A binary value into a file', command: '<%= config.bin %> get images logo.png --output logo.png' },
   ];
   static override args = {
@@ -34,6 +39,7 @@ Exits with 3 when the data source has no such key; of several keys the others ar
       description: 'Write the value there instead of stdout. The file changes all at once or not at all.',
       helpValue: 'FILE',
     }),
+    ...readFlags,
     meta: Flags.boolean({ description: 'Tell on stderr where each value came from; --json tells it too.' }),
   };
 
@@ -48,7 +54,9 @@ Exits with 3 when the data source has no such key; of several keys the others ar
         file: flags.output,
         meta: flags.meta ? (line) => this.note(line) : undefined,
       };
-      return this.withClient(flags, (client, call) => {
+      const terms = readTermsOf(flags);
+      return this.withClient(flags, (client, wait) => {
+        const call = { ...wait, ...terms };
         const [first = '', ...others] = args.key;
         const isOne = others.length === 0;
         if (isOne && first !== '-') return getOne(client, args.keyspace, first, call, out);

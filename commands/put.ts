@@ -2,11 +2,13 @@ import { Flags } from '@oclif/core';
 import { keyspaceArg, optionalArg } from '../src/cli/arguments.js';
 import { BaseCommand } from '../src/cli/base-command.js';
 import { connectionFlags } from '../src/cli/connection-flags.js';
+import { ackFlag } from '../src/cli/consistency-flags.js';
 import { usageError } from '../src/cli/failure.js';
 import { putLines } from '../src/cli/put-lines.js';
 import { durationFlag } from '../src/cli/value-flags.js';
 import { openSource, readValue } from '../src/cli/value-source.js';
 import { checkReached } from '../src/cli/writes.js';
+import type { Ack } from '../src/ports/peers.js';
 
 export default class Put extends BaseCommand {
   static override summary = 'Store a value under a key.';
@@ -34,6 +36,7 @@ With --from many entries are stored, one JSON object a line: {"key":"a","value":
       helpValue: 'FILE.ndjson',
       exclusive: ['file'],
     }),
+    ack: ackFlag,
     ttl: durationFlag({
       description: 'Time to live; with --from for lines that have none. Else the default of the keyspace.',
       above: 0,
@@ -53,7 +56,7 @@ With --from many entries are stored, one JSON object a line: {"key":"a","value":
     const value = await readValue({ argument: args.value, file: flags.file }, this.terminal, (line) => this.note(line));
     const entry = { key, value, ttlMs: flags.ttl };
     const { version, node, unreached } = await this.withClient(flags, (client, call) =>
-      client.put(keyspace, entry, call),
+      client.put(keyspace, entry, { ...call, ack: flags.ack }),
     );
     const json = { keyspace, key, size_bytes: value.byteLength, version: String(version), node, unreached };
     checkReached(unreached, 'stored', json);
@@ -63,7 +66,9 @@ With --from many entries are stored, one JSON object a line: {"key":"a","value":
   async #putMany(
     keyspace: string,
     from: string,
-    flags: { readonly ttl: number | undefined } & Parameters<BaseCommand['withClient']>[0],
+    flags: { readonly ttl: number | undefined; readonly ack: Ack | undefined } & Parameters<
+      BaseCommand['withClient']
+    >[0],
   ): Promise<void> {
     const bytes = await openSource(from, '--from', this.terminal);
     const progress = this.progress((count: number) => `${count} entries stored`);
@@ -72,7 +77,7 @@ With --from many entries are stored, one JSON object a line: {"key":"a","value":
         client,
         keyspace,
         { name: from === '-' ? 'stdin' : from, bytes },
-        { ttlMs: flags.ttl, call },
+        { ttlMs: flags.ttl, call: { ...call, ack: flags.ack } },
         progress.show,
       ),
     ).finally(progress.end);

@@ -1,7 +1,7 @@
 import { DistcacheError, type KeyFailure, PartialFailure } from '../base/errors.js';
 import { parseDuration } from '../base/units.js';
 import type { Client } from '../client/client.js';
-import type { CallOptions, PutEntry } from '../ports/cache.js';
+import type { PutEntry, WriteOptions } from '../ports/cache.js';
 import { FailureWithData, usageError } from './failure.js';
 import { readLines } from './input.js';
 
@@ -34,7 +34,7 @@ export async function putLines(
   client: Pick<Client, 'putMany'>,
   keyspace: string,
   source: { readonly name: string; readonly bytes: AsyncIterable<Uint8Array> },
-  options: { readonly ttlMs: number | undefined; readonly call: CallOptions },
+  options: { readonly ttlMs: number | undefined; readonly call: WriteOptions },
   progress: (written: number) => Promise<void>,
 ): Promise<PutManyOutcome> {
   const unreached = new Set<string>();

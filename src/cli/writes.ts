@@ -1,6 +1,6 @@
 import { DistcacheError } from '../base/errors.js';
 import type { Client } from '../client/client.js';
-import type { CallOptions, WriteManyResult } from '../ports/cache.js';
+import type { WriteManyResult, WriteOptions } from '../ports/cache.js';
 import { FailureWithData } from './failure.js';
 
 /**
@@ -28,7 +28,7 @@ export async function deleteKeys(
   client: Pick<Client, 'deleteMany'>,
   keyspace: string,
   keys: AsyncIterable<readonly string[]>,
-  call: CallOptions,
+  call: WriteOptions,
 ): Promise<WriteManyResult> {
   const unreached = new Set<string>();
   let written = 0;

@@ -3,8 +3,10 @@ import { systemClock } from '../platform/clock.js';
 import type {
   Cache,
   CallOptions,
+  DrainResult,
   FailedLookup,
   Found,
+  GetOptions,
   KeyLocation,
   KeyspaceStatus,
   Lookup,
@@ -12,9 +14,11 @@ import type {
   PeerStatus,
   PutEntry,
   WriteManyResult,
+  WriteOptions,
   WriteResult,
 } from '../ports/cache.js';
 import type { Clock } from '../ports/clock.js';
+import { readFlagsOf, writeFlagsOf } from '../wire/public.js';
 import { batchesOf, writeInBatches } from './batches.js';
 import { type Call, type Method, serverStream, unary } from './calls.js';
 import { watchEvents } from './events.js';
@@ -49,12 +53,12 @@ export interface ConnectOptions {
  */
 export interface Client extends Cache {
   /** As `get`, but a key that the data source does not have is an answer. */
-  lookup(keyspace: string, key: string, options?: CallOptions): Promise<Lookup>;
+  lookup(keyspace: string, key: string, options?: GetOptions): Promise<Lookup>;
   /** As `getMany`, but a key that failed is an element too. */
   lookupMany(
     keyspace: string,
     keys: readonly string[],
-    options?: CallOptions,
+    options?: GetOptions,
   ): Promise<readonly (Lookup | FailedLookup)[]>;
   /** Of the node that answers. */
   status(options?: CallOptions): Promise<NodeStatus>;
@@ -64,6 +68,8 @@ export interface Client extends Cache {
   keyspace(name: string, options?: CallOptions): Promise<KeyspaceStatus>;
   /** Who owns a key, as the node that answers sees it. Rejects with KEYSPACE_NOT_FOUND. */
   locate(keyspace: string, key: string, options?: CallOptions): Promise<KeyLocation>;
+  /** Takes the node that answers out of the ring and hands what it holds to the owners to come; it goes on answering. */
+  drain(options?: CallOptions): Promise<DrainResult & { readonly node: string }>;
   /**
    * What happens in the cluster, as one node sees it; the first event says `listening`. The time-out is that of
    * subscribing. Ends when that node stops; rejects with PEER_UNREACHABLE when the connection to it breaks.
@@ -104,7 +110,7 @@ class GrpcClient implements Client {
     this.#links = new Links(options.addresses, options);
   }
 
-  async get(keyspace: string, key: string, options?: CallOptions): Promise<Found> {
+  async get(keyspace: string, key: string, options?: GetOptions): Promise<Found> {
     const lookup = await this.lookup(keyspace, key, options);
     if (lookup.found) return lookup;
     throw new DistcacheError(
@@ -116,13 +122,17 @@ class GrpcClient implements Client {
     );
   }
 
-  async lookup(keyspace: string, key: string, options?: CallOptions): Promise<Lookup> {
+  async lookup(keyspace: string, key: string, options?: GetOptions): Promise<Lookup> {
     checkKey(key);
     const call = this.#call(`get ${JSON.stringify(key)} of ${keyspace}`, options);
-    return lookupOf(key, await this.#unary(methods.get, { keyspace, key }, call, true), this.options.clock);
+    return lookupOf(
+      key,
+      await this.#unary(methods.get, { keyspace, key, ...readFlagsOf(options) }, call, true),
+      this.options.clock,
+    );
   }
 
-  async getMany(keyspace: string, keys: readonly string[], options?: CallOptions): Promise<readonly Lookup[]> {
+  async getMany(keyspace: string, keys: readonly string[], options?: GetOptions): Promise<readonly Lookup[]> {
     const entries = await this.lookupMany(keyspace, keys, options);
     const found: Lookup[] = [];
     const failed: FailedLookup[] = [];
@@ -143,24 +153,29 @@ class GrpcClient implements Client {
   async lookupMany(
     keyspace: string,
     keys: readonly string[],
-    options?: CallOptions,
+    options?: GetOptions,
   ): Promise<readonly (Lookup | FailedLookup)[]> {
     for (const key of keys) checkKey(key);
     const call = this.#call(`get ${keys.length} keys of ${keyspace}`, options);
     const entries: (Lookup | FailedLookup)[] = [];
     for (const batch of batchesOf(keys, batchLimits, keyBytes)) {
-      entries.push(...(await this.#lookupBatch(keyspace, batch, call)));
+      entries.push(...(await this.#lookupBatch(keyspace, batch, call, options)));
     }
     return entries;
   }
 
-  #lookupBatch(keyspace: string, keys: readonly string[], call: Call): Promise<(Lookup | FailedLookup)[]> {
+  #lookupBatch(
+    keyspace: string,
+    keys: readonly string[],
+    call: Call,
+    options: GetOptions | undefined,
+  ): Promise<(Lookup | FailedLookup)[]> {
     return this.#links.use(call.what, call.wait, true, async (link, wait) => {
       const entries: (Lookup | FailedLookup)[] = [];
       for await (const message of serverStream(
         link,
         methods.getMany,
-        { keyspace, keys: [...keys] },
+        { keyspace, keys: [...keys], ...readFlagsOf(options) },
         { ...call, wait },
       )) {
         for (const { reply, failure } of message.entries ?? []) {
@@ -174,13 +189,13 @@ class GrpcClient implements Client {
     });
   }
 
-  async put(keyspace: string, entry: PutEntry, options?: CallOptions): Promise<WriteResult> {
+  async put(keyspace: string, entry: PutEntry, options?: WriteOptions): Promise<WriteResult> {
     const call = this.#call(`put ${JSON.stringify(entry.key)} of ${keyspace}`, options);
-    const message = { keyspace, entry: this.#entry(entry) };
+    const message = { keyspace, entry: this.#entry(entry), ...writeFlagsOf(options) };
     return writeResultOf(await this.#unary(methods.put, message, call, false));
   }
 
-  async putMany(keyspace: string, entries: readonly PutEntry[], options?: CallOptions): Promise<WriteManyResult> {
+  async putMany(keyspace: string, entries: readonly PutEntry[], options?: WriteOptions): Promise<WriteManyResult> {
     const messages = entries.map((entry) => this.#entry(entry));
     const call = this.#call(`put ${entries.length} keys of ${keyspace}`, options);
     const batches = batchesOf(messages, batchLimits, (entry) => keyBytes(entry.key) + entry.value.byteLength);
@@ -190,19 +205,20 @@ class GrpcClient implements Client {
       batches,
       (entry) => entry.key,
       async (batch) => {
-        const reply = await this.#unary(methods.putMany, { keyspace, entries: [...batch] }, call, false);
+        const message = { keyspace, entries: [...batch], ...writeFlagsOf(options) };
+        const reply = await this.#unary(methods.putMany, message, call, false);
         return { written: reply.written, unreached: reply.unreached, failures: reply.failures.map(failureOf) };
       },
     );
   }
 
-  async delete(keyspace: string, key: string, options?: CallOptions): Promise<WriteResult> {
+  async delete(keyspace: string, key: string, options?: WriteOptions): Promise<WriteResult> {
     checkKey(key);
     const call = this.#call(`delete ${JSON.stringify(key)} of ${keyspace}`, options);
-    return writeResultOf(await this.#unary(methods.delete, { keyspace, key }, call, false));
+    return writeResultOf(await this.#unary(methods.delete, { keyspace, key, ...writeFlagsOf(options) }, call, false));
   }
 
-  async deleteMany(keyspace: string, keys: readonly string[], options?: CallOptions): Promise<WriteManyResult> {
+  async deleteMany(keyspace: string, keys: readonly string[], options?: WriteOptions): Promise<WriteManyResult> {
     for (const key of keys) checkKey(key);
     const call = this.#call(`delete ${keys.length} keys of ${keyspace}`, options);
     const batches = batchesOf(keys, batchLimits, keyBytes);
@@ -212,7 +228,8 @@ class GrpcClient implements Client {
       batches,
       (key) => key,
       async (batch) => {
-        const reply = await this.#unary(methods.deleteMany, { keyspace, keys: [...batch] }, call, false);
+        const message = { keyspace, keys: [...batch], ...writeFlagsOf(options) };
+        const reply = await this.#unary(methods.deleteMany, message, call, false);
         return { written: reply.written, unreached: reply.unreached, failures: reply.failures.map(failureOf) };
       },
     );
@@ -241,6 +258,11 @@ class GrpcClient implements Client {
     checkKey(key);
     const call = this.#call(`locate ${JSON.stringify(key)} of ${keyspace}`, options);
     return keyLocationOf(await this.#unary(methods.locateKey, { keyspace, key }, call, true));
+  }
+
+  async drain(options?: CallOptions): Promise<DrainResult & { readonly node: string }> {
+    const { node, handedOver, left } = await this.#unary(methods.drain, {}, this.#call('drain a node', options), false);
+    return { node, handedOver, left };
   }
 
   async *events(options?: CallOptions): AsyncGenerator<WatchedEvent, void> {

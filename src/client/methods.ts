@@ -33,5 +33,6 @@ export const methods = {
   listKeyspaces: method('Cluster/ListKeyspaces', v1.ListKeyspacesRequest, v1.ListKeyspacesReply),
   getKeyspace: method('Cluster/GetKeyspace', v1.GetKeyspaceRequest, v1.Keyspace),
   locateKey: method('Cluster/LocateKey', v1.LocateKeyRequest, v1.LocateKeyReply),
+  drain: method('Cluster/Drain', v1.DrainRequest, v1.DrainReply),
   watchEvents: method('Cluster/WatchEvents', v1.WatchEventsRequest, v1.Event),
 };

@@ -1,7 +1,7 @@
 import type { Cancel, Wait } from '../ports/clock.js';
 import type { NodeInfo } from '../ports/membership.js';
 import type { PeerRequest } from '../ports/peers.js';
-import type { PathDeps } from './reads.js';
+import type { PathDeps } from './path.js';
 
 type Deps = Pick<PathDeps, 'clock' | 'peers' | 'leases' | 'guards'>;
 

@@ -33,8 +33,9 @@ import { Inflight } from './inflight.js';
 import type { Keyspace } from './keyspace.js';
 import { Keyspaces } from './keyspaces.js';
 import type { ResolvedOptions } from './options.js';
+import { termsOf } from './path.js';
 import { Peering } from './peering.js';
-import { type Reads, termsOf } from './reads.js';
+import type { Reads } from './reads.js';
 import { Shape } from './shape.js';
 import type { Topology } from './topology.js';
 import { Upkeep } from './upkeep.js';
@@ -327,8 +328,9 @@ export class CacheEngine implements CacheService {
 
   #onMember(change: MemberChange): void {
     this.#peering.changed();
+    if (change.is === 'refuted') this.#peering.onRefuted();
     // Nobody is their own peer.
-    if (change.member.id !== this.#deps.self().id) this.#events.publish(memberEvent(change));
+    else if (change.member.id !== this.#deps.self().id) this.#events.publish(memberEvent(change));
   }
 
   #remembered(space: Keyspace, key: string, options: GetOptions | undefined): Lookup | undefined {

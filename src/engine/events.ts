@@ -24,7 +24,10 @@ interface Subscriber {
 
 const types = { joined: 'peer-joined', left: 'peer-left', failed: 'peer-failed', updated: 'peer-updated' } as const;
 
-export const memberEvent = ({ is, member }: MemberChange): EngineEvent => ({ type: types[is], peer: member });
+export const memberEvent = ({ is, member }: Exclude<MemberChange, { is: 'refuted' }>): EngineEvent => ({
+  type: types[is],
+  peer: member,
+});
 
 const done = { value: undefined, done: true } as const;
 

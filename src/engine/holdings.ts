@@ -6,7 +6,7 @@ import type { NodeInfo } from '../ports/membership.js';
 import type { PeerReply, PeerRequest } from '../ports/peers.js';
 import type { Keyspace } from './keyspace.js';
 import { type Known, knownReply } from './known-reply.js';
-import type { PathDeps } from './reads.js';
+import type { PathDeps } from './path.js';
 
 type Request<Kind extends PeerRequest['do']> = Extract<PeerRequest, { do: Kind }>;
 

@@ -14,12 +14,13 @@ import type { Inflight } from './inflight.js';
 import type { Keyspaces } from './keyspaces.js';
 import { LeaseKeeper } from './lease-keeper.js';
 import type { ResolvedOptions } from './options.js';
+import type { PathDeps } from './path.js';
 import { PeerRequests } from './peer-requests.js';
-import { type PathDeps, Reads } from './reads.js';
+import { Reads } from './reads.js';
 import { Repair } from './repair.js';
 import { Replicas } from './replicas.js';
 import { Sampler } from './sampler.js';
-import { handoffMs, Topology } from './topology.js';
+import { doubtful, handoffMs, Topology } from './topology.js';
 import { Writes } from './writes.js';
 
 export interface PeeringDeps {
@@ -146,6 +147,18 @@ export class Peering {
     this.changed();
   }
 
+  /**
+   * This node was suspected, and has said that it lives. Others may have owned its keys meanwhile and given them versions
+   * that it has not seen, so it asks them once for each key before it answers with what it holds. Nobody asks this node for
+   * keys again before they have heard that it lives.
+   */
+  onRefuted(): void {
+    const { spaces, clock } = this.#deps;
+    if (!this.topology.doubted()) return;
+    for (const { store } of spaces.values()) store.doubt(doubtful);
+    this.#releaseAtMs = clock.nowMs() + handoffMs;
+  }
+
   /** Members or links have changed: keys may have, and are looked through once for all that changes in this turn. */
   changed(): void {
     this.topology.changed();
@@ -177,7 +190,9 @@ export class Peering {
     const { spaces, clock } = this.#deps;
     const nowMs = clock.nowMs();
     this.leases.weigh();
-    spaces.reassign(this.topology, (ownerId) => nowMs - this.leases.leases.until(ownerId) < takeoverMs);
+    const isFresh = (ownerId: string): boolean =>
+      ownerId === doubtful || nowMs - this.leases.leases.until(ownerId) < takeoverMs;
+    spaces.reassign(this.topology, isFresh);
     this.#releaseAtMs = nowMs + handoffMs;
     this.#replicas.moved();
   }

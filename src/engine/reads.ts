@@ -1,44 +1,13 @@
 import { codeOf, DistcacheError, type ErrorCode, invalidArgument } from '../base/errors.js';
 import type { StopSignal } from '../base/stop-signal.js';
-import type { Guards } from '../coherence/guards.js';
-import type { HybridClock } from '../coherence/hybrid-clock.js';
 import { joinWindowMs } from '../coherence/leases.js';
-import type { GetOptions } from '../ports/cache.js';
-import type { Clock, Wait } from '../ports/clock.js';
+import type { Wait } from '../ports/clock.js';
 import type { NodeInfo } from '../ports/membership.js';
-import type { PeerNetwork, PeerReply } from '../ports/peers.js';
+import type { PeerReply } from '../ports/peers.js';
 import type { Answer, Keyspace } from './keyspace.js';
-import type { LeaseKeeper } from './lease-keeper.js';
 import { circleOf, Loader } from './loader.js';
-import type { Place, Topology } from './topology.js';
-
-export interface PathDeps {
-  readonly clock: Clock;
-  readonly hybrid: HybridClock;
-  readonly peers: PeerNetwork;
-  readonly topology: Topology;
-  readonly leases: LeaseKeeper;
-  readonly guards: Guards;
-  readonly self: () => NodeInfo;
-  /** In the smaller part of a split the data source is read and nothing kept. */
-  readonly passthroughOnSplit: boolean;
-}
-
-/** What a read asks for beside the key. */
-export interface ReadTerms {
-  /** Loads that wait for this answer. */
-  readonly loading: readonly string[];
-  /** Nothing older; 0: anything. */
-  readonly minVersion: number;
-  /** The owner answers, or nobody. */
-  readonly fromOwner: boolean;
-}
-
-export const termsOf = (loading: readonly string[], options: GetOptions | undefined): ReadTerms => ({
-  loading,
-  minVersion: options?.minVersion ?? 0,
-  fromOwner: options?.consistency === 'owner',
-});
+import type { PathDeps, ReadTerms } from './path.js';
+import { doubtful, type Place } from './topology.js';
 
 type Kept = (space: Keyspace, key: string, hash: number, answer: Answer) => void;
 
@@ -175,8 +144,8 @@ export class Reads {
   #joinsSince(space: Keyspace, slot: number, isLeased: boolean): number {
     const { clock, guards } = this.#deps;
     const nowMs = clock.nowMs();
-    if (guards.embargo && space.slots.isEmbargoed(slot, nowMs)) return Number.POSITIVE_INFINITY;
-    return isLeased || !guards['join-window'] ? Number.NEGATIVE_INFINITY : nowMs - joinWindowMs;
+    const isSure = isLeased && !(guards.embargo && space.slots.isEmbargoed(slot, nowMs));
+    return isSure || !guards['join-window'] ? Number.NEGATIVE_INFINITY : nowMs - joinWindowMs;
   }
 
   #trip(
@@ -208,9 +177,22 @@ export class Reads {
     const { space, key, terms, version, signal } = trip;
     const recalled = await this.#recall(trip);
     if (recalled !== undefined) return recalled;
+    const own = this.#reassured(trip);
+    if (own !== undefined) return own;
     const loadedAt = this.#deps.guards['load-version'] ? version : undefined;
     const answer = await this.#loader.load(space, key, terms.loading, loadedAt, signal);
     return this.#keepOwn(trip, answer);
+  }
+
+  /** What this node held when it was suspected, as nobody who may have owned the key meanwhile has anything later. */
+  #reassured(trip: Trip): Answer | undefined {
+    const { space, key, terms } = trip;
+    const entry = space.fresh(key);
+    if (entry?.owner !== doubtful || entry.version < terms.minVersion) return undefined;
+    const outcome = entry.value === null ? 'negative' : 'hit';
+    const answer: Answer = { ...entry, outcome, node: this.#deps.self().name };
+    this.#keepOwn(trip, answer);
+    return answer;
   }
 
   /** What the key's previous owner holds, if it knows of all writes that this node knows of. */

@@ -4,7 +4,7 @@ import type { PeerRequest } from '../ports/peers.js';
 import type { Entry } from '../store/entry.js';
 import type { Keyspace } from './keyspace.js';
 import { type Known, remainingLifeMs } from './known-reply.js';
-import type { PathDeps } from './reads.js';
+import type { PathDeps } from './path.js';
 
 /** How often an owner compares what its replicas hold with what it holds itself, and how soon after the ring changed. */
 const everyMs = 30_000;

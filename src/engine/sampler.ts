@@ -2,7 +2,7 @@ import type { Cancel } from '../ports/clock.js';
 import type { Random } from '../ports/random.js';
 import type { Entry } from '../store/entry.js';
 import type { Keyspace } from './keyspace.js';
-import type { PathDeps } from './reads.js';
+import type { PathDeps } from './path.js';
 
 const everyMs = 1000;
 /** Copies of one keyspace looked at each time. */

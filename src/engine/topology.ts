@@ -28,6 +28,8 @@ const standing: Readonly<Record<MemberState, boolean>> = {
 const owns = ({ id, state, serving }: Member, heard: (id: string) => boolean): boolean =>
   serving && standing[state] && (state !== 'suspect' || heard(id));
 
+/** The owner of entries of which this node is not sure that they are the latest; no node bears this id. */
+export const doubtful = '?';
 /** For so long the owners before a change are asked for what they hold. */
 export const handoffMs = 60_000;
 /** Rings of the past that are remembered, the latest of them. */
@@ -126,6 +128,15 @@ export class Topology {
       if (!owners.includes(owner)) owners.push(owner);
     }
     return owners;
+  }
+
+  /** The others may have owned this node's keys: they are asked first. False where there are no others. */
+  doubted(): boolean {
+    const selfId = this.#self().id;
+    const others = this.#current().members.filter(({ id }) => id !== selfId);
+    if (others.length === 0) return false;
+    this.#remember(this.#build(others));
+    return true;
   }
 
   /** Ids of the others that own keys, this node being one of the owners; none where it owns nothing. */

@@ -6,7 +6,7 @@ import type { NodeInfo } from '../ports/membership.js';
 import type { Ack, PeerRequest } from '../ports/peers.js';
 import type { Confirmations } from './confirmations.js';
 import type { Keyspace } from './keyspace.js';
-import type { PathDeps } from './reads.js';
+import type { PathDeps } from './path.js';
 
 /** What is done to a key: a put with its bytes and life, or a delete. */
 export type Change =

@@ -31,7 +31,9 @@ export type MemberChange =
   | { readonly is: 'joined'; readonly member: Member }
   | { readonly is: 'left'; readonly member: Member }
   | { readonly is: 'failed'; readonly member: Member }
-  | { readonly is: 'updated'; readonly member: Member };
+  | { readonly is: 'updated'; readonly member: Member }
+  /** This node itself was suspected, or taken for dead, and has said that it lives. The others hear of it after this. */
+  | { readonly is: 'refuted'; readonly member: Member };
 
 /** Who is in the cluster. The engine asks nothing else of how that is found out. */
 export interface Membership {

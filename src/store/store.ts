@@ -25,6 +25,7 @@ import {
   StoredEntry,
 } from './entry.js';
 import { ExpiryWheel } from './expiry-wheel.js';
+import { supersedes } from './supersedes.js';
 
 export interface StoreOptions {
   /** Of all entries together: keys, values and overhead. A whole number above zero. */
@@ -224,6 +225,20 @@ export class Store {
     return { moved, regained, dropped: outdated.length };
   }
 
+  /** Own entries become held for `owner`, who may know of later ones: see Peering. Returns how many. */
+  doubt(owner: string): number {
+    const doubted: StoredEntry[] = [];
+    this.#owned.index.forEach((entry) => {
+      if (entry.owner === '') doubted.push(entry);
+    });
+    for (const entry of doubted) {
+      entry.owner = owner;
+      entry.isHeld = true;
+    }
+    this.#held += doubted.length;
+    return doubted.length;
+  }
+
   /**
    * Held entries that need not be kept become hot copies, the ones most worth keeping first, as long as there is room
    * without pushing out others; the rest is dropped.
@@ -370,24 +385,6 @@ export class Store {
     this.#onRemoved?.(entry.key, reason, entry);
   }
 }
-
-function supersedes(given: NewEntry, stored: Entry): boolean {
-  if (isEarlierRow(given, stored)) return false;
-  if (given.version !== stored.version) return given.version > stored.version;
-  const isCopy = given.owner !== '' && given.isHeld !== true;
-  if (isCopy && (stored.owner === '' || stored.isHeld)) return false;
-  return (
-    given.expiresAtMs > stored.expiresAtMs || given.owner !== stored.owner || (given.isHeld ?? false) !== stored.isHeld
-  );
-}
-
-/** A read replica of a database may lag: what it says must not take the place of a later version of the same row. */
-const isEarlierRow = (given: NewEntry, stored: Entry): boolean =>
-  given.sourceVersion !== undefined &&
-  stored.sourceVersion !== undefined &&
-  !given.wasPut &&
-  !stored.wasPut &&
-  given.sourceVersion < stored.sourceVersion;
 
 function listOf(index: EvictionIndex<StoredEntry>): StoredEntry[] {
   const entries: StoredEntry[] = [];

@@ -11,7 +11,7 @@ import { DistcacheError, invalidArgument, messageOf, PartialFailure } from '../b
 import type { CacheService, CallOptions } from '../ports/cache.js';
 import type { Clock } from '../ports/clock.js';
 import type { Log } from '../ports/log.js';
-import { decodeRequest, encodeGetMany, encodeReply } from '../wire/public.js';
+import { decodeRequest, encodeGetMany, encodeReply, readOptionsOf, writeOptionsOf } from '../wire/public.js';
 import { MalformedError } from '../wire/reader.js';
 import { codeMetadata, failureOf, nodeMetadata } from '../wire/status.js';
 import { identity, ServerFrameStream } from './grpc-stream.js';
@@ -69,6 +69,7 @@ export const clusterDefinition: ServiceDefinition = {
   listKeyspaces: unaryMethod('Cluster/ListKeyspaces'),
   getKeyspace: unaryMethod('Cluster/GetKeyspace'),
   locateKey: unaryMethod('Cluster/LocateKey'),
+  drain: unaryMethod('Cluster/Drain'),
   watchEvents: method('Cluster/WatchEvents', false, true),
 };
 
@@ -94,28 +95,29 @@ export class GrpcServices {
     const { service, clock } = this.#deps;
     return {
       get: this.#unary(async (bytes, options) => {
-        const { keyspace, key } = decodeRequest.get(bytes);
-        return encodeReply.get(await service.lookup(keyspace, key, { ...options, shared: true }), clock.wallMs());
+        const { keyspace, key, ...flags } = decodeRequest.get(bytes);
+        const asked = { ...options, ...readOptionsOf(flags), shared: true };
+        return encodeReply.get(await service.lookup(keyspace, key, asked), clock.wallMs());
       }),
       getMany: (call: ServerWritableStream<Buffer, Buffer>) => void this.#getMany(call),
       put: this.#unary(async (bytes, options) => {
-        const { keyspace, entry } = decodeRequest.put(bytes);
-        return encodeReply.write(await service.put(keyspace, entry, options));
+        const { keyspace, entry, ...flags } = decodeRequest.put(bytes);
+        return encodeReply.write(await service.put(keyspace, entry, { ...options, ...writeOptionsOf(flags) }));
       }),
       putMany: this.#unary((bytes, options) => {
-        const { keyspace, entries } = decodeRequest.putMany(bytes);
+        const { keyspace, entries, ...flags } = decodeRequest.putMany(bytes);
         return partial(entries.length, async () =>
-          encodeReply.writeMany(await service.putMany(keyspace, entries, options)),
+          encodeReply.writeMany(await service.putMany(keyspace, entries, { ...options, ...writeOptionsOf(flags) })),
         );
       }),
       delete: this.#unary(async (bytes, options) => {
-        const { keyspace, key } = decodeRequest.delete(bytes);
-        return encodeReply.write(await service.delete(keyspace, key, options));
+        const { keyspace, key, ...flags } = decodeRequest.delete(bytes);
+        return encodeReply.write(await service.delete(keyspace, key, { ...options, ...writeOptionsOf(flags) }));
       }),
       deleteMany: this.#unary((bytes, options) => {
-        const { keyspace, keys } = decodeRequest.deleteMany(bytes);
+        const { keyspace, keys, ...flags } = decodeRequest.deleteMany(bytes);
         return partial(keys.length, async () =>
-          encodeReply.writeMany(await service.deleteMany(keyspace, keys, options)),
+          encodeReply.writeMany(await service.deleteMany(keyspace, keys, { ...options, ...writeOptionsOf(flags) })),
         );
       }),
     };
@@ -134,6 +136,7 @@ export class GrpcServices {
         const { keyspace, key } = decodeRequest.locateKey(bytes);
         return encodeReply.location(service.locate(keyspace, key));
       }),
+      drain: this.#unary(async (_, options) => encodeReply.drain(await service.drain(options), service.status().node)),
       watchEvents: (call: ServerWritableStream<Buffer, Buffer>) => void this.#watchEvents(call),
     };
   }
@@ -167,8 +170,9 @@ export class GrpcServices {
     try {
       this.#begin();
       const options = this.#optionsOf(call);
-      const { keyspace, keys } = decodeRequest.getMany(call.request);
-      const lookups = await this.#deps.service.lookupMany(keyspace, keys, { ...options, shared: true });
+      const { keyspace, keys, ...flags } = decodeRequest.getMany(call.request);
+      const asked = { ...options, ...readOptionsOf(flags), shared: true };
+      const lookups = await this.#deps.service.lookupMany(keyspace, keys, asked);
       for (const message of encodeGetMany(lookups, this.#deps.clock.wallMs(), chunkBytes)) {
         if (!call.write(message)) await drained(call, options.signal!);
         if (options.signal!.aborted) return;

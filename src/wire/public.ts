@@ -1,7 +1,9 @@
 import type { PartialFailure } from '../base/errors.js';
 import type {
   ClusterEvent,
+  DrainResult,
   FailedLookup,
+  GetOptions,
   KeyLocation,
   KeyspaceStatus,
   Lookup,
@@ -9,6 +11,7 @@ import type {
   PeerStatus,
   PutEntry,
   WriteManyResult,
+  WriteOptions,
   WriteResult,
 } from '../ports/cache.js';
 import type { Member } from '../ports/membership.js';
@@ -64,14 +67,39 @@ export interface KeysRequest {
   readonly keyspace: string;
   readonly keys: readonly string[];
 }
-export interface PutCall {
+interface ReadFlags {
+  readonly minVersion: number;
+  readonly fromOwner: boolean;
+}
+interface WriteFlags {
+  readonly ackOwner: boolean;
+}
+export interface PutCall extends WriteFlags {
   readonly keyspace: string;
   readonly entry: PutEntry;
 }
-export interface PutManyCall {
+export interface PutManyCall extends WriteFlags {
   readonly keyspace: string;
   readonly entries: readonly PutEntry[];
 }
+
+/** What a request says of how it is to be carried out, as options of the call. */
+export const readOptionsOf = ({
+  minVersion,
+  fromOwner,
+}: ReadFlags): Pick<GetOptions, 'minVersion' | 'consistency'> => ({
+  ...(minVersion === 0 ? {} : { minVersion }),
+  ...(fromOwner ? { consistency: 'owner' } : {}),
+});
+export const writeOptionsOf = ({ ackOwner }: WriteFlags): Pick<WriteOptions, 'ack'> =>
+  ackOwner ? { ack: 'owner' } : {};
+
+/** The other way round. */
+export const readFlagsOf = (options: GetOptions | undefined): ReadFlags => ({
+  minVersion: options?.minVersion ?? 0,
+  fromOwner: options?.consistency === 'owner',
+});
+export const writeFlagsOf = (options: WriteOptions | undefined): WriteFlags => ({ ackOwner: options?.ack === 'owner' });
 
 const toEntry = (entry: distcache.v1.Entry): PutEntry => ({
   key: entry.key,
@@ -81,25 +109,26 @@ const toEntry = (entry: distcache.v1.Entry): PutEntry => ({
 
 /** Each throws MalformedError on bytes that are no such request. */
 export const decodeRequest = {
-  get: (bytes: Uint8Array): KeyRequest => parse('GetRequest', bytes, (b) => v1.GetRequest.decode(b)),
-  delete: (bytes: Uint8Array): KeyRequest => parse('DeleteRequest', bytes, (b) => v1.DeleteRequest.decode(b)),
-  getMany(bytes: Uint8Array): KeysRequest {
+  get: (bytes: Uint8Array): KeyRequest & ReadFlags => parse('GetRequest', bytes, (b) => v1.GetRequest.decode(b)),
+  delete: (bytes: Uint8Array): KeyRequest & WriteFlags =>
+    parse('DeleteRequest', bytes, (b) => v1.DeleteRequest.decode(b)),
+  getMany(bytes: Uint8Array): KeysRequest & ReadFlags {
     checkCount(bytes, 2, 'the keys');
     return parse('GetManyRequest', bytes, (b) => v1.GetManyRequest.decode(b));
   },
-  deleteMany(bytes: Uint8Array): KeysRequest {
+  deleteMany(bytes: Uint8Array): KeysRequest & WriteFlags {
     checkCount(bytes, 2, 'the keys');
     return parse('DeleteManyRequest', bytes, (b) => v1.DeleteManyRequest.decode(b));
   },
   put(bytes: Uint8Array): PutCall {
-    const { keyspace, entry } = parse('PutRequest', bytes, (b) => v1.PutRequest.decode(b));
+    const { keyspace, entry, ackOwner } = parse('PutRequest', bytes, (b) => v1.PutRequest.decode(b));
     if (!entry) throw new MalformedError('a PutRequest without entry');
-    return { keyspace, entry: toEntry(entry as distcache.v1.Entry) };
+    return { keyspace, entry: toEntry(entry as distcache.v1.Entry), ackOwner };
   },
   putMany(bytes: Uint8Array): PutManyCall {
     checkCount(bytes, 2, 'the entries');
-    const { keyspace, entries } = parse('PutManyRequest', bytes, (b) => v1.PutManyRequest.decode(b));
-    return { keyspace, entries: entries.map((entry) => toEntry(entry as distcache.v1.Entry)) };
+    const { keyspace, entries, ackOwner } = parse('PutManyRequest', bytes, (b) => v1.PutManyRequest.decode(b));
+    return { keyspace, entries: entries.map((entry) => toEntry(entry as distcache.v1.Entry)), ackOwner };
   },
   getKeyspace: (bytes: Uint8Array): { readonly name: string } =>
     parse('GetKeyspaceRequest', bytes, (b) => v1.GetKeyspaceRequest.decode(b)),
@@ -172,6 +201,8 @@ export const encodeReply = {
         failures: failure.failures.map(({ key, code, message, node }) => ({ key, code, message, node })),
       }),
     ),
+  drain: ({ handedOver, left }: DrainResult, node: string): Buffer =>
+    bytesOf(v1.DrainReply.encode({ node, handedOver, left })),
   status: (status: NodeStatus): Buffer =>
     bytesOf(v1.StatusReply.encode({ ...status, gossipCounts: { ...status.gossipCounts } })),
   peers: (peers: readonly PeerStatus[]): Buffer => bytesOf(v1.ListPeersReply.encode({ peers: [...peers] })),

@@ -282,6 +282,9 @@ export class GossipMembership implements Membership {
       case 'recovered':
         parts.roster.take(event.member, this.#deps.clock.nowMs(), (change) => this.#onRoster(parts, change));
         break;
+      case 'refuted':
+        this.#tell({ is: 'refuted', member: this.#selfMember() });
+        break;
       case 'conflict':
         if (textOfName(event.member.name) === parts.self.name) this.#namesake = addressOf(event.claimed);
         remark(this.#log, event, parts.self.name);

@@ -227,6 +227,7 @@ function refute(context: Context, accused: U32): void {
   context.awareness.apply(1);
   raise(self, Math.max(self.incarnation, accused));
   announce(context);
+  context.tell({ is: 'refuted' });
 }
 
 /** Wraps as everybody's 32 bits do, past 0, which never counts as alive. */

@@ -73,6 +73,8 @@ export type SwimEvent =
   /** Other metadata, or only a higher incarnation. */
   | { readonly is: 'updated'; readonly member: SwimMember }
   | { readonly is: 'suspect'; readonly member: SwimMember }
+  /** This node was accused of being suspect or dead, or of having left, and denied it. */
+  | { readonly is: 'refuted' }
   /** A suspect refuted. */
   | { readonly is: 'recovered'; readonly member: SwimMember }
   /** Another endpoint claims the name of a known member, which keeps it. May come often: bound what is logged of it. */

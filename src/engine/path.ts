@@ -1,0 +1,37 @@
+import type { Guards } from '../coherence/guards.js';
+import type { HybridClock } from '../coherence/hybrid-clock.js';
+import type { GetOptions } from '../ports/cache.js';
+import type { Clock } from '../ports/clock.js';
+import type { NodeInfo } from '../ports/membership.js';
+import type { PeerNetwork } from '../ports/peers.js';
+import type { LeaseKeeper } from './lease-keeper.js';
+import type { Topology } from './topology.js';
+
+/** What reads, writes and all that serves them build on. */
+export interface PathDeps {
+  readonly clock: Clock;
+  readonly hybrid: HybridClock;
+  readonly peers: PeerNetwork;
+  readonly topology: Topology;
+  readonly leases: LeaseKeeper;
+  readonly guards: Guards;
+  readonly self: () => NodeInfo;
+  /** In the smaller part of a split the data source is read and nothing kept. */
+  readonly passthroughOnSplit: boolean;
+}
+
+/** What a read asks for beside the key. */
+export interface ReadTerms {
+  /** Loads that wait for this answer. */
+  readonly loading: readonly string[];
+  /** Nothing older; 0: anything. */
+  readonly minVersion: number;
+  /** The owner answers, or nobody. */
+  readonly fromOwner: boolean;
+}
+
+export const termsOf = (loading: readonly string[], options: GetOptions | undefined): ReadTerms => ({
+  loading,
+  minVersion: options?.minVersion ?? 0,
+  fromOwner: options?.consistency === 'owner',
+});
