@@ -290,7 +290,7 @@ export class CacheEngine implements CacheService {
         peers.onLink((event: LinkEvent) => this.#peering.onLink(event)),
       );
       await membership.start(wait);
-      this.#peering.changed();
+      await this.#peering.joined();
     } catch (error) {
       const wasClosing = this.#closing !== undefined;
       await this.close({ deadlineMs: clock.nowMs() });

@@ -29,6 +29,8 @@ export class LeaseKeeper {
   #offsetMs = 0;
   /** Counts the times this node had lost touch with the others. */
   #ownGeneration = 0;
+  /** Who waits until this node is in touch. */
+  readonly #awaited = new Set<() => void>();
   /** Renewals answered, and those that failed. */
   readonly counts = { renewed: 0, failed: 0, lostTouch: 0 };
 
@@ -42,6 +44,7 @@ export class LeaseKeeper {
   }
 
   stop(): void {
+    for (const end of [...this.#awaited]) end();
     this.#cancel?.();
     this.#cancel = undefined;
   }
@@ -71,6 +74,21 @@ export class LeaseKeeper {
     return now.nowMs < this.#ownsUntilMs && !hasJumped(now, this.#offsetMs);
   }
 
+  /** Resolves once this node may answer for its keys, or after `withinMs`: a node that serves too early keeps nothing. */
+  inTouch(withinMs: number): Promise<void> {
+    this.weigh();
+    if (this.owns()) return Promise.resolve();
+    return new Promise((resolve) => {
+      const end = (): void => {
+        cancel();
+        this.#awaited.delete(end);
+        resolve();
+      };
+      const cancel = this.#deps.clock.after(withinMs, end);
+      this.#awaited.add(end);
+    });
+  }
+
   /** Changes whenever this node had lost touch in between. */
   get ownGeneration(): number {
     return this.#ownGeneration;
@@ -93,6 +111,7 @@ export class LeaseKeeper {
     this.#ownsUntilMs = this.#deps.guards['owner-lease']
       ? this.leases.ownsUntil(this.#deps.others())
       : Number.POSITIVE_INFINITY;
+    if (this.#ownsUntilMs > nowMs) for (const end of [...this.#awaited]) end();
     if (before > nowMs || this.#ownsUntilMs <= nowMs) return;
     this.#ownGeneration++;
     this.counts.lostTouch++;

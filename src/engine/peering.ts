@@ -43,6 +43,8 @@ export interface PeeringDeps {
 /** A held entry of a node that crashed is good while this node held its lease so shortly before; see `Leases`. */
 const takeoverMs = 15_000;
 
+/** A start waits so long for the first leases: they come with the first answers of the others. */
+const inTouchMs = 1000;
 /** Part of the time for stopping that handing over may take. */
 const handoverShare = 0.5;
 
@@ -126,6 +128,13 @@ export class Peering {
     this.leases.start();
     this.#replicas.start();
     this.#sampler.start();
+  }
+
+  /** Resolves when this node may answer for its keys; it waits for no node that is out of reach. */
+  joined(): Promise<void> {
+    this.changed();
+    this.topology.settle();
+    return this.leases.inTouch(inTouchMs);
   }
 
   stop(): void {

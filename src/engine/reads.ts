@@ -40,7 +40,7 @@ const besideVersion = 0;
 /** Nodes asked, the owner and those in its stead, before this node helps itself. */
 const asksMax = 3;
 /** Nodes that owned a key before and are asked for it. */
-const recallsMax = 2;
+const recallsMax = 3;
 /** How long the previous owner may take: it answers from memory, or from a load under way there. */
 const recallMs = 1000;
 
@@ -175,10 +175,11 @@ export class Reads {
 
   async #loadAsOwner(trip: Trip): Promise<Answer> {
     const { space, key, terms, version, signal } = trip;
-    const recalled = await this.#recall(trip);
-    if (recalled !== undefined) return recalled;
-    const own = this.#reassured(trip);
-    if (own !== undefined) return own;
+    // Out of touch with the others, what was held before may be overwritten by now, here and at whoever owned it before.
+    if (this.#deps.leases.owns()) {
+      const known = (await this.#recall(trip)) ?? this.#reassured(trip);
+      if (known !== undefined) return known;
+    }
     const loadedAt = this.#deps.guards['load-version'] ? version : undefined;
     const answer = await this.#loader.load(space, key, terms.loading, loadedAt, signal);
     return this.#keepOwn(trip, answer);
@@ -188,7 +189,7 @@ export class Reads {
   #reassured(trip: Trip): Answer | undefined {
     const { space, key, terms } = trip;
     const entry = space.fresh(key);
-    if (entry?.owner !== doubtful || entry.version < terms.minVersion) return undefined;
+    if (entry?.owner !== doubtful || entry.version < terms.minVersion || !this.#deps.leases.owns()) return undefined;
     const outcome = entry.value === null ? 'negative' : 'hit';
     const answer: Answer = { ...entry, outcome, node: this.#deps.self().name };
     this.#keepOwn(trip, answer);
@@ -323,19 +324,19 @@ export class Reads {
     const isApart = !inTouch || (this.#deps.passthroughOnSplit && topology.isSplit) || this.#hasMoved(trip);
     if (isApart || !this.#isUnwritten(trip)) {
       space.counts.unkeptLoads++;
-      return isApart && answer.outcome === 'load' ? { ...answer, version: besideVersion } : answer;
+      return isApart && answer.outcome !== 'hit' ? { ...answer, version: besideVersion } : answer;
     }
-    if (this.#store(trip, answer, '')) this.#kept(space, trip.key, trip.place.hash, answer);
-    return this.#laterRow(trip, answer);
+    const latest = this.#laterRow(trip, answer);
+    if (this.#store(trip, latest, '')) this.#kept(space, trip.key, trip.place.hash, latest);
+    return latest;
   }
 
-  /** What is stored, where the source has answered with an earlier version of the row: it lags behind itself. */
+  /** The row that is stored, where the source has answered with an earlier version of it: it lags behind itself. */
   #laterRow({ space, key }: Trip, answer: Answer): Answer {
     const kept = space.fresh(key);
     if (kept?.sourceVersion === undefined || answer.sourceVersion === undefined) return answer;
     if (kept.sourceVersion <= answer.sourceVersion) return answer;
-    const { value, version, expiresAtMs, wasPut, sourceVersion } = kept;
-    return { ...answer, value, version, expiresAtMs, wasPut, sourceVersion };
+    return { ...answer, value: kept.value, sourceVersion: kept.sourceVersion };
   }
 
   /** Keeps a copy of what its owner told. */

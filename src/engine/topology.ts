@@ -114,19 +114,23 @@ export class Topology {
       .slice(1);
   }
 
-  /** Other nodes that owned this key within the last minute, the latest first. */
+  /**
+   * Other nodes that owned this key within the last minute, the latest first; at last who would own it without this node,
+   * and did if this node was away, or met the others one by one.
+   */
   previousOwners(hash: number): readonly Member[] {
     if (this.#past.length === 0) return none;
     const nowMs = this.#deps.clock.nowMs();
     const selfId = this.#self().id;
     const owners: Member[] = [];
+    const add = (owner: Member | undefined): void => {
+      if (owner !== undefined && owner.id !== selfId && !owners.some(({ id }) => id === owner.id)) owners.push(owner);
+    };
     for (const { ring, untilMs } of this.#past) {
       if (untilMs <= nowMs) break;
-      const owner = ring.ownerOfHash(hash);
-      // What this node owned itself it would hold.
-      if (owner === undefined || owner.id === selfId) break;
-      if (!owners.includes(owner)) owners.push(owner);
+      add(ring.ownerOfHash(hash));
     }
+    if (this.#past[0]!.untilMs > nowMs) add(this.#current().ownersOfHash(hash, 2)[1]);
     return owners;
   }
 

@@ -1,0 +1,183 @@
+import { expect } from 'chai';
+import { joinWindowMs, Leases, type LeaseTimes, leaseMs, silentMs } from '../../../src/coherence/leases.js';
+
+const wallOffsetMs = 1_700_000_000_000;
+const at = (nowMs: number): LeaseTimes => ({ nowMs, wallMs: nowMs + wallOffsetMs });
+
+/** Linked with `p`, which has told its floors. */
+function linked(): Leases {
+  const leases = new Leases();
+  leases.linkUp('p');
+  leases.synced('p', 0);
+  return leases;
+}
+
+/** A renewal asked at `askedMs` and answered at `answeredMs`. */
+function renew(leases: Leases, askedMs: number, answeredMs = askedMs, sent = 0): void {
+  expect(leases.asking('p', askedMs)).not.to.equal(undefined);
+  leases.answered('p', at(askedMs), sent, answeredMs);
+}
+
+describe('Leases: of a holder', () => {
+  it('count from when they were asked for, not from the answer', () => {
+    const leases = linked();
+    renew(leases, 1000, 1400);
+    expect(leases.holds('p', at(1000 + leaseMs - 1))).to.equal(true);
+    expect(leases.holds('p', at(1000 + leaseMs))).to.equal(false);
+  });
+
+  it('are worth nothing before the peer has told what was missed', () => {
+    const leases = new Leases();
+    leases.linkUp('p');
+    renew(leases, 1000);
+    expect(leases.holds('p', at(1001))).to.equal(false);
+    leases.synced('p', 0);
+    renew(leases, 1500);
+    expect(leases.holds('p', at(1501))).to.equal(true);
+  });
+
+  it('end at a gap in the invalidations, and the next request asks for all floors', () => {
+    const leases = linked();
+    renew(leases, 1000);
+    leases.invalidated('p', 1);
+    expect(leases.holds('p', at(1100))).to.equal(true);
+    leases.invalidated('p', 3);
+    expect(leases.holds('p', at(1100))).to.equal(false);
+    expect(leases.asking('p', 1200)).to.deep.equal({ resync: true });
+    leases.synced('p', 3);
+    leases.answered('p', at(1200), 3, 1210);
+    expect(leases.holds('p', at(1211))).to.equal(true);
+  });
+
+  it('end where the answer tells of an invalidation that never came', () => {
+    const leases = linked();
+    renew(leases, 1000, 1010, 1);
+    expect(leases.holds('p', at(1020))).to.equal(false);
+    expect(leases.asking('p', 1100)).to.deep.equal({ resync: true });
+  });
+
+  it('end when the wall clock moves against monotonic time, as after the sleep of a machine', () => {
+    const leases = linked();
+    renew(leases, 1000);
+    expect(leases.holds('p', { nowMs: 1100, wallMs: 1100 + wallOffsetMs + 501 })).to.equal(false);
+    expect(leases.holds('p', { nowMs: 1100, wallMs: 1100 + wallOffsetMs - 499 })).to.equal(true);
+  });
+
+  it('have another generation once they have lapsed in between', () => {
+    const leases = linked();
+    renew(leases, 1000);
+    const before = leases.generation('p');
+    renew(leases, 1500);
+    expect(leases.generation('p')).to.equal(before);
+    renew(leases, 1500 + leaseMs + 1);
+    expect(leases.generation('p')).to.not.equal(before);
+  });
+
+  it('end with the link, and begin anew with the next one', () => {
+    const leases = linked();
+    renew(leases, 1000);
+    leases.linkDown('p', 1100);
+    expect(leases.holds('p', at(1101))).to.equal(false);
+    expect(leases.knows('p')).to.equal(true);
+    leases.linkUp('p');
+    expect(leases.asking('p', 1200)).to.deep.equal({ resync: false });
+  });
+
+  it('are asked for once at a time, and a peer that does not answer for long is silent', () => {
+    const leases = linked();
+    expect(leases.asking('p', 1000)).not.to.equal(undefined);
+    expect(leases.asking('p', 1500)).to.equal(undefined);
+    expect(leases.isSilent('p', 1000 + silentMs)).to.equal(false);
+    expect(leases.isSilent('p', 1001 + silentMs)).to.equal(true);
+    leases.answered('p', at(1000), undefined, 3000);
+    expect(leases.isSilent('p', 3000)).to.equal(false);
+  });
+});
+
+describe('Leases: of a granter', () => {
+  it('last from when the request came, and a write waits a join window longer', () => {
+    const leases = linked();
+    expect(leases.grant('p', 5000)).to.equal(0);
+    expect(leases.servesUntil('p')).to.equal(5000 + leaseMs + joinWindowMs);
+  });
+
+  it('tell how many invalidations were sent', () => {
+    const leases = linked();
+    expect([leases.nextSequence('p'), leases.nextSequence('p')]).to.deep.equal([1, 2]);
+    expect(leases.grant('p', 1000)).to.equal(2);
+  });
+
+  it('are not extended while an invalidation could not be delivered', () => {
+    const leases = linked();
+    leases.grant('p', 1000);
+    leases.undelivered('p');
+    expect(leases.grant('p', 2000)).to.equal(Number.MAX_SAFE_INTEGER);
+    expect(leases.servesUntil('p')).to.equal(1000 + leaseMs + joinWindowMs);
+    leases.telling('p');
+    expect(leases.grant('p', 3000)).to.equal(0);
+  });
+
+  it('outlast the link: who departed may serve copies until then', () => {
+    const leases = linked();
+    leases.grant('p', 1000);
+    leases.linkDown('p', 1200);
+    expect(leases.departedHolders(1300)).to.deep.equal(['p']);
+    expect(leases.departedHolders(1000 + leaseMs + joinWindowMs)).to.deep.equal([]);
+    leases.linkUp('p');
+    expect(leases.servesUntil('p')).to.equal(1000 + leaseMs + joinWindowMs);
+  });
+
+  it('are given to nobody who is not linked', () => {
+    expect(new Leases().grant('stranger', 1000)).to.equal(0);
+    expect(new Leases().servesUntil('stranger')).to.equal(Number.NEGATIVE_INFINITY);
+  });
+});
+
+describe('Leases: of an owner', () => {
+  const withEnds = (ends: readonly number[]): { leases: Leases; ids: string[] } => {
+    const leases = new Leases();
+    const ids = ends.map((_, i) => `p${i}`);
+    for (const [i, endMs] of ends.entries()) {
+      leases.linkUp(ids[i]!);
+      leases.synced(ids[i]!, 0);
+      leases.asking(ids[i]!, endMs - leaseMs);
+      leases.answered(ids[i]!, at(endMs - leaseMs), 0, endMs - leaseMs);
+    }
+    return { leases, ids };
+  };
+
+  const rows: readonly [others: string, ends: readonly number[], untilMs: number][] = [
+    ['nobody else', [], Number.POSITIVE_INFINITY],
+    ['one other', [5000], 5000],
+    ['two others: one is enough', [5000, 9000], 9000],
+    ['three others: two of them', [5000, 7000, 9000], 7000],
+    ['four others: two of them', [5000, 6000, 7000, 9000], 7000],
+  ];
+  for (const [others, ends, untilMs] of rows) {
+    it(`needs the leases of half of the others: ${others}`, () => {
+      const { leases, ids } = withEnds(ends);
+      expect(leases.ownsUntil(ids)).to.equal(untilMs);
+    });
+  }
+
+  it('does not count those it was never linked with', () => {
+    const { leases, ids } = withEnds([5000]);
+    expect(leases.ownsUntil([...ids, 'stranger', 'other'])).to.equal(Number.NEGATIVE_INFINITY);
+  });
+});
+
+describe('Leases: what is remembered', () => {
+  it('of peers that departed is bounded in number and time', () => {
+    const leases = new Leases();
+    for (let i = 0; i < 3000; i++) {
+      leases.linkUp(`p${i}`);
+      leases.linkDown(`p${i}`, 1000);
+    }
+    const remembered = Array.from({ length: 3000 }, (_, i) => leases.knows(`p${i}`)).filter(Boolean);
+    expect(remembered).to.have.length(1024);
+    expect(leases.knows('p2999')).to.equal(true);
+    leases.linkUp('late');
+    leases.linkDown('late', 62_000);
+    expect(leases.knows('p2999')).to.equal(false);
+  });
+});

@@ -1,0 +1,236 @@
+import { expect } from 'chai';
+import { bytesOf, ks, TestCluster, type TestNode, textOf } from '../../support/cluster.js';
+
+describe('engine: handing over', () => {
+  let cluster: TestCluster;
+
+  afterEach(() => cluster.stop());
+
+  const keys = Array.from({ length: 400 }, (_, i) => `key-${i}`);
+  const fetches = (): number => [...cluster.fetched.values()].reduce((sum, count) => sum + count, 0);
+
+  const readAll = async (node: TestNode): Promise<void> => {
+    await cluster.run(node.engine.getMany(ks, keys));
+  };
+
+  const join = async (name: string): Promise<TestNode> => {
+    const node = cluster.make(name, 9);
+    await cluster.run(node.engine.open(cluster.wait(10_000)));
+    await cluster.clock.advance(1000);
+    return node;
+  };
+
+  it('a node that joins asks the former owners, not the data source', async () => {
+    cluster = await TestCluster.of({ latencyMs: 1 });
+    await readAll(cluster.node(0));
+    expect(fetches()).to.equal(keys.length);
+    const joined = await join('node-4');
+    const moved = keys.filter((key) => cluster.ownerOf(key) === joined);
+    expect(moved.length).to.be.above(20);
+    for (const node of cluster.nodes) await readAll(node);
+    expect(fetches()).to.equal(keys.length);
+    expect(joined.engine.stats()[ks]!.recalls).to.equal(moved.length);
+  });
+
+  it('what was put and is nowhere else moves with its key', async () => {
+    cluster = await TestCluster.of({ latencyMs: 1, fetch: () => 'from the source' });
+    for (const key of keys.slice(0, 100)) {
+      await cluster.run(cluster.node(0).engine.put(ks, { key, value: bytesOf(`put ${key}`) }));
+    }
+    const joined = await join('node-4');
+    for (const node of [joined, cluster.node(1)]) {
+      for (const key of keys.slice(0, 100)) expect(await cluster.text(node, key)).to.equal(`put ${key}`);
+    }
+  });
+
+  it('a key that moves while it is loaded is loaded twice at most', async () => {
+    cluster = await TestCluster.of({
+      latencyMs: 1,
+      fetch: async (key) => {
+        await new Promise<void>((resolve) => {
+          cluster.clock.after(2000, resolve);
+        });
+        return `value of ${key}`;
+      },
+    });
+    const joining = cluster.make('node-4', 9);
+    const [asked] = cluster.nodes as [TestNode];
+    const some = keys.slice(0, 60);
+    const reads = Promise.all(some.map((key) => asked.engine.get(ks, key)));
+    await cluster.run(joining.engine.open(cluster.wait(10_000)));
+    await cluster.clock.advance(500);
+    const again = Promise.all(some.map((key) => joining.engine.get(ks, key)));
+    await cluster.run(Promise.all([reads, again]));
+    for (const key of some) expect(cluster.fetched.get(key)).to.be.within(1, 2);
+  });
+
+  it('after a minute nothing is held any more, and a written key is never recalled as it was', async () => {
+    cluster = await TestCluster.of({ latencyMs: 1 });
+    await readAll(cluster.node(0));
+    const joined = await join('node-4');
+    const [key] = keys.filter((candidate) => cluster.ownerOf(candidate) === joined) as [string];
+    await cluster.run(cluster.node(0).engine.put(ks, { key, value: bytesOf('newer') }));
+    for (const node of cluster.nodes) expect(await cluster.text(node, key)).to.equal('newer');
+    await cluster.clock.advance(62_000);
+    for (const node of cluster.nodes) expect(node.engine.stats()[ks]!.held_entries).to.equal(0);
+  });
+
+  it('drain says how many entries were handed over; alone there is nobody to take them', async () => {
+    cluster = await TestCluster.of({ nodes: 1 });
+    await readAll(cluster.node(0));
+    const drained = await cluster.run(cluster.node(0).engine.drain({ timeoutMs: 1000 }));
+    expect(drained).to.deep.equal({ handedOver: 0, left: 0 });
+  });
+});
+
+describe('engine: replicas', () => {
+  let cluster: TestCluster;
+
+  afterEach(() => cluster.stop());
+
+  const keys = Array.from({ length: 120 }, (_, i) => `key-${i}`);
+  const of = async (): Promise<void> => {
+    cluster = await TestCluster.of({ latencyMs: 1, core: { replicas: 2 }, fetch: (key) => `source ${key}` });
+    await cluster.clock.advance(1000);
+  };
+
+  const crash = async (node: TestNode): Promise<void> => {
+    cluster.network.crash(node.address);
+    cluster.nodes.splice(cluster.nodes.indexOf(node), 1);
+    await cluster.clock.advance(5000);
+  };
+
+  it('are the next node on the ring, and are named', async () => {
+    await of();
+    const { owner, replicas } = cluster.node(0).engine.locate(ks, 'key-1');
+    expect(replicas).to.have.length(1);
+    expect(replicas).to.not.include(owner);
+  });
+
+  it('hold what was put, so that it survives the crash of its owner', async () => {
+    await of();
+    for (const key of keys) {
+      await cluster.run(cluster.node(0).engine.put(ks, { key, value: bytesOf(`put ${key}`) }));
+    }
+    const dead = cluster.node(2);
+    await crash(dead);
+    for (const node of cluster.nodes) {
+      for (const key of keys) expect(await cluster.text(node, key), key).to.equal(`put ${key}`);
+    }
+    expect(cluster.fetched.size).to.equal(0);
+    await cluster.run(dead.engine.close(cluster.wait(0)));
+  });
+
+  it('hold what was loaded, so that a crash costs no load', async () => {
+    await of();
+    await cluster.run(cluster.node(0).engine.getMany(ks, keys));
+    await cluster.clock.advance(100);
+    const dead = cluster.node(1);
+    await crash(dead);
+    for (const node of cluster.nodes) await cluster.run(node.engine.getMany(ks, keys));
+    for (const key of keys) expect(cluster.fetched.get(key)).to.equal(1);
+    await cluster.run(dead.engine.close(cluster.wait(0)));
+  });
+
+  it('of a new successor are made good within two seconds of a change of the ring', async () => {
+    await of();
+    for (const key of keys) {
+      await cluster.run(cluster.node(0).engine.put(ks, { key, value: bytesOf(`put ${key}`) }));
+    }
+    for (const dead of [cluster.node(2), cluster.node(1)]) {
+      await crash(dead);
+      await cluster.run(dead.engine.close(cluster.wait(0)));
+    }
+    for (const key of keys) expect(await cluster.text(cluster.node(0), key), key).to.equal(`put ${key}`);
+  });
+
+  it('never answer with what was deleted', async () => {
+    await of();
+    await cluster.run(cluster.node(0).engine.put(ks, { key: 'k', value: bytesOf('put') }));
+    await cluster.run(cluster.node(1).engine.delete(ks, 'k'));
+    const dead = cluster.ownerOf('k');
+    await crash(dead);
+    for (const node of cluster.nodes) expect(await cluster.text(node, 'k')).to.equal('source k');
+    await cluster.run(dead.engine.close(cluster.wait(0)));
+  });
+});
+
+describe('engine: how new an answer must be', () => {
+  let cluster: TestCluster;
+
+  afterEach(() => cluster.stop());
+
+  it('minVersion: a copy that is older is passed over, and so is the owner who has nothing newer', async () => {
+    let row = 1;
+    cluster = await TestCluster.of({ fetch: () => `row ${row}` });
+    const node = cluster.node(0);
+    const first = await cluster.run(node.engine.get(ks, 'k'));
+    row = 2;
+    expect(textOf((await cluster.run(node.engine.get(ks, 'k', { minVersion: first.version }))).value)).to.equal(
+      'row 1',
+    );
+    const newer = await cluster.run(node.engine.get(ks, 'k', { minVersion: first.version + 1 }));
+    expect(newer.version).to.be.above(first.version);
+    expect(textOf(newer.value)).to.equal('row 2');
+  });
+
+  it('consistency owner: a hot copy is not enough, and without the owner there is no answer', async () => {
+    cluster = await TestCluster.of();
+    const owner = cluster.ownerOf('k');
+    const [reader] = cluster.others('k') as [TestNode];
+    await cluster.text(reader, 'k');
+    expect((await cluster.run(reader.engine.get(ks, 'k'))).outcome).to.equal('hot');
+    const told = await cluster.run(reader.engine.get(ks, 'k', { consistency: 'owner' }));
+    expect(told).to.include({ outcome: 'hit', node: owner.name });
+    cluster.network.freeze(owner.address);
+    const outcome = await cluster.run(
+      reader.engine.get(ks, 'k', { consistency: 'owner', timeoutMs: 1500 }).then(
+        () => 'answered',
+        ({ code }) => code as string,
+      ),
+    );
+    expect(['PEER_UNREACHABLE', 'TIMEOUT']).to.include(outcome);
+    cluster.network.thaw(owner.address);
+  });
+
+  it('refuses what is no version and no consistency', async () => {
+    cluster = await TestCluster.of({ nodes: 1 });
+    const codeOf = (promise: Promise<unknown>): Promise<unknown> =>
+      cluster.run(
+        promise.then(
+          () => 'fine',
+          ({ code }) => code,
+        ),
+      );
+    const { engine } = cluster.node(0);
+    expect(await codeOf(engine.get(ks, 'a', { minVersion: -1 }))).to.equal('INVALID_ARGUMENT');
+    expect(await codeOf(engine.get(ks, 'a', { consistency: 'eventual' as never }))).to.equal('INVALID_ARGUMENT');
+    expect(await codeOf(engine.put(ks, { key: 'a', value: bytesOf('x') }, { ack: 'all' as never }))).to.equal(
+      'INVALID_ARGUMENT',
+    );
+    expect(await codeOf(engine.get(ks, 'a', { minVersion: 2 ** 52 }))).to.equal('INVALID_ARGUMENT');
+  });
+
+  it('ack owner returns when the owner has it; the others hear of it behind that', async () => {
+    cluster = await TestCluster.of({ latencyMs: 100 });
+    const owner = cluster.ownerOf('k');
+    const [reader] = cluster.others('k') as [TestNode];
+    expect(await cluster.text(reader, 'k')).to.equal('value of k');
+    const startedMs = cluster.clock.nowMs();
+    await cluster.run(owner.engine.put(ks, { key: 'k', value: bytesOf('new') }, { ack: 'owner' }));
+    expect(cluster.clock.nowMs()).to.equal(startedMs);
+    await cluster.clock.advance(150);
+    expect(await cluster.text(reader, 'k')).to.equal('new');
+  });
+
+  it('a lower version of the data source never takes the place of a higher one', async () => {
+    let row: { value: string; version: number } = { value: 'later', version: 8 };
+    cluster = await TestCluster.of({ nodes: 1, fetch: () => row });
+    const { engine } = cluster.node(0);
+    const first = await cluster.run(engine.get(ks, 'k'));
+    row = { value: 'earlier', version: 7 };
+    const again = await cluster.run(engine.get(ks, 'k', { minVersion: first.version + 1 }));
+    expect(textOf(again.value)).to.equal('later');
+    expect(textOf((await cluster.run(engine.get(ks, 'k'))).value)).to.equal('later');
+  });
+});
