@@ -33,13 +33,13 @@ import { Inflight } from './inflight.js';
 import type { Keyspace } from './keyspace.js';
 import { Keyspaces } from './keyspaces.js';
 import type { ResolvedOptions } from './options.js';
-import { termsOf } from './path.js';
+import { isNewEnough, termsOf } from './path.js';
 import { Peering } from './peering.js';
 import type { Reads } from './reads.js';
 import { Shape } from './shape.js';
 import type { Topology } from './topology.js';
 import { Upkeep } from './upkeep.js';
-import { keyLocation, peersOf, statusOf } from './views.js';
+import { locationOf, peersOf, statusOf } from './views.js';
 import type { Change, Writes } from './writes.js';
 
 export interface EngineDeps {
@@ -227,7 +227,7 @@ export class CacheEngine implements CacheService {
   /** What memory holds of a key while it is fresh, without waiting, loading or asking anybody. */
   peek(keyspace: string, key: string, options?: { readonly shared?: boolean }): Lookup | undefined {
     const entry = this.#spaceOf(keyspace, key, 'peek').fresh(key);
-    return entry && this.#mayServe(entry) ? this.#shape.remembered(entry, options) : undefined;
+    return entry && this.#peering.mayServe(entry) ? this.#shape.remembered(entry, options) : undefined;
   }
 
   /** Names, in the order they were given. */
@@ -243,7 +243,7 @@ export class CacheEngine implements CacheService {
     return this.#spaces.existing(name).status();
   }
 
-  /** Counters and gauges of this node, by keyspace. */
+  /** Counters and gauges, by keyspace. */
   stats(): Readonly<Record<string, Readonly<Record<string, number>>>> {
     return this.#spaces.stats();
   }
@@ -255,9 +255,13 @@ export class CacheEngine implements CacheService {
   }
 
   locate(keyspace: string, key: string): KeyLocation {
-    const owner = this.owner(keyspace, key);
-    const replicas = this.#topology.replicasOf(this.#topology.hash(key)).map(({ name }) => name);
-    return keyLocation(owner, replicas, this.#topology.shares());
+    this.#spaceOf(keyspace, key, 'locate');
+    return locationOf(this.#topology, key);
+  }
+
+  /** Recounts what the keyspaces hold and throws where it differs from their totals. For tests. */
+  check(): void {
+    this.#spaces.check();
   }
 
   /** What happens in the cluster from now on, as this node sees it. Ends with the engine, or when the loop is left. */
@@ -335,16 +339,10 @@ export class CacheEngine implements CacheService {
 
   #remembered(space: Keyspace, key: string, options: GetOptions | undefined): Lookup | undefined {
     const entry = space.fresh(key);
-    if (entry === undefined || !this.#mayServe(entry)) return undefined;
-    if (options?.minVersion !== undefined && entry.version < options.minVersion) return undefined;
-    if (options?.consistency === 'owner' && entry.owner !== '') return undefined;
+    if (entry === undefined || !this.#peering.mayServe(entry)) return undefined;
+    if (options !== undefined && !isNewEnough(entry, options)) return undefined;
     space.countHit(entry);
     return this.#shape.remembered(entry, options);
-  }
-
-  /** What this node owns, while it is in touch with the others; a copy, under the lease of its owner. */
-  #mayServe({ owner }: Entry): boolean {
-    return owner === '' ? this.#peering.leases.owns() : this.#peering.leases.holds(owner);
   }
 
   /** The rest of `get`, where memory holds nothing. */

@@ -5,7 +5,7 @@ import type { Wait } from '../ports/clock.js';
 import type { NodeInfo } from '../ports/membership.js';
 import type { PeerReply, PeerRequest } from '../ports/peers.js';
 import type { Keyspace } from './keyspace.js';
-import { type Known, knownReply } from './known-reply.js';
+import { knownReply } from './known-reply.js';
 import type { PathDeps } from './path.js';
 
 type Request<Kind extends PeerRequest['do']> = Extract<PeerRequest, { do: Kind }>;
@@ -28,10 +28,8 @@ export class Holdings {
   recall(space: Keyspace, { key }: Request<'recall'>, wait: Wait): PeerReply | Promise<PeerReply> {
     const loading = space.loads.waitRunning(key, wait);
     if (loading === undefined) return this.#recalled(space, key);
-    return loading.then(
-      (answer) => this.#recalled(space, key, answer),
-      () => nothing,
-    );
+    const recalled = (): PeerReply => this.#recalled(space, key);
+    return loading.then(recalled, recalled);
   }
 
   /** A peer says what it holds of a key: its replica is wanted here, or this node owns the key now. */
@@ -83,16 +81,14 @@ export class Holdings {
     return { is: 'differ', slots: differingSlots(mine, digests) };
   }
 
-  #recalled(space: Keyspace, key: string, loaded?: Known): PeerReply {
+  #recalled(space: Keyspace, key: string): PeerReply {
     const { topology, clock } = this.#deps;
     const { hash, mine } = topology.place(key);
     // Here it is still this node's: it answers as the owner, and keeps what it has.
     const entry = space.fresh(key);
-    const held = entry !== undefined && (entry.owner === '' || entry.isHeld) ? entry : undefined;
-    const known = held ?? loaded;
-    if (known === undefined) return nothing;
-    if (held !== undefined && !mine) space.store.delete(key, 'demoted');
-    return knownReply(known, 'hit', space.slots.floor(space.slots.slotOf(hash)), clock.nowMs());
+    if (entry === undefined || (entry.owner !== '' && !entry.isHeld)) return nothing;
+    if (!mine) space.store.delete(key, 'demoted');
+    return knownReply(entry, 'hit', space.slots.floor(space.slots.slotOf(hash)), clock.nowMs());
   }
 }
 

@@ -132,6 +132,11 @@ export class Keyspaces {
     }
   }
 
+  /** Throws where a store's totals are wrong. */
+  check(): void {
+    for (const space of this.#spaces.values()) space.store.check();
+  }
+
   clear(): void {
     for (const space of this.#spaces.values()) space.store.clear('cleared');
   }

@@ -4,6 +4,7 @@ import type { GetOptions } from '../ports/cache.js';
 import type { Clock } from '../ports/clock.js';
 import type { NodeInfo } from '../ports/membership.js';
 import type { PeerNetwork } from '../ports/peers.js';
+import type { Entry } from '../store/entry.js';
 import type { LeaseKeeper } from './lease-keeper.js';
 import type { Topology } from './topology.js';
 
@@ -35,3 +36,7 @@ export const termsOf = (loading: readonly string[], options: GetOptions | undefi
   minVersion: options?.minVersion ?? 0,
   fromOwner: options?.consistency === 'owner',
 });
+
+/** What memory holds will do for a read with these options. */
+export const isNewEnough = ({ version, owner }: Entry, { minVersion = 0, consistency }: GetOptions): boolean =>
+  version >= minVersion && (consistency !== 'owner' || owner === '');

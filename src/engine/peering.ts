@@ -7,6 +7,7 @@ import type { Log } from '../ports/log.js';
 import type { Membership, NodeInfo } from '../ports/membership.js';
 import type { LinkEvent, PeerNetwork } from '../ports/peers.js';
 import type { Random } from '../ports/random.js';
+import type { Entry } from '../store/entry.js';
 import { Confirmations } from './confirmations.js';
 import { Handover } from './handover.js';
 import { Holdings } from './holdings.js';
@@ -141,6 +142,11 @@ export class Peering {
     this.leases.stop();
     this.#replicas.stop();
     this.#sampler.stop();
+  }
+
+  /** What this node owns, while it is in touch with the others; a copy, under the lease of its owner. The hot path. */
+  mayServe({ owner }: Entry): boolean {
+    return owner === '' ? this.leases.owns() : this.leases.holds(owner);
   }
 
   onLink(event: LinkEvent): void {

@@ -321,14 +321,20 @@ export class Reads {
     const { space, generation } = trip;
     const { leases, topology } = this.#deps;
     const inTouch = leases.owns() && leases.ownGeneration === generation;
-    const isApart = !inTouch || (this.#deps.passthroughOnSplit && topology.isSplit) || this.#hasMoved(trip);
+    const isApart = !inTouch || (this.#deps.passthroughOnSplit && topology.isSplit) || answer.version === besideVersion;
     if (isApart || !this.#isUnwritten(trip)) {
       space.counts.unkeptLoads++;
       return isApart && answer.outcome !== 'hit' ? { ...answer, version: besideVersion } : answer;
     }
     const latest = this.#laterRow(trip, answer);
-    if (this.#store(trip, latest, '')) this.#kept(space, trip.key, trip.place.hash, latest);
+    if (this.#hasMoved(trip)) this.#holdFor(topology.placeOf(trip.place.hash).owner, trip, latest);
+    else if (this.#store(trip, latest, '')) this.#kept(space, trip.key, trip.place.hash, latest);
     return latest;
+  }
+
+  /** The key has moved while it was loaded: its new owner is to have the answer when it asks. */
+  #holdFor({ id }: NodeInfo, trip: Trip, answer: Answer): void {
+    this.#store(trip, answer, id, true);
   }
 
   /** The row that is stored, where the source has answered with an earlier version of it: it lags behind itself. */
@@ -364,10 +370,10 @@ export class Reads {
     return !this.#deps.guards['fill-token'] || space.slots.token(slot) === token;
   }
 
-  #store({ space, key }: Trip, answer: Answer, owner: string): boolean {
+  #store({ space, key }: Trip, answer: Answer, owner: string, isHeld = false): boolean {
     if (answer.expiresAtMs <= this.#deps.clock.nowMs()) return false;
     const { value, version, expiresAtMs, wasPut, sourceVersion } = answer;
-    const entry = { key, value, version, expiresAtMs, keepUntilMs: expiresAtMs, wasPut, sourceVersion, owner };
-    return space.store.put(entry) === 'stored';
+    const kept = { key, value, version, expiresAtMs, keepUntilMs: expiresAtMs, wasPut, sourceVersion };
+    return space.store.put({ ...kept, owner, isHeld }) === 'stored';
   }
 }

@@ -78,6 +78,13 @@ export function peersOf({ self }: Pick<Viewed, 'self'>, topology: Topology): rea
   return topology.members().map((member) => peerStatus(member, self().id, shares));
 }
 
+/** Where a key is now. */
+export function locationOf(topology: Topology, key: string): KeyLocation {
+  const { hash, owner } = topology.place(key);
+  const replicas = topology.replicasOf(hash).map(({ name }) => name);
+  return keyLocation(owner.name, replicas, topology.shares());
+}
+
 /** `shares` as above. */
 export const keyLocation = (
   owner: string,

@@ -23,6 +23,8 @@ function followed(node: PoolNode): { readonly problems: string[] } {
       alive.set(member.name, member.id);
     } else if (is === 'updated') {
       if (known !== member.id && member.name !== node.self.name) problems.push(`${member.name} updated while ${known}`);
+    } else if (is === 'refuted') {
+      if (member.id !== node.self.id) problems.push(`${member.name} refuted, which only the node itself does`);
     } else {
       if (known !== member.id) problems.push(`${member.name} ${is}, but was ${known}`);
       alive.delete(member.name);

@@ -1,0 +1,158 @@
+import { codeOf } from '../../../src/base/errors.js';
+import { type ReadOutcome, textFor, type WriteOutcome } from '../../support/history/records.js';
+import type { Seeded } from '../../support/seeded.js';
+import { ks, type SimNode, type World } from './world.js';
+
+const callTimeoutMs = 5000;
+
+export interface Crowd {
+  readonly keys: readonly string[];
+  readonly writersPerKey: number;
+  readonly readers: number;
+  readonly asksOwner: boolean;
+}
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+const failed = (error: unknown): string => codeOf(error) ?? String(error);
+
+/** Clients that write and read until they are told to end. A client's node may be gone: then it asks another. */
+export class Clients {
+  readonly #running: Promise<void>[] = [];
+  readonly #seqs = new Map<string, number>();
+  #isOver = false;
+  /** Calls that did not settle by their deadline. */
+  readonly overdue: string[] = [];
+
+  constructor(
+    private readonly world: World,
+    private readonly crowd: Crowd,
+  ) {
+    const { keys, writersPerKey, readers } = crowd;
+    for (const key of keys) {
+      for (let i = 0; i < writersPerKey; i++)
+        this.#run(`w${i}/${key}`, (random) => this.#writeOne(`w${i}/${key}`, key, random));
+    }
+    for (let i = 0; i < readers; i++) this.#run(`r${i}`, (random) => this.#readOne(`r${i}`, random));
+  }
+
+  async end(): Promise<void> {
+    this.#isOver = true;
+    await this.world.clock.until(Promise.all(this.#running), 60_000);
+  }
+
+  /** Every node that is up is asked for every key. */
+  async readAll(): Promise<void> {
+    const { world, crowd } = this;
+    const reads = world
+      .up()
+      .flatMap((node) => crowd.keys.map((key) => this.#read(`final at ${node.name}`, node, key, { final: true })));
+    await world.clock.until(Promise.all(reads), 60_000);
+  }
+
+  #run(name: string, step: (random: Seeded) => Promise<void>): void {
+    const { clock } = this.world;
+    const random = this.world.random.fork(name);
+    const loop = async (): Promise<void> => {
+      while (!this.#isOver) {
+        await new Promise<void>((resolve) => {
+          clock.after(random.between(1, name.startsWith('w') ? 400 : 120), resolve);
+        });
+        if (!this.#isOver) await step(random);
+      }
+    };
+    this.#running.push(loop());
+  }
+
+  async #writeOne(client: string, key: string, random: Seeded): Promise<void> {
+    const { world } = this;
+    const node = this.#nodeFor(random);
+    if (node === undefined) return;
+    const kind = random.chance(0.5) ? 'put' : 'delete';
+    const seq = (this.#seqs.get(key) ?? 0) + 1;
+    this.#seqs.set(key, seq);
+    const ended = world.history.write({ client, node: node.name, key, kind, seq });
+    world.source.set(key, seq);
+    ended(await this.#write(node, key, kind, seq));
+  }
+
+  async #write(node: SimNode, key: string, kind: 'put' | 'delete', seq: number): Promise<WriteOutcome> {
+    const options = { timeoutMs: callTimeoutMs };
+    try {
+      const call =
+        kind === 'put'
+          ? node.engine.put(ks, { key, value: encoder.encode(textFor(key, seq)) }, options)
+          : node.engine.delete(ks, key, options);
+      const { version, unreached } = await this.#answered(node, call, `${kind} ${key}#${seq} at ${node.name}`);
+      return { is: 'ok', version, unreached };
+    } catch (error) {
+      return { is: 'unknown', code: failed(error) };
+    }
+  }
+
+  async #readOne(client: string, random: Seeded): Promise<void> {
+    const node = this.#nodeFor(random);
+    if (node === undefined) return;
+    const key = random.pick(this.crowd.keys);
+    const consistency = this.crowd.asksOwner && random.chance(0.3) ? 'owner' : 'cached';
+    const seen = this.#seen.get(`${client}/${key}`) ?? 0;
+    const minVersion = random.chance(0.1) && seen > 0 ? seen : undefined;
+    await this.#read(client, node, key, { consistency, minVersion });
+  }
+
+  readonly #seen = new Map<string, number>();
+
+  async #read(
+    client: string,
+    node: SimNode,
+    key: string,
+    asked: { consistency?: 'cached' | 'owner'; minVersion?: number | undefined; final?: boolean },
+  ): Promise<void> {
+    const { consistency = 'cached', minVersion, final = false } = asked;
+    const ended = this.world.history.read({ client, node: node.name, key, consistency, minVersion, final });
+    const outcome = await this.#lookup(node, key, { consistency, minVersion });
+    if (outcome.is === 'ok') {
+      this.#seen.set(`${client}/${key}`, Math.max(outcome.version, this.#seen.get(`${client}/${key}`) ?? 0));
+    }
+    ended(outcome);
+  }
+
+  async #lookup(
+    node: SimNode,
+    key: string,
+    asked: { consistency: 'cached' | 'owner'; minVersion: number | undefined },
+  ): Promise<ReadOutcome> {
+    try {
+      const call = node.engine.lookup(ks, key, { timeoutMs: callTimeoutMs, ...asked });
+      const found = await this.#answered(node, call, `get ${key} at ${node.name}`);
+      if (!found.found) return { is: 'missing', version: found.version };
+      const value = decoder.decode(found.value);
+      return { is: 'ok', value, version: found.version, how: found.outcome, by: found.node };
+    } catch (error) {
+      return { is: 'failed', code: failed(error) };
+    }
+  }
+
+  /** As long as the node runs it keeps the deadline; when it is gone its clients hear nothing more. */
+  #answered<T>(node: SimNode, call: Promise<T>, what: string): Promise<T> {
+    const { clock } = this.world;
+    return new Promise((resolve, reject) => {
+      const startedMs = clock.nowMs();
+      const look = (): void => {
+        if (node.state === 'gone') reject(new Error('GONE'));
+        else cancel = clock.after(500, look);
+        if (node.state === 'up' && clock.nowMs() - startedMs > 3 * callTimeoutMs) {
+          this.overdue.push(what);
+          reject(new Error('OVERDUE'));
+        }
+      };
+      let cancel = clock.after(500, look);
+      call.then(resolve, reject).finally(() => cancel());
+    });
+  }
+
+  #nodeFor(random: Seeded): SimNode | undefined {
+    const up = this.world.up();
+    return up.length === 0 ? undefined : random.pick(up);
+  }
+}

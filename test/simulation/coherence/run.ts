@@ -1,0 +1,138 @@
+import { allGuards, type Guards } from '../../../src/coherence/guards.js';
+import { judge } from '../../support/history/judge.js';
+import type { CheckOptions } from '../../support/history/options.js';
+import type { HistoryRecord } from '../../support/history/records.js';
+import type { Violation } from '../../support/history/violations.js';
+import { seeded } from '../../support/seeded.js';
+import { Clients } from './clients.js';
+import { type Plot, type Scenario, scenarios } from './scenarios.js';
+import { World } from './world.js';
+
+export interface Outcome {
+  readonly scenario: string;
+  readonly seed: string;
+  readonly violations: readonly Violation[];
+  /** What is wrong beside what clients saw: calls overdue, members that do not agree, timers left. */
+  readonly problems: readonly string[];
+  readonly operations: number;
+  readonly records: readonly HistoryRecord[];
+}
+
+interface Window {
+  readonly fromMs: number;
+  toMs: number;
+  readonly sides: readonly (readonly string[])[] | undefined;
+}
+
+/** Rings differ for some time after a change, and an embargo outlasts it; sides of a split agree five seconds later (G5). */
+const calmAfterMs = 4000;
+const agreeAfterMs = 5000;
+/** A write in the socket of a frozen node, or of one that was cut off. */
+const lateWriteMs = 20_000;
+const quietMs = 6000;
+
+export const scenarioNamed = (name: string): Scenario => {
+  const found = scenarios.find((scenario) => scenario.name === name);
+  if (found === undefined)
+    throw new Error(`no scenario '${name}'; there are: ${scenarios.map((s) => s.name).join(', ')}`);
+  return found;
+};
+
+/** One run: the same scenario, seed and guards give the same run. */
+export async function runOnce(scenario: Scenario, seed: string, guards: Guards = allGuards): Promise<Outcome> {
+  const random = seeded(`${scenario.name}/${seed}`);
+  const world = new World({
+    seed: random.seed,
+    guards,
+    nodes: random.between(3, 5),
+    replicas: 1,
+    keyspace: { readTimeout: 4000 },
+    skewMs: random.pick([0, 20, 200]),
+    latencyMs: random.pick([2, 10, 40]),
+    sourceMs: random.pick([5, 60, 400]),
+    ...scenario.world?.(random.fork('world')),
+  });
+  const windows: Window[] = [];
+  const { clock } = world;
+  const plot: Plot = {
+    world,
+    random: random.fork('plot'),
+    after: (ms) =>
+      new Promise((resolve) => {
+        clock.after(ms, resolve);
+      }),
+    begin: (sides) => {
+      const window: Window = { fromMs: clock.nowMs(), toMs: Number.POSITIVE_INFINITY, sides };
+      windows.push(window);
+      return () => {
+        window.toMs = clock.nowMs();
+      };
+    },
+  };
+
+  for (let i = 1; i <= world.options.nodes; i++) world.start(`n${i}`);
+  world.startDetector();
+  await clock.advance(3000);
+  const crowd = {
+    keys: Array.from({ length: random.between(2, 6) }, (_, i) => `k${i}`),
+    writersPerKey: 1,
+    readers: 6,
+    asksOwner: scenario.name === 'stable',
+    ...scenario.crowd?.(random.fork('crowd')),
+  };
+  const clients = new Clients(world, crowd);
+  await clock.until(scenario.play(plot), 120_000);
+  await clock.advance(500);
+  await clients.end();
+  await clock.advance(quietMs);
+  await clients.readAll();
+
+  const problems = [...clients.overdue.map((what) => `${what} is overdue`), ...disagreements(world)];
+  const stores = world.up().map(({ engine }) => ({ check: () => engine.check() }));
+  const { violations } = judge(world.history, { ...checksOf(windows), stores });
+  await world.stop();
+  if (clock.pending() > 0) problems.push(`${clock.pending()} timers are left`);
+  for (const line of world.logged.filter((text) => /fault of ours|failed by/.test(text))) problems.push(line);
+  const { reads, writes } = world.history;
+  return {
+    scenario: scenario.name,
+    seed,
+    violations,
+    problems,
+    operations: reads.length + writes.length,
+    records: world.history.all(),
+  };
+}
+
+/** What docs/coherence.md does not promise, and nothing more. */
+function checksOf(windows: readonly Window[]): CheckOptions {
+  const splits = windows.filter(({ sides }) => sides !== undefined);
+  return {
+    lateWriteMs,
+    monotonicAcrossNodes: false,
+    excuses: (read, write) =>
+      splits.some(({ fromMs, toMs, sides }) => {
+        const sideOf = (node: string): number => sides!.findIndex((side) => side.includes(node));
+        return write.endMs > fromMs && read.startMs < toMs + agreeAfterMs && sideOf(read.node) !== sideOf(write.node);
+      }),
+    excusesBack: (earlier) =>
+      splits.some(({ fromMs, toMs }) => earlier.endMs > fromMs && earlier.endMs < toMs + agreeAfterMs),
+    excusesLoad: (load) => windows.some(({ fromMs, toMs }) => load.startMs < toMs + calmAfterMs && load.endMs > fromMs),
+  };
+}
+
+/** Who the nodes that are up think is there. */
+function disagreements(world: World): readonly string[] {
+  const names = world
+    .up()
+    .map(({ name }) => name)
+    .sort();
+  return world.up().flatMap(({ name, membership }) => {
+    const seen = membership.members().filter(({ state, serving }) => state === 'alive' && serving);
+    const list = seen
+      .map((member) => member.name)
+      .sort()
+      .join();
+    return list === names.join() ? [] : [`${name} sees ${list}, there are ${names.join()}`];
+  });
+}

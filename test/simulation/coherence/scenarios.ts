@@ -1,0 +1,220 @@
+import type { Seeded } from '../../support/seeded.js';
+import type { Crowd } from './clients.js';
+import type { SimNode, World, WorldOptions } from './world.js';
+
+/** Time that is out of the ordinary, until everybody has found together again. */
+export interface Trouble {
+  /** Sides of a long split; else nobody's promise is weakened but that of one load. */
+  readonly sides?: readonly (readonly string[])[];
+  /** undefined: over at once. */
+  end(): void;
+}
+
+export interface Plot {
+  readonly world: World;
+  readonly random: Seeded;
+  begin(sides?: readonly (readonly string[])[]): () => void;
+  after(ms: number): Promise<void>;
+}
+
+export interface Scenario {
+  readonly name: string;
+  readonly world?: (random: Seeded) => Partial<WorldOptions>;
+  readonly crowd?: (random: Seeded) => Partial<Crowd>;
+  /** What happens while clients write and read. Returns with everything healed. */
+  readonly play: (plot: Plot) => Promise<void>;
+}
+
+const oneOf = (plot: Plot): SimNode => plot.random.pick(plot.world.up());
+
+const names = (nodes: readonly SimNode[]): readonly string[] => nodes.map(({ name }) => name);
+
+async function cutApart(plot: Plot, forMs: number, isLong: boolean): Promise<void> {
+  const { world, random } = plot;
+  const all = random.shuffled(world.up());
+  const size = random.between(1, Math.max(1, all.length - 1));
+  const [left, right] = [all.slice(0, size), all.slice(size)];
+  const end = plot.begin(isLong ? [names(left), names(right)] : undefined);
+  for (const a of left) for (const b of right) world.network.cut(a.address, b.address);
+  await plot.after(forMs);
+  world.network.healAll();
+  end();
+}
+
+async function pause(plot: Plot, forMs: number): Promise<void> {
+  const node = oneOf(plot);
+  const end = plot.begin();
+  plot.world.pause(node);
+  await plot.after(forMs);
+  plot.world.resume(node);
+  end();
+}
+
+async function crash(plot: Plot): Promise<void> {
+  const { world, random } = plot;
+  const node = oneOf(plot);
+  const end = plot.begin();
+  world.crash(node, random.chance(0.5));
+  await plot.after(random.between(500, 7000));
+  world.start(node.name);
+  await plot.after(1000);
+  end();
+}
+
+async function join(plot: Plot): Promise<void> {
+  const end = plot.begin();
+  plot.world.start(`n${plot.world.nodes.size + 1}`);
+  await plot.after(plot.random.between(500, 2500));
+  end();
+}
+
+async function leave(plot: Plot): Promise<void> {
+  if (plot.world.up().length < 3) return;
+  const end = plot.begin();
+  plot.world.leave(oneOf(plot));
+  await plot.after(plot.random.between(500, 4000));
+  end();
+}
+
+async function oneWayCut(plot: Plot, forMs: number): Promise<void> {
+  const { world, random } = plot;
+  const [a, b] = random.shuffled(world.up()) as [SimNode, SimNode];
+  const end = plot.begin();
+  world.network.cutOneWay(a.address, b.address);
+  await plot.after(forMs);
+  world.network.healAll();
+  end();
+}
+
+const few = (random: Seeded): number => random.between(1, 3);
+
+export const scenarios: readonly Scenario[] = [
+  { name: 'stable', play: (plot) => plot.after(5000) },
+  {
+    name: 'join',
+    play: async (plot) => {
+      for (let i = few(plot.random); i > 0; i--) await join(plot);
+      await plot.after(1000);
+    },
+  },
+  {
+    name: 'leave',
+    world: (random) => ({ nodes: random.between(3, 6) }),
+    play: async (plot) => {
+      await leave(plot);
+      await join(plot);
+      await leave(plot);
+    },
+  },
+  {
+    name: 'pause',
+    play: async (plot) => {
+      for (let i = few(plot.random); i > 0; i--) {
+        await pause(plot, plot.random.pick([300, 900, 1500, 2200, 2800, 3500, 6000, 9000]) + plot.random.below(400));
+        await plot.after(plot.random.below(2500));
+      }
+    },
+  },
+  {
+    name: 'stall',
+    play: async (plot) => {
+      for (let i = 0; i < 6; i++) {
+        await pause(plot, plot.random.between(20, 700));
+        await plot.after(plot.random.below(500));
+      }
+    },
+  },
+  {
+    name: 'crash',
+    play: async (plot) => {
+      await crash(plot);
+      await plot.after(plot.random.below(2000));
+      await crash(plot);
+    },
+  },
+  {
+    name: 'cut',
+    play: async (plot) => {
+      for (let i = few(plot.random); i > 0; i--) {
+        await cutApart(plot, plot.random.between(50, 1900), false);
+        await plot.after(plot.random.below(2500));
+      }
+    },
+  },
+  {
+    name: 'one-way',
+    play: async (plot) => {
+      for (let i = few(plot.random); i > 0; i--) {
+        await oneWayCut(plot, plot.random.between(50, 6000));
+        await plot.after(plot.random.below(2500));
+      }
+    },
+  },
+  {
+    name: 'split',
+    play: async (plot) => {
+      await cutApart(plot, plot.random.between(2500, 12_000), true);
+      await plot.after(2000);
+    },
+  },
+  {
+    name: 'replicas',
+    world: () => ({ replicas: 2 }),
+    play: async (plot) => {
+      await crash(plot);
+      await join(plot);
+      await leave(plot);
+    },
+  },
+  {
+    name: 'writers',
+    crowd: () => ({ writersPerKey: 3 }),
+    play: async (plot) => {
+      await join(plot);
+      await pause(plot, plot.random.between(100, 4000));
+    },
+  },
+  {
+    name: 'small',
+    world: (random) => ({
+      keyspace: {
+        maxBytes: random.pick([1024, 1500, 3000]),
+        defaultTtl: random.pick([200, 1000, 3000]),
+        hotShare: 0.5,
+      },
+    }),
+    play: async (plot) => {
+      await join(plot);
+      await plot.after(3000);
+    },
+  },
+  {
+    name: 'clocks',
+    world: () => ({ skewMs: 240 }),
+    play: async (plot) => {
+      for (let i = 0; i < 4; i++) {
+        const node = oneOf(plot);
+        node.clock.skewMs += plot.random.between(-400, 400);
+        await plot.after(plot.random.between(200, 1500));
+      }
+      await join(plot);
+    },
+  },
+  {
+    name: 'mixed',
+    world: (random) => ({ nodes: random.between(4, 6) }),
+    play: async (plot) => {
+      for (let i = 0; i < 3; i++) {
+        const act = plot.random.pick([
+          join,
+          leave,
+          crash,
+          (p: Plot) => pause(p, p.random.between(100, 5000)),
+          (p: Plot) => cutApart(p, p.random.between(50, 1900), false),
+        ]);
+        await act(plot);
+        await plot.after(plot.random.below(3000));
+      }
+    },
+  },
+];
