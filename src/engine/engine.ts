@@ -25,7 +25,7 @@ import type { Log } from '../ports/log.js';
 import type { MemberChange, Membership, NodeInfo } from '../ports/membership.js';
 import type { Ack, LinkEvent, PeerNetwork } from '../ports/peers.js';
 import type { Random } from '../ports/random.js';
-import type { Entry, EvictionIndexFactory } from '../store/entry.js';
+import type { EvictionIndexFactory } from '../store/entry.js';
 import { checkBatch, checkKey, putOf, waitOf } from './arguments.js';
 import { allRead, asDistcacheError, type KeyChange, namesOf, writeAll } from './batches.js';
 import { type EngineEvent, EventHub, memberEvent } from './events.js';
