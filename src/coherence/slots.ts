@@ -19,6 +19,8 @@ export class Slots {
   readonly #tokens = new Uint32Array(slotCount);
   readonly #floors = new Float64Array(slotCount);
   readonly #embargoUntilMs = new Float64Array(slotCount).fill(Number.NEGATIVE_INFINITY);
+  /** Of all slots. */
+  #allUntilMs = Number.NEGATIVE_INFINITY;
 
   /** The slot of a key's 32-bit hash. */
   slotOf(hash: number): number {
@@ -45,10 +47,15 @@ export class Slots {
   }
 
   embargoAll(untilMs: number): void {
-    for (let slot = 0; slot < slotCount; slot++) this.embargo(slot, untilMs);
+    if (untilMs > this.#allUntilMs) this.#allUntilMs = untilMs;
   }
 
   isEmbargoed(slot: number, nowMs: number): boolean {
+    return nowMs < this.#allUntilMs || this.isContested(slot, nowMs);
+  }
+
+  /** Somebody else acted as the owner of this very slot. */
+  isContested(slot: number, nowMs: number): boolean {
     return nowMs < this.#embargoUntilMs[slot]!;
   }
 

@@ -82,13 +82,16 @@ export class Holdings {
   }
 
   #recalled(space: Keyspace, key: string): PeerReply {
-    const { topology, clock } = this.#deps;
+    const { topology, clock, guards } = this.#deps;
     const { hash, mine } = topology.place(key);
+    const slot = space.slots.slotOf(hash);
+    // Whoever asks believes to be the owner and will not ask again: what this node loads from now on is not an entry.
+    if (mine && guards.embargo) space.slots.embargo(slot, clock.nowMs() + embargoMs);
     // Here it is still this node's: it answers as the owner, and keeps what it has.
     const entry = space.fresh(key);
     if (entry === undefined || (entry.owner !== '' && !entry.isHeld)) return nothing;
     if (!mine) space.store.delete(key, 'demoted');
-    return knownReply(entry, 'hit', space.slots.floor(space.slots.slotOf(hash)), clock.nowMs());
+    return knownReply(entry, 'hit', space.slots.floor(slot), clock.nowMs());
   }
 }
 

@@ -322,9 +322,12 @@ export class Reads {
     const { leases, topology } = this.#deps;
     const inTouch = leases.owns() && leases.ownGeneration === generation;
     const isApart = !inTouch || (this.#deps.passthroughOnSplit && topology.isSplit) || answer.version === besideVersion;
-    if (isApart || !this.#isUnwritten(trip)) {
+    const isContested = this.#deps.guards.embargo && space.slots.isContested(trip.slot, this.#deps.clock.nowMs());
+    if (isApart || isContested || !this.#isUnwritten(trip)) {
       space.counts.unkeptLoads++;
-      return isApart && answer.outcome !== 'hit' ? { ...answer, version: besideVersion } : answer;
+      // A load that only a write of this node fell into is older than that write, and says so.
+      const isOrdered = answer.outcome === 'hit' || !(isApart || isContested);
+      return isOrdered ? answer : { ...answer, version: besideVersion };
     }
     const latest = this.#laterRow(trip, answer);
     if (this.#hasMoved(trip)) this.#holdFor(topology.placeOf(trip.place.hash).owner, trip, latest);
