@@ -10,7 +10,7 @@ export interface LeaseKeeperDeps {
   readonly clock: Clock;
   readonly peers: PeerNetwork;
   readonly guards: Guards;
-  /** Ids of the other nodes that own keys now. */
+  /** Ids of the other nodes that share the keys. */
   readonly others: () => readonly string[];
   /** Tells a peer all floors, the sequence of the last invalidation behind them. */
   readonly tellFloors: (peerId: string) => void;

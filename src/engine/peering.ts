@@ -80,7 +80,7 @@ export class Peering {
       clock,
       peers,
       guards,
-      others: () => this.topology.otherOwners(),
+      others: () => this.topology.company(),
       tellFloors: (peerId) => this.#repair.tell(peerId, spaces.values()),
       silenceChanged: (peerId, isSilent) => this.#silenceChanged(peerId, isSilent),
     });
@@ -177,7 +177,11 @@ export class Peering {
   /** Members or links have changed: keys may have, and are looked through once for all that changes in this turn. */
   changed(): void {
     this.topology.changed();
-    this.#deps.clock.soon(() => this.topology.settle());
+    this.#deps.clock.soon(() => {
+      this.topology.settle();
+      // Members come and go that own nothing here, and count all the same.
+      this.leases.weigh();
+    });
   }
 
   /** Called once a second or so: gives up what was held for new owners when they have had their time. */

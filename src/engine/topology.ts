@@ -143,11 +143,17 @@ export class Topology {
     return true;
   }
 
-  /** Ids of the others that own keys, this node being one of the owners; none where it owns nothing. */
-  otherOwners(): readonly string[] {
-    const ids = this.#current().members.map(({ id }) => id);
+  /**
+   * Ids of the others with whom this node shares the keys, none where it owns nothing. Those under suspicion count: whoever
+   * is cut off suspects all others, and must not take them for gone before they are declared dead.
+   */
+  company(): readonly string[] {
     const selfId = this.#self().id;
-    return ids.includes(selfId) ? ids.filter((id) => id !== selfId) : none;
+    if (!this.#current().members.some(({ id }) => id === selfId)) return none;
+    return this.#membership
+      .members()
+      .filter(({ id, serving, state }) => id !== selfId && serving && standing[state])
+      .map(({ id }) => id);
   }
 
   /** Half of the members that served, or more, are gone without having left: this may be the smaller part of a split. */
