@@ -12,7 +12,8 @@
  * repaired, and says so when it asks for the next one. A granter that could not deliver an invalidation extends no lease.
  *
  * An owner needs the others too. While it does not hear from half of them, they may have given its keys to somebody
- * else: it then neither answers from memory nor writes (`ownsUntil`). Successors take over later than its leases end.
+ * else: it then neither answers from memory nor writes (`ownsUntil`). For this a lease counts for a shorter time: whoever
+ * is cut off suspects all others after a second or so, and must have stopped before it takes itself for the owner of all.
  *
  * Pure: the times are handed in, nothing is sent from here. Peers are known by their id of one run.
  */
@@ -20,6 +21,8 @@
 /** From the request on; renewed each `renewMs`. */
 export const leaseMs = 2000;
 export const renewMs = 500;
+/** How long a lease shows an owner that it is in touch with whoever gave it. */
+const touchMs = 1000;
 /** Flights younger than this are joined without a lease, so a write waits so much longer than the lease. */
 export const joinWindowMs = 50;
 /** How long a slot keeps no fills after somebody else than its owner wrote to it: a lease, and time for the write to end. */
@@ -232,11 +235,11 @@ export class Leases {
     return askedAtMs !== undefined && nowMs - askedAtMs > silentMs;
   }
 
-  /** Until when at least half of these peers' leases last; Infinity where there are none. */
+  /** Until when this node is in touch with at least half of these peers; Infinity where there are none. */
   ownsUntil(peerIds: readonly string[]): number {
     if (peerIds.length === 0) return Number.POSITIVE_INFINITY;
     const ends = peerIds.map((id) => this.#liveUntil(id)).sort((a, b) => b - a);
-    return ends[Math.ceil(ends.length / 2) - 1]!;
+    return ends[Math.ceil(ends.length / 2) - 1]! - leaseMs + touchMs;
   }
 
   #liveUntil(peerId: string): number {
