@@ -248,6 +248,7 @@ export class Reads {
     }
     const answer = this.#received(reply, target.name);
     space.counts.peerLoads++;
+    this.#forgetOlder(trip, answer);
     if (target.id === place.owner.id) this.#keepCopy(trip, answer, reply.floor);
     return answer;
   }
@@ -293,6 +294,7 @@ export class Reads {
     if (reply.is === 'value' || reply.is === 'absent') {
       space.counts.peerLoads++;
       const answer = this.#received(reply, place.owner.name);
+      this.#forgetOlder(trip, answer);
       this.#keepCopy(trip, answer, reply.floor);
       return answer;
     }
@@ -325,8 +327,9 @@ export class Reads {
     const isContested = this.#deps.guards.embargo && space.slots.isContested(trip.slot, this.#deps.clock.nowMs());
     if (isApart || isContested || !this.#isUnwritten(trip)) {
       space.counts.unkeptLoads++;
-      // A load that only a write of this node fell into is older than that write, and says so.
-      const isOrdered = answer.outcome === 'hit' || !(isApart || isContested);
+      // A load that a write fell into, of which this node knows, is older than that write and says so.
+      const isOverwritten = space.slots.floor(trip.slot) > answer.version;
+      const isOrdered = answer.outcome === 'hit' || (isOverwritten && !isApart && !isContested);
       return isOrdered ? answer : { ...answer, version: besideVersion };
     }
     const latest = this.#laterRow(trip, answer);
@@ -346,6 +349,14 @@ export class Reads {
     if (kept?.sourceVersion === undefined || answer.sourceVersion === undefined) return answer;
     if (kept.sourceVersion <= answer.sourceVersion) return answer;
     return { ...answer, value: kept.value, sourceVersion: kept.sourceVersion };
+  }
+
+  /** A copy that is older than what another node answers with goes, though nobody told this node of the write yet. */
+  #forgetOlder({ space, key }: Trip, { version }: Answer): void {
+    const copy = space.store.peek(key);
+    if (copy !== undefined && copy.owner !== '' && !copy.isHeld && copy.version < version) {
+      space.store.delete(key, 'invalidated');
+    }
   }
 
   /** Keeps a copy of what its owner told. */

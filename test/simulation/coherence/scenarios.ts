@@ -19,6 +19,8 @@ export interface Plot {
 
 export interface Scenario {
   readonly name: string;
+  /** The ring has stood still for a minute before clients come. */
+  readonly isSettled?: boolean;
   readonly world?: (random: Seeded) => Partial<WorldOptions>;
   readonly crowd?: (random: Seeded) => Partial<Crowd>;
   /** What happens while clients write and read. Returns with everything healed. */
@@ -89,7 +91,7 @@ async function oneWayCut(plot: Plot, forMs: number): Promise<void> {
 const few = (random: Seeded): number => random.between(1, 3);
 
 export const scenarios: readonly Scenario[] = [
-  { name: 'stable', play: (plot) => plot.after(5000) },
+  { name: 'stable', isSettled: true, play: (plot) => plot.after(5000) },
   {
     name: 'join',
     play: async (plot) => {
@@ -192,6 +194,7 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     name: 'clocks',
+    isSettled: true,
     world: () => ({ skewMs: 240 }),
     play: async (plot) => {
       for (let i = 0; i < 4; i++) {
