@@ -332,7 +332,7 @@ export class CacheEngine implements CacheService {
 
   #onMember(change: MemberChange): void {
     this.#peering.changed();
-    if (change.is === 'refuted') this.#peering.onRefuted();
+    if (change.is === 'refuted') this.#peering.doubt();
     // Nobody is their own peer.
     else if (change.member.id !== this.#deps.self().id) this.#events.publish(memberEvent(change));
   }

@@ -14,6 +14,8 @@ export interface LeaseKeeperDeps {
   readonly others: () => readonly string[];
   /** Tells a peer all floors, the sequence of the last invalidation behind them. */
   readonly tellFloors: (peerId: string) => void;
+  /** This node had lost touch with the others and has it again, from now on. */
+  readonly regained: () => void;
   /** A peer gives no sign of life any more, or gives one again. */
   readonly silenceChanged: (peerId: string, isSilent: boolean) => void;
 }
@@ -32,7 +34,7 @@ export class LeaseKeeper {
   /** Who waits until this node is in touch. */
   readonly #awaited = new Set<() => void>();
   /** Renewals answered, and those that failed. */
-  readonly counts = { renewed: 0, failed: 0, lostTouch: 0 };
+  readonly counts = { renewed: 0, failed: 0, regained: 0 };
 
   constructor(deps: LeaseKeeperDeps) {
     this.#deps = deps;
@@ -111,10 +113,13 @@ export class LeaseKeeper {
     this.#ownsUntilMs = this.#deps.guards['owner-lease']
       ? this.leases.ownsUntil(this.#deps.others())
       : Number.POSITIVE_INFINITY;
-    if (this.#ownsUntilMs > nowMs) for (const end of [...this.#awaited]) end();
-    if (before > nowMs || this.#ownsUntilMs <= nowMs) return;
-    this.#ownGeneration++;
-    this.counts.lostTouch++;
+    if (this.#ownsUntilMs <= nowMs) return;
+    if (before <= nowMs) {
+      this.#ownGeneration++;
+      this.counts.regained++;
+      this.#deps.regained();
+    }
+    for (const end of [...this.#awaited]) end();
   }
 
   #now(): LeaseTimes {

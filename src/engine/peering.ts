@@ -82,6 +82,7 @@ export class Peering {
       guards,
       others: () => this.topology.company(),
       tellFloors: (peerId) => this.#repair.tell(peerId, spaces.values()),
+      regained: () => this.doubt(),
       silenceChanged: (peerId, isSilent) => this.#silenceChanged(peerId, isSilent),
     });
     const path: PathDeps = {
@@ -163,11 +164,10 @@ export class Peering {
   }
 
   /**
-   * This node was suspected, and has said that it lives. Others may have owned its keys meanwhile and given them versions
-   * that it has not seen, so it asks them once for each key before it answers with what it holds. Nobody asks this node for
-   * keys again before they have heard that it lives.
+   * This node was out of touch, or was suspected and has said that it lives. Others may have owned its keys meanwhile and
+   * given them versions that it has not seen, so it asks them once for each key before it answers with what it holds.
    */
-  onRefuted(): void {
+  doubt(): void {
     const { spaces, clock } = this.#deps;
     if (!this.topology.doubted()) return;
     for (const { store } of spaces.values()) store.doubt(doubtful);

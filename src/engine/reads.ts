@@ -177,8 +177,9 @@ export class Reads {
     const { space, key, terms, version, signal } = trip;
     // Out of touch with the others, what was held before may be overwritten by now, here and at whoever owned it before.
     if (this.#deps.leases.owns()) {
-      const known = (await this.#recall(trip)) ?? this.#reassured(trip);
-      if (known !== undefined) return known;
+      const recalled = await this.#recall(trip);
+      const known = this.#reassured(trip, recalled?.version) ?? recalled;
+      if (known !== undefined) return this.#keepOwn(trip, known);
     }
     const loadedAt = this.#deps.guards['load-version'] ? version : undefined;
     const answer = await this.#loader.load(space, key, terms.loading, loadedAt, signal);
@@ -186,14 +187,12 @@ export class Reads {
   }
 
   /** What this node held when it was suspected, as nobody who may have owned the key meanwhile has anything later. */
-  #reassured(trip: Trip): Answer | undefined {
-    const { space, key, terms } = trip;
+  #reassured({ space, key, terms }: Trip, recalled = 0): Answer | undefined {
     const entry = space.fresh(key);
-    if (entry?.owner !== doubtful || entry.version < terms.minVersion || !this.#deps.leases.owns()) return undefined;
+    if (entry?.owner !== doubtful || !this.#deps.leases.owns()) return undefined;
+    if (entry.version < Math.max(terms.minVersion, recalled)) return undefined;
     const outcome = entry.value === null ? 'negative' : 'hit';
-    const answer: Answer = { ...entry, outcome, node: this.#deps.self().name };
-    this.#keepOwn(trip, answer);
-    return answer;
+    return { ...entry, outcome, node: this.#deps.self().name };
   }
 
   /** What the key's previous owner holds, if it knows of all writes that this node knows of. */
@@ -215,9 +214,7 @@ export class Reads {
       if (this.#deps.guards['reply-floor'] && reply.floor < space.slots.floor(slot)) continue;
       if (reply.version < terms.minVersion) continue;
       space.counts.recalls++;
-      const answer = this.#received(reply, owner.name);
-      this.#keepOwn(trip, answer);
-      return answer;
+      return this.#received(reply, owner.name);
     }
     return undefined;
   }

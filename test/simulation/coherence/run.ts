@@ -74,7 +74,7 @@ export async function runOnce(scenario: Scenario, seed: string, guards: Guards =
   world.startDetector();
   // One load is promised of a ring that stands still, and former owners are asked for a minute.
   const joining = plot.begin();
-  await clock.advance(scenario.isSettled === true ? handoffMs : 3000);
+  await clock.advance(scenario.isSettled === true ? handoffMs + 5000 : 3000);
   joining();
   if (scenario.isSettled === true) windows.length = 0;
   const crowd = {
