@@ -177,8 +177,10 @@ export class Reads {
     const { space, key, terms, version, signal } = trip;
     // Out of touch with the others, what was held before may be overwritten by now, here and at whoever owned it before.
     if (this.#deps.leases.owns()) {
-      const recalled = await this.#recall(trip);
-      const known = this.#reassured(trip, recalled?.version) ?? recalled;
+      const { answer: recalled, allAsked } = await this.#recall(trip);
+      const held = this.#reassured(trip, recalled?.version);
+      if (held !== undefined && !allAsked) return this.#withoutOwner(trip);
+      const known = held ?? recalled;
       if (known !== undefined) return this.#keepOwn(trip, known);
     }
     const loadedAt = this.#deps.guards['load-version'] ? version : undefined;
@@ -196,27 +198,32 @@ export class Reads {
   }
 
   /** What the key's previous owner holds, if it knows of all writes that this node knows of. */
-  async #recall(trip: Trip): Promise<Answer | undefined> {
+  async #recall(trip: Trip): Promise<{ readonly answer: Answer | undefined; readonly allAsked: boolean }> {
     const { space, key, place, slot, deadlineMs, terms } = trip;
     const { topology, peers, clock, leases } = this.#deps;
     const previous = topology.previousOwners(place.hash);
+    let allAsked = true;
     for (const owner of previous.slice(0, recallsMax)) {
-      if (leases.isSilent(owner.id)) continue;
+      if (leases.isSilent(owner.id)) {
+        allAsked = false;
+        continue;
+      }
       const wait: Wait = { deadlineMs: Math.min(deadlineMs, clock.nowMs() + recallMs), signal: trip.signal };
       let reply: PeerReply;
       try {
         reply = await peers.call(owner.id, { do: 'recall', keyspace: space.name, key }, wait);
       } catch {
-        // It is gone, or has no such keyspace: the source is there for that.
+        // It has no such keyspace, or is gone; what is only out of reach may still have something.
+        allAsked &&= !topology.isThere(owner.id);
         continue;
       }
       if (reply.is !== 'value' && reply.is !== 'absent') continue;
       if (this.#deps.guards['reply-floor'] && reply.floor < space.slots.floor(slot)) continue;
       if (reply.version < terms.minVersion) continue;
       space.counts.recalls++;
-      return this.#received(reply, owner.name);
+      return { answer: this.#received(reply, owner.name), allAsked };
     }
-    return undefined;
+    return { answer: undefined, allAsked };
   }
 
   /** A plain chain: with thousands under way the frame of an async function would be the largest part of each. */

@@ -134,6 +134,11 @@ export class Topology {
     return owners;
   }
 
+  /** A member that is not known to be gone. */
+  isThere(id: string): boolean {
+    return this.#membership.members().some((member) => member.id === id && standing[member.state]);
+  }
+
   /** The others may have owned this node's keys: they are asked first. False where there are no others. */
   doubted(): boolean {
     const selfId = this.#self().id;

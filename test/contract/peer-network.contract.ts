@@ -54,6 +54,7 @@ export function peerNetworkContract(name: string, pair: () => Promise<LinkedPair
 
     it('carries every kind of request and answer, both ways', async () => {
       const { a, b, until } = linked;
+      const held = { version: 5, lifeMs: never, wasPut: true, sourceVersion: 3, floor: 4 };
       const rows: [PeerRequest, PeerReply][] = [
         [
           { ...get('ключ'), do: 'get', loading: ['users/x'], minVersion: 0, standIn: false } as PeerRequest,
@@ -71,6 +72,23 @@ export function peerNetworkContract(name: string, pair: () => Promise<LinkedPair
         [
           { do: 'drop-keyspace', keyspace: 'users', version: 1 },
           { is: 'not-owner', owner: 'someone' },
+        ],
+        [{ do: 'floors', keyspace: 'users', floors: pattern(32_768) }, { is: 'applied' }],
+        [{ do: 'synced', sequence: 2 ** 52 }, { is: 'applied' }],
+        [
+          { do: 'renew', resync: true },
+          { is: 'lease', sent: 2 ** 52 },
+        ],
+        [{ do: 'recall', keyspace: 'users', key: 'k' }, { is: 'nothing' }],
+        [{ do: 'hold', keyspace: 'users', key: 'k', value: Uint8Array.of(7), ...held, sequence: 8 }, { is: 'applied' }],
+        [{ do: 'hold', keyspace: 'users', key: 'k', value: null, ...held, sequence: 0 }, { is: 'applied' }],
+        [
+          { do: 'check', keyspace: 'users', key: 'k', version: 5 },
+          { is: 'checked', current: true },
+        ],
+        [
+          { do: 'compare', keyspace: 'users', digests: pattern(16_384) },
+          { is: 'differ', slots: pattern(512) },
         ],
       ];
       for (const [from, to] of [
@@ -228,6 +246,45 @@ export function peerNetworkContract(name: string, pair: () => Promise<LinkedPair
       expect(signals.every((signal) => signal.aborted)).to.equal(true);
       b.links.serve(() => ({ is: 'applied' }));
       expect(await until(call(a, b, get('x')))).to.deep.equal({ is: 'applied' });
+    });
+
+    it('gives up on reads and writes that wait for a peer, tells its handlers, and keeps the link', async () => {
+      const { a, b, until } = linked;
+      const signals: StopSignal[] = [];
+      const cancelled: Promise<void>[] = [];
+      let arrive: () => void;
+      const arrived = new Promise<void>((resolve) => {
+        arrive = resolve;
+      });
+      let grant: (reply: PeerReply) => void;
+      const granted = new Promise<PeerReply>((resolve) => {
+        grant = resolve;
+      });
+      b.links.serve((_from, request, { signal }) => {
+        if (request.do === 'renew') {
+          arrive();
+          return granted;
+        }
+        signals.push(signal!);
+        cancelled.push(new Promise((resolve) => signal!.addEventListener('abort', () => resolve(), { once: true })));
+        return new Promise<PeerReply>(() => {});
+      });
+      const at = { keyspace: 'users', key: 'x' };
+      const codes = [
+        get('x'),
+        { do: 'recall', ...at } as const,
+        { do: 'put', ...at, value: Uint8Array.of(1), ttlMs: undefined, ack: 'applied' } as const,
+        { do: 'delete', ...at, ack: 'owner' } as const,
+      ].map((request) => call(a, b, request).catch((error: DistcacheError) => error.code));
+      const lease = call(a, b, { do: 'renew', resync: false });
+      await until(arrived);
+      a.links.giveUp(b.info.id);
+      expect(await until(Promise.all(codes))).to.deep.equal(Array(4).fill('PEER_UNREACHABLE'));
+      await until(Promise.all(cancelled));
+      expect(signals.map((signal) => signal.aborted)).to.deep.equal(Array(4).fill(true));
+      grant!({ is: 'lease', sent: 3 });
+      expect(await until(lease)).to.deep.equal({ is: 'lease', sent: 3 });
+      expect(a.links.linked()).to.have.length(1);
     });
 
     it('tells the peer when a node leaves, and closes twice without harm', async () => {

@@ -1,6 +1,6 @@
 import type { DistcacheError } from '../../src/base/errors.js';
 import { silent } from '../../src/ports/log.js';
-import type { PeerHandler, PeerReply, PeerRequest } from '../../src/ports/peers.js';
+import type { PeerHandler, PeerReply, PeerRequest, Stamp } from '../../src/ports/peers.js';
 import type { FrameStream } from '../../src/transport/frame-stream.js';
 import { PeerSession, type SessionLimits } from '../../src/transport/peer-session.js';
 import type { LinkEnd } from '../../src/transport/session-counts.js';
@@ -59,14 +59,21 @@ export const request = (id: number, key = 'a', remainingMs = 1_000): Operation =
 });
 
 /** One session of node-a with node-b, whose part the test plays. */
-export function setUp(options: { limits?: Partial<SessionLimits>; handler?: PeerHandler; skewLimit?: number } = {}) {
+export function setUp(
+  options: {
+    limits?: Partial<SessionLimits>;
+    handler?: PeerHandler;
+    skewLimit?: number;
+    stamp?: (clock: FakeClock) => Stamp;
+  } = {},
+) {
   const clock = new FakeClock({ startMs: 5 });
   const stream = new ScriptedStream();
   const ends: LinkEnd[] = [];
   const session = new PeerSession(
     {
       clock,
-      stamp: countingStamp(options.skewLimit),
+      stamp: options.stamp?.(clock) ?? countingStamp(options.skewLimit),
       log: silent,
       encoder: new FrameEncoder(),
       handler: options.handler ?? ((_from, asked) => value(asked.do === 'get' ? asked.key : '')),

@@ -57,6 +57,8 @@ export class Writes {
 
 const never = (): boolean => false;
 
+const howOf = ({ outcome }: ReadRecord): string => (outcome.is === 'ok' ? outcome.how : '');
+
 /** C1: a read that begins after a write was acknowledged returns it or a newer one. */
 export function checkAcknowledged(history: History, options: CheckOptions = {}, writes = new Writes(history, options)) {
   return staleReads('C1', history.reads, writes, options);
@@ -127,7 +129,14 @@ export function checkMonotonic(
       });
     compare('version', versionOf, excusesBack);
     if (!writes.hasOneWriter(key)) continue;
-    compare('seq', seqOf, (earlier, later) => writes.mayBeLate(later, earlier) || excusesBack(earlier, later));
+    // A load sees what a write has brought to the source and not to the cache yet, and a later entry need not have it.
+    const isLater = (earlier: ReadRecord, later: ReadRecord): boolean =>
+      howOf(earlier) === 'load' && versionOf(later) > versionOf(earlier);
+    compare(
+      'seq',
+      seqOf,
+      (earlier, later) => isLater(earlier, later) || writes.mayBeLate(later, earlier) || excusesBack(earlier, later),
+    );
   }
   return found;
 }
