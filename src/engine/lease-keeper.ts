@@ -6,6 +6,12 @@ import type { LinkEvent, PeerNetwork } from '../ports/peers.js';
 /** A timer may be this late on a busy machine without that meaning anything. */
 const lateMs = 250;
 
+/**
+ * Who comes back writes nothing before all others are linked again, as one who joins: those who still take somebody else
+ * for the owner must hear of it. One that stays out of reach is waited for so long; the others agree on the ring by then.
+ */
+const returnMs = 3000;
+
 export interface LeaseKeeperDeps {
   readonly clock: Clock;
   readonly peers: PeerNetwork;
@@ -31,6 +37,10 @@ export class LeaseKeeper {
   #offsetMs = 0;
   /** Counts the times this node had lost touch with the others. */
   #ownGeneration = 0;
+  /** It is out of touch, or not yet back from that. */
+  #isAway = false;
+  /** When it heard from half of the others again. */
+  #backAtMs: number | undefined;
   /** Who waits until this node is in touch. */
   readonly #awaited = new Set<() => void>();
   /** Renewals answered, and those that failed. */
@@ -108,17 +118,27 @@ export class LeaseKeeper {
 
   /** Members, links or leases have changed. */
   weigh(): void {
-    const before = this.#ownsUntilMs;
-    const nowMs = this.#deps.clock.nowMs();
-    this.#ownsUntilMs = this.#deps.guards['owner-lease']
-      ? this.leases.ownsUntil(this.#deps.others())
-      : Number.POSITIVE_INFINITY;
-    if (this.#ownsUntilMs <= nowMs) return;
-    if (before <= nowMs) {
+    const { clock, guards, others, regained } = this.#deps;
+    const nowMs = clock.nowMs();
+    const ids = others();
+    if (this.#ownsUntilMs <= nowMs) this.#isAway = true;
+    const untilMs = guards['owner-lease'] ? this.leases.ownsUntil(ids) : Number.POSITIVE_INFINITY;
+    if (untilMs <= nowMs) {
+      this.#ownsUntilMs = untilMs;
+      this.#backAtMs = undefined;
+      return;
+    }
+    if (this.#isAway) {
+      this.#backAtMs ??= nowMs;
+      const heardOfAll = ids.every((id) => this.leases.holds(id, this.#now()));
+      if (!heardOfAll && nowMs - this.#backAtMs < returnMs) return;
+      this.#isAway = false;
+      this.#backAtMs = undefined;
       this.#ownGeneration++;
       this.counts.regained++;
-      this.#deps.regained();
+      regained();
     }
+    this.#ownsUntilMs = untilMs;
     for (const end of [...this.#awaited]) end();
   }
 

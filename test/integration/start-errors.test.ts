@@ -161,7 +161,7 @@ describe('integration: what keeps a node from starting is one line and an exit c
     },
     {
       name: 'too few nodes in time',
-      config: configOf(none, { top: 'gossip: { port: 0 }\ncluster: { minimumPeers: 3, bootstrapTimeout: 300ms }' }),
+      config: configOf(none, { top: 'gossip: { port: 0 }\ncluster: { minimumPeers: 3, bootstrapTimeout: 1500ms }' }),
       exit: 4,
       says: ['minimumPeers', '3'],
     },

@@ -44,10 +44,13 @@ export class Clients {
   /** Every node that is up is asked for every key. */
   async readAll(): Promise<void> {
     const { world, crowd } = this;
-    const reads = world
-      .up()
-      .flatMap((node) => crowd.keys.map((key) => this.#read(`final at ${node.name}`, node, key, { final: true })));
-    await world.clock.until(Promise.all(reads), 60_000);
+    const readAt = async (node: SimNode): Promise<void> => {
+      for (const key of crowd.keys) await this.#read(`final at ${node.name}`, node, key, { final: true });
+    };
+    const readEach = async (): Promise<void> => {
+      for (const node of world.up()) await readAt(node);
+    };
+    await world.clock.until(readEach(), 60_000);
   }
 
   #run(name: string, step: (random: Seeded) => Promise<void>): void {

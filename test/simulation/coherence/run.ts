@@ -50,6 +50,7 @@ export async function runOnce(scenario: Scenario, seed: string, guards: Guards =
     skewMs: random.pick([0, 20, 200]),
     latencyMs: random.pick([2, 10, 40]),
     sourceMs: random.pick([5, 60, 400]),
+    maxInflight: 10_000,
     ...scenario.world?.(random.fork('world')),
   });
   const windows: Window[] = [];
@@ -93,7 +94,7 @@ export async function runOnce(scenario: Scenario, seed: string, guards: Guards =
 
   const problems = [...clients.overdue.map((what) => `${what} is overdue`), ...disagreements(world)];
   const stores = world.up().map(({ engine }) => ({ check: () => engine.check() }));
-  const { violations } = judge(world.history, { ...checksOf(windows), stores });
+  const { violations } = judge(world.history, { ...checksOf(windows, scenario.versionsMayFall === true), stores });
   await world.stop();
   if (clock.pending() > 0) problems.push(`${clock.pending()} timers are left`);
   for (const line of world.logged.filter((text) => /fault of ours|failed by/.test(text))) problems.push(line);
@@ -109,7 +110,7 @@ export async function runOnce(scenario: Scenario, seed: string, guards: Guards =
 }
 
 /** What docs/coherence.md does not promise, and nothing more. */
-function checksOf(windows: readonly Window[]): CheckOptions {
+function checksOf(windows: readonly Window[], versionsMayFall: boolean): CheckOptions {
   const splits = windows.filter(({ sides }) => sides !== undefined);
   return {
     lateWriteMs,
@@ -118,11 +119,15 @@ function checksOf(windows: readonly Window[]): CheckOptions {
       splits.some(({ fromMs, toMs, sides }) => {
         const sideOf = (node: string): number => sides!.findIndex((side) => side.includes(node));
         if (write.endMs < fromMs || read.startMs > toMs + agreeAfterMs) return false;
+        // Healed, and not agreed yet.
+        if (read.endMs > toMs) return true;
         const by = read.outcome.is === 'ok' ? read.outcome.by : read.node;
         return [read.node, by].some((node) => sideOf(node) !== sideOf(write.node));
       }),
     excusesBack: (earlier) =>
-      splits.some(({ fromMs, toMs }) => earlier.endMs > fromMs && earlier.endMs < toMs + agreeAfterMs),
+      (versionsMayFall ? windows : splits).some(
+        ({ fromMs, toMs }) => earlier.endMs > fromMs && earlier.endMs < toMs + agreeAfterMs,
+      ),
     excusesLoad: (load) => windows.some(({ fromMs, toMs }) => load.startMs < toMs + handoffMs && load.endMs > fromMs),
   };
 }

@@ -29,6 +29,8 @@ export interface WorldOptions {
   /** One way, at most. */
   readonly latencyMs: number;
   readonly sourceMs: number;
+  /** Calls that one node may have under way to another. */
+  readonly maxInflight: number;
 }
 
 /** The clock of one process on a machine whose wall clock is wrong by `skewMs`. */
@@ -157,7 +159,7 @@ export class World {
       self: () => self,
       label: 'sim',
       dialer: host.dialer,
-      limits: { maxInflight: 10_000, maxFrameBytes: 1 << 20 },
+      limits: { maxInflight: this.options.maxInflight, maxFrameBytes: 1 << 20 },
     });
     host.listen((stream) => links.accept(stream));
     const membership = new ScriptedMembership(self, clock, links, this);
