@@ -13,6 +13,7 @@ export interface NodeProcess {
   readonly address: string;
   /** `host:port` */
   readonly gossip: string;
+  readonly pid: number;
   stop(): Promise<void>;
 }
 
@@ -42,6 +43,7 @@ export async function startNode(name: string, keyspace: string): Promise<NodePro
     name,
     address: grpc,
     gossip,
+    pid: child.pid!,
     async stop() {
       child.kill('SIGTERM');
       await ended;

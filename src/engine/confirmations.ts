@@ -3,6 +3,9 @@ import type { NodeInfo } from '../ports/membership.js';
 import type { PeerRequest } from '../ports/peers.js';
 import type { PathDeps } from './path.js';
 
+/** Makes what one peer is told; `next` gives the number of an invalidation, to be asked once for each that is sent. */
+export type RequestFor = (peer: NodeInfo, next: () => number) => PeerRequest;
+
 type Deps = Pick<PathDeps, 'clock' | 'peers' | 'leases' | 'guards'>;
 
 /** A write waits for peers at most this much longer than its own time allows, when nobody waits for it: see `tell`. */
@@ -31,7 +34,7 @@ export class Confirmations {
    * Sends each peer its request at once. Resolves with the names of those that did not apply it, sorted, once none of
    * them can serve anything older, or at the deadline.
    */
-  told(requestFor: (peer: NodeInfo, sequence: number) => PeerRequest, wait: Wait): Promise<readonly string[]> {
+  told(requestFor: RequestFor, wait: Wait): Promise<readonly string[]> {
     const { peers, clock, leases } = this.#deps;
     const startedMs = clock.nowMs();
     const linked = peers.linked();
@@ -45,7 +48,7 @@ export class Confirmations {
       for (const id of departed) round.add(id);
       for (const peer of linked) round.add(peer.id);
       for (const peer of linked) {
-        const request = requestFor(peer, leases.leases.nextSequence(peer.id));
+        const request = requestFor(peer, () => leases.leases.nextSequence(peer.id));
         peers.call(peer.id, request, sending).then(
           () => round.applied(peer.id),
           () => leases.leases.undelivered(peer.id),

@@ -4,7 +4,7 @@ import type { WriteResult } from '../ports/cache.js';
 import { type Clock, remainingMs, type Wait } from '../ports/clock.js';
 import type { NodeInfo } from '../ports/membership.js';
 import type { Ack, PeerRequest } from '../ports/peers.js';
-import type { Confirmations } from './confirmations.js';
+import type { Confirmations, RequestFor } from './confirmations.js';
 import type { Keyspace } from './keyspace.js';
 import type { PathDeps } from './path.js';
 
@@ -99,7 +99,7 @@ export class Writes {
     const slot = space.slots.slotOf(place.hash);
     space.slots.touch(slot, version);
     const invalidation = { do: 'invalidate', keyspace: space.name, key, version } as const;
-    let requestFor = (_: NodeInfo, sequence: number): PeerRequest => ({ ...invalidation, sequence });
+    let requestFor: RequestFor = (_, next) => ({ ...invalidation, sequence: next() });
     if (change.do === 'put' && lifeMs > 0) {
       space.counts.puts++;
       const expiresAtMs = clock.nowMs() + lifeMs;
@@ -117,8 +117,10 @@ export class Writes {
           sourceVersion: undefined,
           floor,
         } as const;
-        requestFor = ({ id }, sequence) =>
-          replicas.some((replica) => replica.id === id) ? { ...kept, sequence } : { ...invalidation, sequence };
+        requestFor = ({ id }, next) =>
+          replicas.some((replica) => replica.id === id)
+            ? { ...kept, sequence: next() }
+            : { ...invalidation, sequence: next() };
       }
     } else {
       space.counts.deletes++;
@@ -143,7 +145,7 @@ export class Writes {
   }
 
   /** Sends every peer what it is to know and waits for all; names of those that did not confirm, sorted. Never rejects. */
-  confirmed(requestFor: (peer: NodeInfo, sequence: number) => PeerRequest, wait: Wait): Promise<readonly string[]> {
+  confirmed(requestFor: RequestFor, wait: Wait): Promise<readonly string[]> {
     const keptBackMs = Math.min(answerMaxMs, remainingMs(wait, this.#deps.clock) * answerShare);
     return this.#confirmations.told(requestFor, { deadlineMs: wait.deadlineMs - keptBackMs });
   }

@@ -1,0 +1,135 @@
+import type { StopSignal } from '../base/stop-signal.js';
+import type { Wait } from '../ports/clock.js';
+import type { NodeInfo } from '../ports/membership.js';
+import type { PeerReply } from '../ports/peers.js';
+import type { Answer, Keyspace } from './keyspace.js';
+import type { Loader } from './loader.js';
+import type { PathDeps, ReadTerms } from './path.js';
+import { doubtful, type Place } from './topology.js';
+import { besideVersion, type Trip, type Trips } from './trips.js';
+
+export type Kept = (space: Keyspace, key: string, hash: number, answer: Answer) => void;
+
+/** Nodes that owned a key before and are asked for it. */
+const recallsMax = 3;
+/** How long the previous owner may take: it answers from memory, or from a load under way there. */
+const recallMs = 1000;
+
+/**
+ * Reads of keys that this node owns, below memory: whoever owned the key before is asked first, then the data source. An
+ * owner that lost touch with the others loads as a stranger would, and keeps nothing.
+ */
+export class OwnerReads {
+  readonly #deps: PathDeps;
+  readonly #trips: Trips;
+  readonly #loader: Loader;
+  readonly #kept: Kept;
+
+  /** @param kept told of each entry that this node has taken in as its owner */
+  constructor(deps: PathDeps, trips: Trips, loader: Loader, kept: Kept) {
+    this.#deps = deps;
+    this.#trips = trips;
+    this.#loader = loader;
+    this.#kept = kept;
+  }
+
+  load(space: Keyspace, key: string, place: Place, wait: Wait, terms: ReadTerms, sinceMs: number): Promise<Answer> {
+    const { leases } = this.#deps;
+    const { slot, token } = this.#trips.slotOf(space, place);
+    const youngest = this.#trips.joinsSince(space, slot, leases.owns());
+    const run = (signal: StopSignal): Promise<Answer> =>
+      this.#loadAsOwner(this.#trips.begin(space, key, place, terms, wait, signal));
+    return space.loads.wait(key, token, wait, run, Math.max(youngest, sinceMs));
+  }
+
+  async #loadAsOwner(trip: Trip): Promise<Answer> {
+    const { space, key, terms, version, signal } = trip;
+    // Out of touch with the others, what was held before may be overwritten by now, here and at whoever owned it before.
+    if (this.#deps.leases.owns()) {
+      const { answer: recalled, allAsked } = await this.#recall(trip);
+      const held = this.#reassured(trip, recalled?.version);
+      if (held !== undefined && !allAsked) return this.#beside(trip);
+      const known = held ?? recalled;
+      if (known !== undefined) return this.#keepOwn(trip, known);
+    }
+    const loadedAt = this.#deps.guards['load-version'] ? version : undefined;
+    const answer = await this.#loader.load(space, key, terms.loading, loadedAt, signal);
+    return this.#keepOwn(trip, answer);
+  }
+
+  /** What this node held when it was suspected, as nobody who may have owned the key meanwhile has anything later. */
+  #reassured({ space, key, terms }: Trip, recalled = 0): Answer | undefined {
+    const entry = space.fresh(key);
+    if (entry?.owner !== doubtful || !this.#deps.leases.owns()) return undefined;
+    if (entry.version < Math.max(terms.minVersion, recalled)) return undefined;
+    const outcome = entry.value === null ? 'negative' : 'hit';
+    return { ...entry, outcome, node: this.#deps.self().name };
+  }
+
+  /** What the key's previous owner holds, if it knows of all writes that this node knows of. */
+  async #recall(trip: Trip): Promise<{ readonly answer: Answer | undefined; readonly allAsked: boolean }> {
+    const { space, key, place, slot, deadlineMs, terms } = trip;
+    const { topology, peers, clock, leases } = this.#deps;
+    const previous = topology.previousOwners(place.hash);
+    let allAsked = true;
+    for (const owner of previous.slice(0, recallsMax)) {
+      if (leases.isSilent(owner.id)) {
+        allAsked = false;
+        continue;
+      }
+      const wait: Wait = { deadlineMs: Math.min(deadlineMs, clock.nowMs() + recallMs), signal: trip.signal };
+      let reply: PeerReply;
+      try {
+        reply = await peers.call(owner.id, { do: 'recall', keyspace: space.name, key }, wait);
+      } catch {
+        // It has no such keyspace, or is gone; what is only out of reach may still have something.
+        allAsked &&= !topology.isThere(owner.id);
+        continue;
+      }
+      if (reply.is !== 'value' && reply.is !== 'absent') continue;
+      if (this.#deps.guards['reply-floor'] && reply.floor < space.slots.floor(slot)) continue;
+      if (reply.version < terms.minVersion) continue;
+      space.counts.recalls++;
+      return { answer: this.#trips.received(reply, owner.name), allAsked };
+    }
+    return { answer: undefined, allAsked };
+  }
+
+  /** Keeps what this node owns. Gives back what is to be answered: a later row of the source, where one is stored. */
+  #keepOwn(trip: Trip, answer: Answer): Answer {
+    const { space, generation } = trip;
+    const { leases, topology } = this.#deps;
+    const inTouch = leases.owns() && leases.ownGeneration === generation;
+    const isApart = !inTouch || (this.#deps.passthroughOnSplit && topology.isSplit) || answer.version === besideVersion;
+    const isContested = this.#deps.guards.embargo && space.slots.isContested(trip.slot, this.#deps.clock.nowMs());
+    if (isApart || isContested || !this.#trips.isUnwritten(trip)) {
+      space.counts.unkeptLoads++;
+      // A load that a write fell into, of which this node knows, is older than that write and says so.
+      const isOverwritten = space.slots.floor(trip.slot) > answer.version;
+      const isOrdered = answer.outcome === 'hit' || (isOverwritten && !isApart && !isContested);
+      return isOrdered ? answer : { ...answer, version: besideVersion };
+    }
+    const latest = this.#laterRow(trip, answer);
+    if (this.#trips.hasMoved(trip)) this.#holdFor(topology.placeOf(trip.place.hash).owner, trip, latest);
+    else if (this.#trips.store(trip, latest, '')) this.#kept(space, trip.key, trip.place.hash, latest);
+    return latest;
+  }
+
+  /** The key has moved while it was loaded: its new owner is to have the answer when it asks. */
+  #holdFor({ id }: NodeInfo, trip: Trip, answer: Answer): void {
+    this.#trips.store(trip, answer, id, true);
+  }
+
+  /** The row that is stored, where the source has answered with an earlier version of it: it lags behind itself. */
+  #laterRow({ space, key }: Trip, answer: Answer): Answer {
+    const kept = space.fresh(key);
+    if (kept?.sourceVersion === undefined || answer.sourceVersion === undefined) return answer;
+    if (kept.sourceVersion <= answer.sourceVersion) return answer;
+    return { ...answer, value: kept.value, sourceVersion: kept.sourceVersion };
+  }
+
+  #beside({ space, key, terms, signal }: Trip): Promise<Answer> {
+    space.counts.unkeptLoads++;
+    return this.#loader.load(space, key, terms.loading, besideVersion, signal);
+  }
+}
