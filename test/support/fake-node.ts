@@ -9,6 +9,7 @@ import type {
   DrainResult,
   FailedLookup,
   Found,
+  GetOptions,
   KeyLocation,
   KeyspaceStatus,
   Lookup,
@@ -16,6 +17,7 @@ import type {
   PeerStatus,
   PutEntry,
   WriteManyResult,
+  WriteOptions,
   WriteResult,
 } from '../../src/ports/cache.js';
 import { silent } from '../../src/ports/log.js';
@@ -38,6 +40,8 @@ export class FakeService implements CacheService {
   readonly mischief: Mischief = { refuse: new Map(), unreached: [], silent: false };
   /** Calls seen, by name. */
   readonly calls: string[] = [];
+  /** How new a read was to be, and when a write was to be answered, of the latest call. */
+  asked: Pick<GetOptions, 'minVersion' | 'consistency'> & Pick<WriteOptions, 'ack'> = {};
   /** What those who follow the events are told. */
   readonly hub = new EventHub();
   #version = 0;
@@ -183,7 +187,13 @@ export class FakeService implements CacheService {
     };
   }
 
-  async #enter(call: string, keyspace: string, options: CallOptions | undefined): Promise<void> {
+  async #enter(
+    call: string,
+    keyspace: string,
+    options: (CallOptions & GetOptions & WriteOptions) | undefined,
+  ): Promise<void> {
+    const { minVersion, consistency, ack } = options ?? {};
+    this.asked = { minVersion, consistency, ack };
     this.calls.push(call);
     if (this.mischief.silent) {
       await new Promise<void>((_, reject) => {
