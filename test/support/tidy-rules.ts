@@ -93,6 +93,7 @@ const outsideModules: Readonly<Record<string, readonly string[]>> = {
     'fs/promises',
   ],
   'src/connectors': ['fs', 'fs/promises', 'http', 'https', 'sqlite', 'module'],
+  'src/client': ['http', 'https'],
   'src/admin': ['http', 'net'],
   'src/cli': ['fs', 'fs/promises', 'stream/promises', 'module', 'tty', 'os', 'child_process'],
   'src/demo': ['fs', 'fs/promises', 'os', 'module', 'sqlite', 'child_process'],
