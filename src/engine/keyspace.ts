@@ -115,11 +115,13 @@ export class Keyspace {
     this.#clock = deps.clock;
     this.#random = deps.random.fork(`ttl:${options.name}`);
     this.store = new Store({ maxBytes: options.maxBytes, hotShare: options.hotShare, index: deps.evictionIndex });
-    this.source = new GuardedSource(deps, options.name, options.dataSource, {
+    this.source = new GuardedSource({ ...deps, circuitChanged: () => {} }, options.name, options.dataSource, {
       maxConcurrent: options.maxConcurrentLoads,
       maxQueued: options.maxQueuedLoads,
       maxValueBytes: limits.maxValueBytes,
       loadTimeoutMs: options.readTimeoutMs,
+      rate: undefined,
+      breaker: undefined,
     });
     const overloaded = (limit: number): DistcacheError =>
       new DistcacheError(

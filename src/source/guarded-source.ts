@@ -1,9 +1,14 @@
-import { aborted, codeOf, DistcacheError, messageOf, timedOut } from '../base/errors.js';
+import { aborted, codeOf, DistcacheError, type ErrorCode, messageOf, timedOut } from '../base/errors.js';
 import type { StopSignal } from '../base/stop-signal.js';
 import type { Clock } from '../ports/clock.js';
 import type { DataSource, FetchResult, Loaded } from '../ports/data-source.js';
 import type { LoadContext } from '../ports/load-context.js';
+import type { SourceCounts, SourceStatus } from '../ports/source-status.js';
+import { Breaker, type CircuitChanged } from './breaker.js';
+import type { RateLimits } from './bucket.js';
 import { Bulkhead } from './bulkhead.js';
+import type { BreakerLimits, Verdict } from './circuit.js';
+import { RateLimiter } from './rate-limiter.js';
 
 /** What a data source said of a key, checked. */
 export type SourceAnswer =
@@ -25,26 +30,59 @@ export interface SourceLimits {
   readonly maxValueBytes: number;
   /** After this the load fails and its place is free, whether or not the source ever settles. */
   readonly loadTimeoutMs: number;
+  /** undefined: no limit. */
+  readonly rate: RateLimits | undefined;
+  /** undefined: no breaker. */
+  readonly breaker: BreakerLimits | undefined;
 }
 
 export interface GuardedSourceDeps {
   readonly clock: Clock;
   readonly context: LoadContext;
+  readonly circuitChanged: CircuitChanged;
 }
+
+/** What a failed load says of its source. Other codes say nothing: its caller cancelled, or what it asked the cache for was refused. */
+const verdicts: Readonly<Partial<Record<ErrorCode, Verdict>>> = {
+  DATA_SOURCE_FAILED: 'failure',
+  TIMEOUT: 'failure',
+  // More than the cache takes, and an answer all the same.
+  VALUE_TOO_LARGE: 'success',
+};
+const fates = { success: 'answered', failure: 'failed', none: 'cancelled' } as const satisfies Record<
+  Verdict,
+  keyof SourceCounts
+>;
+
+/** A load that nobody waits for any more has shown its source to be too slow when it ran for this part of its time. */
+const tooSlowShare = 0.5;
 
 const encoder = new TextEncoder();
 const absent: SourceAnswer = { is: 'absent' };
 
 /**
- * Stands between the engine and a user's data source: bounds how many loads run and how long each may take, and turns
- * whatever comes back, or doesn't, into an answer or one typed error. Not found is an answer, never a failure.
+ * Stands between the engine and a user's data source, and turns whatever comes back, or doesn't, into an answer or one
+ * typed error. A load passes, in this order: the circuit breaker, which refuses while the source keeps failing; the token
+ * bucket, which bounds how often it is asked; the bulkhead, which bounds how many loads run; and the time-out around the
+ * fetch itself. What one of the first three refuses never reached the source and is no failure of it. Neither is a
+ * caller's cancel, and not found is an answer.
  */
 export class GuardedSource {
   readonly #deps: GuardedSourceDeps;
   readonly #keyspace: string;
   readonly #source: DataSource;
-  readonly #limits: SourceLimits;
+  readonly #breaker: Breaker;
+  readonly #limiter: RateLimiter;
   readonly #bulkhead: Bulkhead;
+  readonly #counts: { -readonly [Fate in keyof SourceCounts]: number } = {
+    answered: 0,
+    failed: 0,
+    cancelled: 0,
+    circuitOpen: 0,
+    rateLimited: 0,
+    overloaded: 0,
+  };
+  #limits: SourceLimits;
   #opened: Promise<void> | undefined;
 
   constructor(deps: GuardedSourceDeps, keyspace: string, source: DataSource, limits: SourceLimits) {
@@ -52,6 +90,12 @@ export class GuardedSource {
     this.#keyspace = keyspace;
     this.#source = source;
     this.#limits = limits;
+    this.#breaker = new Breaker(deps.clock, keyspace, limits.breaker, (from, to) => {
+      // Whoever still waits before the source would be the next to fail there.
+      if (to === 'open') this.#refuseWaiting();
+      deps.circuitChanged(from, to);
+    });
+    this.#limiter = new RateLimiter(deps.clock, keyspace, limits.rate, limits.maxQueued);
     this.#bulkhead = new Bulkhead(`keyspace '${keyspace}'`, limits.maxConcurrent, limits.maxQueued);
   }
 
@@ -61,6 +105,34 @@ export class GuardedSource {
 
   get queued(): number {
     return this.#bulkhead.queued;
+  }
+
+  /** In force at once, also for those who wait; what is under way keeps its place and its time. */
+  retune(limits: SourceLimits): void {
+    this.#limits = limits;
+    this.#breaker.retune(limits.breaker);
+    this.#limiter.retune(limits.rate, limits.maxQueued);
+    this.#bulkhead.retune(limits.maxConcurrent, limits.maxQueued);
+  }
+
+  /** Closes the circuit. */
+  reset(): void {
+    this.#breaker.reset();
+  }
+
+  /** A snapshot, which does not change any more. */
+  status(): SourceStatus {
+    const { maxConcurrent, maxQueued, loadTimeoutMs } = this.#limits;
+    return Object.freeze({
+      breaker: this.#breaker.status(),
+      rateLimit: this.#limiter.status(),
+      running: this.running,
+      maxConcurrent,
+      queued: this.queued,
+      maxQueued,
+      loadTimeoutMs,
+      counts: Object.freeze({ ...this.#counts }),
+    });
   }
 
   // Async, so that a source that throws at once rejects like one that fails later.
@@ -83,13 +155,61 @@ export class GuardedSource {
    * one holds one already, and waiting for a second could be waiting for itself.
    */
   load(key: string, loading: readonly string[], signal: StopSignal): Promise<SourceAnswer> {
-    const fetch = (): Promise<SourceAnswer> => this.#fetch(key, loading, signal);
-    return loading.length > 1 ? fetch() : this.#bulkhead.run(signal, fetch);
+    return this.#guarded(loading, signal, () => this.#fetch(key, loading, signal));
+  }
+
+  async #guarded<T>(loading: readonly string[], signal: StopSignal, fetch: () => Promise<T>): Promise<T> {
+    let isJudged = false;
+    let round: number | undefined;
+    const judge = (verdict: Verdict): void => {
+      isJudged = true;
+      this.#counts[fates[verdict]]++;
+      this.#breaker.judge(round!, verdict);
+    };
+    // Within the place, so that the next to take it knows.
+    const fetchJudged = async (): Promise<T> => {
+      try {
+        const answer = await fetch();
+        judge('success');
+        return answer;
+      } catch (error) {
+        judge(verdicts[codeOf(error)!] ?? 'none');
+        throw error;
+      }
+    };
+    try {
+      if (signal.aborted) throw aborted(`a load of keyspace '${this.#keyspace}'`, signal.reason);
+      round = this.#breaker.enter();
+      const token = this.#limiter.take(signal);
+      if (token !== undefined) await token;
+      return await (loading.length > 1 ? fetchJudged() : this.#bulkhead.run(signal, fetchJudged));
+    } catch (error) {
+      if (!isJudged) this.#refused(round, error);
+      throw error;
+    }
+  }
+
+  /** Of a load that did not reach the source. */
+  #refused(round: number | undefined, error: unknown): void {
+    if (round !== undefined) this.#breaker.judge(round, 'none');
+    const code = codeOf(error);
+    if (code === 'DATA_SOURCE_CIRCUIT_OPEN') this.#counts.circuitOpen++;
+    else if (code === 'DATA_SOURCE_RATE_LIMITED') this.#counts.rateLimited++;
+    else if (code === 'OVERLOADED') this.#counts.overloaded++;
+    else this.#counts.cancelled++;
+  }
+
+  #refuseWaiting(): void {
+    const refusal = this.#breaker.refusal();
+    this.#limiter.refuseAll(refusal);
+    this.#bulkhead.refuseAll(refusal);
   }
 
   #fetch(key: string, loading: readonly string[], outer: StopSignal): Promise<SourceAnswer> {
     if (outer.aborted) return Promise.reject(aborted(`loading '${key}'`, outer.reason));
     const { clock, context } = this.#deps;
+    const { loadTimeoutMs } = this.#limits;
+    const startedMs = clock.nowMs();
     const stop = new AbortController();
     return new Promise<SourceAnswer>((resolve, reject) => {
       const end = (error: DistcacheError): void => {
@@ -97,10 +217,13 @@ export class GuardedSource {
         reject(error);
         stop.abort(error);
       };
-      const onOuterAbort = (): void => end(aborted(`loading '${key}'`, outer.reason));
-      const cancelTimer = clock.after(this.#limits.loadTimeoutMs, () =>
-        end(timedOut(`the data source of keyspace '${this.#keyspace}'`, this.#limits.loadTimeoutMs)),
-      );
+      const tooSlow = (ms: number): DistcacheError => timedOut(`the data source of keyspace '${this.#keyspace}'`, ms);
+      const onOuterAbort = (): void => {
+        const ranMs = clock.nowMs() - startedMs;
+        const isTooSlow = codeOf(outer.reason) === 'TIMEOUT' && ranMs >= loadTimeoutMs * tooSlowShare;
+        end(isTooSlow ? tooSlow(ranMs) : aborted(`loading '${key}'`, outer.reason));
+      };
+      const cancelTimer = clock.after(loadTimeoutMs, () => end(tooSlow(loadTimeoutMs)));
       const release = (): void => {
         cancelTimer();
         outer.removeEventListener('abort', onOuterAbort);

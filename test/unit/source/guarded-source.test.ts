@@ -5,7 +5,14 @@ import type { DataSource, FetchResult } from '../../../src/ports/data-source.js'
 import { GuardedSource, type SourceAnswer, type SourceLimits } from '../../../src/source/guarded-source.js';
 import { FakeClock } from '../../support/fake-clock.js';
 
-const limits: SourceLimits = { maxConcurrent: 2, maxQueued: 10, maxValueBytes: 16, loadTimeoutMs: 1000 };
+const limits: SourceLimits = {
+  maxConcurrent: 2,
+  maxQueued: 10,
+  maxValueBytes: 16,
+  loadTimeoutMs: 1000,
+  rate: undefined,
+  breaker: undefined,
+};
 const context = asyncLoadContext();
 
 describe('GuardedSource', () => {
@@ -16,7 +23,7 @@ describe('GuardedSource', () => {
   afterEach(() => expect(clock.pending(), 'timers left').to.equal(0));
 
   const guard = (source: DataSource, more: Partial<SourceLimits> = {}): GuardedSource =>
-    new GuardedSource({ clock, context }, 'ks', source, { ...limits, ...more });
+    new GuardedSource({ clock, context, circuitChanged: () => {} }, 'ks', source, { ...limits, ...more });
   const load = (source: GuardedSource, key = 'k', signal = new AbortController().signal): Promise<SourceAnswer> =>
     source.load(key, [key], signal);
   const returning = (result: unknown): GuardedSource => guard({ fetch: () => result as FetchResult });
