@@ -101,6 +101,7 @@ export class CacheEngine implements CacheService {
         spaces: this.#spaces,
         served: this.#served,
         serving: () => this.#state === 'serving',
+        starting: () => this.#state === 'starting',
         dropKeyspace: (name) => this.#drop(name),
       },
       options,

@@ -27,9 +27,14 @@ export interface PeerRequestDeps {
   /** What peers wait for, so that stop can wait for it too. */
   readonly served: Inflight;
   readonly serving: () => boolean;
+  /** While this node has told the others that it serves and is not quite there: resolves when it is. */
+  readonly joining: () => Promise<void> | undefined;
   readonly keyspace: (name: string) => Keyspace | undefined;
   readonly dropKeyspace: (name: string) => void;
 }
+
+/** What is asked of this node as one that answers for keys. */
+type Asked = Extract<PeerRequest, { do: 'get' | 'put' | 'delete' | 'recall' | 'check' }>;
 
 /** Answers what other nodes ask of this one. A hit is answered at once, without a promise. */
 export class PeerRequests {
@@ -88,17 +93,19 @@ export class PeerRequests {
     }
   }
 
-  #answer(
-    from: NodeInfo,
-    request: Extract<PeerRequest, { do: 'get' | 'put' | 'delete' | 'recall' | 'check' }>,
-    wait: Wait,
-  ): PeerReply | Promise<PeerReply> {
-    const { keyspace, limits, serving, self, holdings } = this.#deps;
-    const space = keyspace(request.keyspace);
+  #answer(from: NodeInfo, request: Asked, wait: Wait): PeerReply | Promise<PeerReply> {
+    const { serving, joining, self } = this.#deps;
     // A node that drains is asked for what it holds until it is gone.
-    if (!serving() && request.do !== 'recall') {
-      throw new DistcacheError('NOT_STARTED', `node ${self().name} is not serving`);
-    }
+    if (serving() || request.do === 'recall') return this.#serve(from, request, wait);
+    // To be refused by the owner that they were just told of would send everybody to the data source.
+    const joined = joining();
+    if (joined !== undefined) return joined.then(() => this.#serve(from, request, wait));
+    throw new DistcacheError('NOT_STARTED', `node ${self().name} is not serving`);
+  }
+
+  #serve(from: NodeInfo, request: Asked, wait: Wait): PeerReply | Promise<PeerReply> {
+    const { keyspace, limits, self, holdings } = this.#deps;
+    const space = keyspace(request.keyspace);
     if (space === undefined) {
       throw new DistcacheError(
         'KEYSPACE_NOT_FOUND',

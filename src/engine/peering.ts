@@ -38,6 +38,8 @@ export interface PeeringDeps {
   /** What peers have asked and wait for. */
   readonly served: Inflight;
   readonly serving: () => boolean;
+  /** It is on its way to that. */
+  readonly starting: () => boolean;
   readonly dropKeyspace: (name: string) => void;
 }
 
@@ -119,6 +121,7 @@ export class Peering {
       self,
       served: deps.served,
       serving: deps.serving,
+      joining: () => (deps.starting() && this.topology.isOwner ? this.joined() : undefined),
       keyspace: (name) => spaces.get(name),
       dropKeyspace: deps.dropKeyspace,
     });

@@ -148,13 +148,19 @@ export class Topology {
     return true;
   }
 
+  /** This node is on the ring, as the others have heard or are about to. */
+  get isOwner(): boolean {
+    const selfId = this.#self().id;
+    return this.#current().members.some(({ id }) => id === selfId);
+  }
+
   /**
    * Ids of the others with whom this node shares the keys, none where it owns nothing. Those under suspicion count: whoever
    * is cut off suspects all others, and must not take them for gone before they are declared dead.
    */
   company(): readonly string[] {
     const selfId = this.#self().id;
-    if (!this.#current().members.some(({ id }) => id === selfId)) return none;
+    if (!this.isOwner) return none;
     return this.#membership
       .members()
       .filter(({ id, serving, state }) => id !== selfId && serving && standing[state])

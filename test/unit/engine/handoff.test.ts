@@ -43,6 +43,24 @@ describe('engine: handing over', () => {
     }
   });
 
+  it('a joiner that has said that it serves, and has not finished its start, answers those who believe it', async () => {
+    cluster = await TestCluster.of({ latencyMs: 1 });
+    const [first, second] = cluster.nodes as [TestNode, TestNode];
+    const own = keys.filter((key) => cluster.ownerOf(key) === first);
+    for (const key of own) await cluster.text(first, key);
+    // It waits for the third, which it cannot reach, while the others have met it already.
+    cluster.network.cut('node-4:3320', 'node-3:3320');
+    const joiner = cluster.make('node-4', 4);
+    const opening = joiner.engine.open(cluster.wait(10_000));
+    while (Math.min(first.engine.status().peers, second.engine.status().peers) < 4) await cluster.clock.advance(10);
+    const moved = own.filter((key) => cluster.ownerOf(key) === joiner);
+    expect(moved).not.to.deep.equal([]);
+    for (const key of moved) expect(await cluster.text(second, key)).to.equal(`value of ${key}`);
+    expect(joiner.engine.status().state).to.equal('starting');
+    for (const key of moved) expect(cluster.fetched.get(key), key).to.equal(1);
+    await cluster.run(opening);
+  });
+
   it('a key that moves while it is loaded is loaded twice at most', async () => {
     cluster = await TestCluster.of({
       latencyMs: 1,
