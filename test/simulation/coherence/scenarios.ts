@@ -182,6 +182,30 @@ export const scenarios: readonly Scenario[] = [
     play: (plot) => plot.after(5000),
   },
   {
+    // A row that was read before a write is still on its way when the write has long been answered.
+    name: 'slow-source',
+    versionsMayFall: true,
+    world: () => ({ sourceMs: 4000, keyspace: { readTimeout: 4500 } }),
+    play: async (plot) => {
+      for (let i = few(plot.random); i > 0; i--) {
+        await oneWayCut(plot, plot.random.between(1500, 6000));
+        await plot.after(plot.random.below(1500));
+      }
+    },
+  },
+  {
+    // Those who owned a key before are asked for it, and may not have heard of what was written to it since.
+    name: 'crowded-join',
+    world: (random) => ({ maxInflight: random.between(3, 6) }),
+    crowd: () => ({ readers: 12, writersPerKey: 1 }),
+    play: async (plot) => {
+      for (let i = few(plot.random); i > 0; i--) {
+        await join(plot);
+        await plot.after(plot.random.below(1500));
+      }
+    },
+  },
+  {
     name: 'split',
     // Of puts on both sides the one with the higher version stays: the later one as far as clocks agree.
     world: () => ({ skewMs: 0 }),
