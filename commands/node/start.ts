@@ -26,7 +26,10 @@ SIGTERM or SIGINT drains and leaves the cluster; a second signal ends at once.`;
     'bind-addr': text('Address to listen on. [default: 127.0.0.1]', 'HOST'),
     'bind-port': text('Port for clients and peers; 0 takes a free one. [default: 3320]', 'PORT'),
     'discovery-port': text('Port for gossip, UDP and TCP; 0 takes a free one. [default: 3322]', 'PORT'),
-    'admin-addr': text('Address of the admin endpoints (later release).', 'HOST:PORT|off'),
+    'admin-addr': text(
+      'Address of the admin endpoints. [default: 127.0.0.1:3321, or a free port where that is taken]',
+      'HOST:PORT|off',
+    ),
     label: text('Nodes with another label never join.', 'TEXT'),
     discovery: text(
       'How nodes find each other; dns, nats and kubernetes need their section in the config file. [default: static with --peers or --discovery-port, else standalone]',

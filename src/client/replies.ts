@@ -113,6 +113,7 @@ export const keyspaceStatusOf = (keyspace: distcache.v1.Keyspace.$Properties): K
   writeTimeoutMs: keyspace.writeTimeoutMs ?? 0,
   hotShare: keyspace.hotShare ?? 0,
   eviction: keyspace.eviction ?? '',
+  warmKeys: keyspace.warmKeys ?? [],
   stats: { ...keyspace.stats },
 });
 

@@ -9,9 +9,9 @@ import {
   wantsOthers,
 } from './discovery.js';
 import type { NodeConfig } from './node-config.js';
-import { isInForce, notYetInFlag } from './not-yet.js';
+import { notYetInFlag } from './not-yet.js';
 import type { FlagProblem, Problem } from './problems.js';
-import { logFormats, logLevels, providers, type Range, ranges } from './ranges.js';
+import { defaults, logFormats, logLevels, providers, type Range, ranges } from './ranges.js';
 import { clashMessage, portClashes } from './resolve.js';
 import * as scalars from './scalars.js';
 import { refusal, type Scalar } from './scalars.js';
@@ -121,11 +121,16 @@ export function applyFlags({ config, sections }: Resolved, flags: NodeFlags): Fl
       port: take('bind-port', scalars.port()) ?? config.bind.port,
     },
     admin:
-      admin === undefined || !isInForce('admin')
+      admin === undefined
         ? config.admin
         : admin === false
           ? false
-          : { addr: admin.host, port: admin.port },
+          : {
+              addr: admin.host,
+              port: admin.port,
+              basePath: config.admin === false ? defaults.adminBasePath : config.admin.basePath,
+              isPortFlexible: false,
+            },
     gossip: gossipOf(merged),
     discovery: discoveryOf(merged),
     log: {

@@ -9,6 +9,13 @@ export interface Listen {
   readonly port: number;
 }
 
+export interface AdminConfig extends Listen {
+  /** Before every path. */
+  readonly basePath: string;
+  /** Nobody asked for this port, so any other will do where it is taken. */
+  readonly isPortFlexible: boolean;
+}
+
 export interface KeyspaceConfig {
   readonly name: string;
   readonly maxBytes: number;
@@ -103,8 +110,8 @@ export interface NodeConfig {
     readonly interface: string | undefined;
     readonly port: number;
   };
-  /** false: no admin endpoints, which is what this release has. */
-  readonly admin: Listen | false;
+  /** false: no admin endpoints. */
+  readonly admin: AdminConfig | false;
   /** false exactly when the provider is standalone: such a node neither listens for gossip nor looks for others. */
   readonly gossip: GossipConfig | false;
   readonly discovery: DiscoveryConfig;

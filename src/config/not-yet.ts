@@ -22,7 +22,8 @@ const oneOf =
     values.includes(value);
 
 export const notYet: readonly NotYet[] = [
-  { path: 'admin', is: 'warn', when: (value) => value !== false },
+  { path: 'admin.tls', is: 'refuse', when: (value) => value !== false },
+  { path: 'admin.token', is: 'refuse', when: (value) => typeof value === 'string' },
   { path: 'timeouts.keepAlive', is: 'warn' },
   { path: 'tls', is: 'refuse' },
   { path: 'auth', is: 'refuse' },
@@ -80,10 +81,6 @@ export const notYetInFlag = (
   const covering = rows.filter((row) => row.path === path || path.startsWith(`${row.path}.`));
   return covering.map((row) => finding(row, [path], value)).find((found) => found !== undefined);
 };
-
-/** Whether this release acts on a section at all. */
-export const isInForce = (path: string, rows: readonly NotYet[] = notYet): boolean =>
-  !rows.some((row) => row.path === path);
 
 function placesOf(
   value: unknown,

@@ -1,3 +1,5 @@
+import { defaultAdminBasePath } from '../ports/admin.js';
+
 /** Every bound and default of the config file, in the units of the resolved config. */
 
 const day = 86_400_000;
@@ -69,6 +71,7 @@ export const defaults = {
   addr: '127.0.0.1',
   bindPort: 3320,
   adminPort: 3321,
+  adminBasePath: defaultAdminBasePath,
   gossipPort: 3322,
   minimumPeers: 1,
   weight: 1,

@@ -1,6 +1,5 @@
 import { discoveryDoubts, discoveryFaults, discoveryOf, gossipOf, type Relation } from './discovery.js';
-import type { KeyspaceConfig, Listen, NodeConfig } from './node-config.js';
-import { isInForce } from './not-yet.js';
+import type { AdminConfig, KeyspaceConfig, NodeConfig } from './node-config.js';
 import { defaults } from './ranges.js';
 import type { FileConfig } from './schema.js';
 
@@ -23,7 +22,7 @@ export function resolveFile(file: FileConfig): NodeConfig {
       interface: bind.interface,
       port: bind.port ?? defaults.bindPort,
     },
-    admin: isInForce('admin') ? adminOf(file) : false,
+    admin: adminOf(file),
     gossip: gossipOf(file),
     discovery: discoveryOf(file),
     cluster: {
@@ -64,8 +63,15 @@ export function resolveFile(file: FileConfig): NodeConfig {
   };
 }
 
-const adminOf = ({ admin }: FileConfig): Listen | false =>
-  admin === false ? false : { addr: admin?.addr ?? defaults.addr, port: admin?.port ?? defaults.adminPort };
+const adminOf = ({ admin }: FileConfig): AdminConfig | false =>
+  admin === false
+    ? false
+    : {
+        addr: admin?.addr ?? defaults.addr,
+        port: admin?.port ?? defaults.adminPort,
+        basePath: admin?.basePath ?? defaults.adminBasePath,
+        isPortFlexible: admin?.port === undefined,
+      };
 
 /** Listeners that want the same port, the later one first. */
 export function portClashes({
@@ -75,7 +81,7 @@ export function portClashes({
 }: Pick<NodeConfig, 'bind' | 'admin' | 'gossip'>): readonly PortClash[] {
   const listeners = [
     { of: 'bind' as const, addr: bind.addr, port: bind.port },
-    ...(admin === false ? [] : [{ of: 'admin' as const, ...admin }]),
+    ...(admin === false || admin.isPortFlexible ? [] : [{ of: 'admin' as const, ...admin }]),
     ...(gossip === false ? [] : [{ of: 'gossip' as const, addr: bind.addr, port: gossip.port }]),
   ];
   return listeners.flatMap((later, index) =>
@@ -95,12 +101,12 @@ export interface PortClash {
 export const clashMessage = (other: string, port: number): string =>
   `must differ from the port of ${other}, both are ${port}`;
 
-/** What contradicts itself though each value may stand alone. Sections that are not in force count only where written. */
+/** What contradicts itself though each value may stand alone. */
 export function contradictions(file: FileConfig): readonly Relation[] {
   const { bind } = resolveFile(file);
   const clashes = portClashes({
     bind,
-    admin: isInForce('admin') || file.admin ? adminOf(file) : false,
+    admin: adminOf(file),
     gossip: gossipOf(file),
   }).map((clash) => ({ path: [clash.of, 'port'], message: clashMessage(clash.with, clash.port) }));
   return [...clashes, ...discoveryFaults(file)];

@@ -1,5 +1,6 @@
 import { type Address, joinAddress } from '../base/addresses.js';
 import { formatDuration, formatSize, parseDuration, parseRate, parseShare, parseSize } from '../base/units.js';
+import { isBasePath } from '../ports/admin.js';
 import { show, suggestion } from './problems.js';
 import { defaults, type Range, ranges } from './ranges.js';
 
@@ -238,6 +239,15 @@ export const gossipSecret: Scalar<string> = {
 };
 
 /** The URL as written. Never shown: it may carry a password. */
+/** What stands before the paths of a server. Without a slash at its end. */
+export const urlPath: Scalar<string> = {
+  expected:
+    'a path that starts with / and ends without, such as /distcache; letters, digits and . _ - ~ between slashes',
+  parse: (value) =>
+    typeof value === 'string' && value.length <= ranges.textCharsMax && isBasePath(value) ? value : undefined,
+  json: { type: 'string', minLength: 1 },
+};
+
 export const url = (protocols: readonly string[], options: { readonly mustHave?: string } = {}): Scalar<string> => {
   const { mustHave } = options;
   return {

@@ -44,7 +44,10 @@ const admin = () =>
         section('Where the admin endpoints listen (HTTP).', {
           addr: leaf(scalar.host, { doc: 'Address to listen on.', standard: defaults.addr }).optional(),
           port: leaf(scalar.port(), { doc: 'Port; 0 takes a free one.', standard: defaults.adminPort }).optional(),
-          basePath: leaf(scalar.text('a path'), { doc: 'Put before every path.', examples: ['/distcache'] }).optional(),
+          basePath: leaf(scalar.urlPath, {
+            doc: 'Put before every path.',
+            standard: defaults.adminBasePath,
+          }).optional(),
           tls: z
             .union([z.boolean(), section('TLS files of the admin endpoints.', tlsFiles())], {
               error: 'true, false, or a map with ca, cert and key',

@@ -17,7 +17,9 @@ bind:
   port: 3320               # 0 takes a free one
   # interface: eth0        # instead of addr
 
-admin: false
+admin:                     # HTTP for operators: health, figures, events; false for none
+  addr: 127.0.0.1          # whoever reaches it may read, and drain the node
+  port: 3321               # 0 takes a free one; left out: 3321, or a free one where that is taken
 
 discovery:
   provider: standalone     # or static, with the addresses of the other nodes' gossip:

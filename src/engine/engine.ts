@@ -1,6 +1,5 @@
 import { messageOf, notStarted } from '../base/errors.js';
-import { allGuards, type Guards } from '../coherence/guards.js';
-import type { HybridClock } from '../coherence/hybrid-clock.js';
+import { allGuards } from '../coherence/guards.js';
 import type {
   CacheService,
   CallOptions,
@@ -18,18 +17,15 @@ import type {
   WriteOptions,
   WriteResult,
 } from '../ports/cache.js';
-import type { Cancel, Clock, Wait } from '../ports/clock.js';
-import type { Hasher } from '../ports/hasher.js';
-import type { LoadContext } from '../ports/load-context.js';
-import type { Log } from '../ports/log.js';
-import type { MemberChange, Membership, NodeInfo } from '../ports/membership.js';
-import type { Ack, LinkEvent, PeerNetwork } from '../ports/peers.js';
-import type { Random } from '../ports/random.js';
-import type { EvictionIndexFactory } from '../store/entry.js';
+import type { Cancel, Wait } from '../ports/clock.js';
+import type { MemberChange } from '../ports/membership.js';
+import type { Ack, LinkEvent } from '../ports/peers.js';
 import { checkBatch, checkKey, putOf, waitOf } from './arguments.js';
 import { allRead, asDistcacheError, type KeyChange, namesOf, writeAll } from './batches.js';
+import type { EngineDeps } from './deps.js';
 import { type EngineEvent, EventHub, memberEvent } from './events.js';
 import { Inflight } from './inflight.js';
+import { Insights } from './insights.js';
 import type { Keyspace } from './keyspace.js';
 import { Keyspaces } from './keyspaces.js';
 import type { ResolvedOptions } from './options.js';
@@ -42,23 +38,6 @@ import { Upkeep } from './upkeep.js';
 import { locationOf, peersOf, statusOf } from './views.js';
 import type { Change, Writes } from './writes.js';
 
-export interface EngineDeps {
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly log: Log;
-  readonly hasher: Hasher;
-  readonly context: LoadContext;
-  readonly membership: Membership;
-  readonly peers: PeerNetwork;
-  readonly hybrid: HybridClock;
-  /** Who this node is; asked again after start, when the port it listens on is known. */
-  readonly self: () => NodeInfo;
-  readonly label: string;
-  readonly evictionPolicies: ReadonlyMap<string, EvictionIndexFactory>;
-  /** All on, unless the simulation shows what one of them prevents. */
-  readonly guards?: Guards;
-}
-
 type State = NodeStatus['state'];
 
 /** For handing over, unless the caller says otherwise. */
@@ -69,6 +48,8 @@ const drainMs = 30_000;
  * Everything from outside (time, chance, network, members) is passed in.
  */
 export class CacheEngine implements CacheService {
+  /** What the admin endpoints show. */
+  readonly insights: Insights;
   readonly #deps: EngineDeps;
   readonly #options: ResolvedOptions;
   readonly #spaces: Keyspaces;
@@ -115,8 +96,20 @@ export class CacheEngine implements CacheService {
       deps.clock,
       deps.log,
       () => this.#spaces.values(),
-      () => this.#peering.tidy(),
+      () => {
+        this.#peering.tidy();
+        this.insights.tidy();
+      },
     );
+    this.insights = new Insights({
+      clock: deps.clock,
+      spaces: this.#spaces,
+      topology: this.#topology,
+      inflight: this.#inflight,
+      options,
+      state: () => this.#state,
+      isDraining: () => this.#peering.isDraining,
+    });
   }
 
   /**
@@ -278,7 +271,8 @@ export class CacheEngine implements CacheService {
 
   status(): NodeStatus {
     const uptimeMs = this.#state === 'starting' ? 0 : Math.round(this.#deps.clock.nowMs() - this.#startedAtMs);
-    return statusOf(this.#deps, this.#topology, { state: this.#state, uptimeMs });
+    const { ready, state } = this.insights.readiness();
+    return statusOf(this.#deps, this.#topology, { state, ready, uptimeMs });
   }
 
   peers(): readonly PeerStatus[] {
@@ -357,11 +351,13 @@ export class CacheEngine implements CacheService {
 
   async #read(space: Keyspace, key: string, wait: Wait, options: GetOptions | undefined): Promise<Lookup> {
     this.#inflight.enter();
+    const startedMs = this.#deps.clock.nowMs();
     try {
       const answer = await this.#reads.read(space, key, wait, termsOf(this.#deps.context.current(), options));
       return this.#shape.answered(key, answer, options);
     } finally {
       this.#inflight.leave();
+      space.timings.misses.record(this.#deps.clock.nowMs() - startedMs);
     }
   }
 
@@ -370,7 +366,11 @@ export class CacheEngine implements CacheService {
   }
 
   #write(space: Keyspace, key: string, change: Change, ack: Ack | undefined, wait: Wait): Promise<WriteResult> {
-    return this.#inflight.run(() => this.#writes.write(space, key, change, ack ?? 'applied', wait));
+    return this.#inflight.run(() =>
+      space.timings.writes.timed(this.#deps.clock, () =>
+        this.#writes.write(space, key, change, ack ?? 'applied', wait),
+      ),
+    );
   }
 
   #writeMany(

@@ -10,6 +10,7 @@ import { GuardedSource } from '../source/guarded-source.js';
 import type { Entry, EvictionIndexFactory } from '../store/entry.js';
 import { Store } from '../store/store.js';
 import type { EngineLimits, ResolvedKeyspace } from './options.js';
+import { latenciesOf, Timings } from './timings.js';
 
 /** What a read came to, before it is given the shape that callers see. */
 export interface Answer {
@@ -107,6 +108,7 @@ export class Keyspace {
     copiesChecked: 0,
     copiesStale: 0,
   };
+  readonly timings = new Timings();
   readonly #clock: Clock;
   readonly #random: Random;
 
@@ -179,7 +181,7 @@ export class Keyspace {
   }
 
   status(): KeyspaceStatus {
-    const { name, maxBytes, defaultTtlMs, negativeTtlMs, readTimeoutMs, writeTimeoutMs, hotShare, eviction } =
+    const { name, maxBytes, defaultTtlMs, negativeTtlMs, readTimeoutMs, writeTimeoutMs, hotShare, eviction, warmKeys } =
       this.options;
     return {
       name,
@@ -190,11 +192,15 @@ export class Keyspace {
       writeTimeoutMs,
       hotShare,
       eviction,
+      warmKeys,
       stats: this.stats(),
     };
   }
 
-  /** Counters since start and gauges of now, named as in the admin endpoints. */
+  /**
+   * Counters since start and gauges of now, named as in the admin endpoints. Percentiles of durations are there while
+   * something was measured lately.
+   */
   stats(): Readonly<Record<string, number>> {
     const { counts, store } = this;
     const loads = this.loads.counts();
@@ -232,7 +238,27 @@ export class Keyspace {
       hot_cache_bytes: held.hotBytes,
       evictions: held.removed.evicted,
       expirations: held.removed.expired,
+      removed_keys: held.removed.deleted + held.removed.invalidated,
+      ...named('removals_', held.removed),
+      ...this.#percentiles(),
     };
+  }
+
+  #percentiles(): Readonly<Record<string, number>> {
+    const { reads, misses, sourceLoads, writes } = latenciesOf([
+      { timings: this.timings, hits: this.counts.cacheHits },
+    ]);
+    const found: Record<string, number> = {};
+    for (const [name, { p50Ms, p99Ms }] of Object.entries({
+      read: reads,
+      miss: misses,
+      load: sourceLoads,
+      write: writes,
+    })) {
+      if (p50Ms !== undefined) found[`${name}_p50_ms`] = p50Ms;
+      if (p99Ms !== undefined) found[`${name}_p99_ms`] = p99Ms;
+    }
+    return found;
   }
 
   #expiryOf(key: string): Date | undefined {
@@ -257,3 +283,6 @@ export class Keyspace {
     return this.options.ttlJitter === 0 ? ttlMs : ttlMs * (1 - this.options.ttlJitter * this.#random.next());
   }
 }
+
+const named = (prefix: string, counts: Readonly<Record<string, number>>): Readonly<Record<string, number>> =>
+  Object.fromEntries(Object.entries(counts).map(([name, count]) => [`${prefix}${name}`, count]));

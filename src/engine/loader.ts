@@ -33,6 +33,7 @@ export class Loader {
   ): Promise<Answer> {
     const { counts } = space;
     const { clock, hybrid, self } = this.#deps;
+    const startedMs = clock.nowMs();
     try {
       const said = await space.source.load(key, [...loading, loadName(space, key)], signal ?? never);
       const lifeMs = said.is === 'value' ? space.lifeMs(key, said.ttlMs) : space.negativeLifeMs();
@@ -49,6 +50,8 @@ export class Loader {
     } catch (error) {
       counts.localLoadErrors++;
       throw error;
+    } finally {
+      space.timings.sourceLoads.record(clock.nowMs() - startedMs);
     }
   }
 }

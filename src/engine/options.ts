@@ -22,6 +22,8 @@ export interface KeyspaceOptions {
   readonly writeTimeout?: Duration | undefined;
   /** Name of the eviction policy. Default `lru`. */
   readonly eviction?: string | undefined;
+  /** Keys loaded ahead of need, each by its owner: when a node joins or leaves. At most 1000. */
+  readonly warmKeys?: readonly string[] | undefined;
   /** Loads of this keyspace in flight at once on one node, and how many more may wait. */
   readonly maxConcurrentLoads?: number | undefined;
   readonly maxQueuedLoads?: number | undefined;
@@ -69,6 +71,7 @@ export interface ResolvedKeyspace {
   readonly readTimeoutMs: number;
   readonly writeTimeoutMs: number;
   readonly eviction: string;
+  readonly warmKeys: readonly string[];
   readonly maxConcurrentLoads: number;
   readonly maxQueuedLoads: number;
 }
@@ -102,6 +105,7 @@ export interface OptionProblem {
 
 /** Smallest budget that holds an entry beside its overhead. */
 const maxBytesMin = 1024;
+const warmKeysMax = 1000;
 const day = 86_400_000;
 /** Longer time-outs are mistakes of units. */
 const timeoutMaxMs = day;
@@ -172,6 +176,7 @@ export function checkOptions(
       readTimeoutMs: check.duration(at('readTimeout'), given.readTimeout, readMs, 1, timeoutMaxMs),
       writeTimeoutMs: check.duration(at('writeTimeout'), given.writeTimeout, writeMs, 1, timeoutMaxMs),
       eviction,
+      warmKeys: check.keys(at('warmKeys'), given.warmKeys, limits.maxKeyBytes),
       maxConcurrentLoads: check.count(at('maxConcurrentLoads'), given.maxConcurrentLoads, concurrent, 1, 100_000),
       maxQueuedLoads: check.count(at('maxQueuedLoads'), given.maxQueuedLoads, queued, 0, 10_000_000),
     };
@@ -250,6 +255,25 @@ class Checker {
     if (Number.isSafeInteger(given) && given >= min && given <= max) return given;
     this.problem(path, `is ${show(given)}, must be a whole number from ${min} to ${max}`);
     return fallback;
+  }
+
+  /** Each once. */
+  keys(path: Path, given: readonly string[] | undefined, maxKeyBytes: number): readonly string[] {
+    if (given === undefined) return [];
+    if (!Array.isArray(given) || given.length > warmKeysMax) {
+      this.problem(path, `is not a list of at most ${warmKeysMax} keys`);
+      return [];
+    }
+    for (const [index, key] of given.entries()) {
+      const isKey = typeof key === 'string' && key !== '' && key.isWellFormed();
+      if (!isKey || encoder.encode(key).byteLength > maxKeyBytes) {
+        this.problem(
+          [...path, index],
+          `is ${show(key)}, must be a key of 1 to ${maxKeyBytes} bytes of well-formed text`,
+        );
+      }
+    }
+    return [...new Set(given)];
   }
 
   share(path: Path, given: number | undefined, fallback: number, max: number): number {

@@ -67,6 +67,7 @@ export class Peering {
   readonly #handover: Handover;
   readonly #sampler: Sampler;
   #releaseAtMs = Number.POSITIVE_INFINITY;
+  #isDraining = false;
 
   constructor(deps: PeeringDeps, options: ResolvedOptions) {
     this.#deps = deps;
@@ -194,8 +195,14 @@ export class Peering {
     this.#deps.spaces.release(this.topology, this.#deps.self().id);
   }
 
+  /** It has given its keys away, or is about to. */
+  get isDraining(): boolean {
+    return this.#isDraining;
+  }
+
   /** Takes this node out of the ring and hands what it holds to the owners to come. Never rejects. */
   drain(wait: Wait): Promise<DrainResult> {
+    this.#isDraining = true;
     this.#deps.membership.drain();
     this.topology.changed();
     this.topology.settle();

@@ -97,19 +97,19 @@ export class Topology {
   placeOf(hash: number): Place {
     const self = this.#self();
     // Nobody serves while the last node drains: what is still under way there is its own.
-    const owner = this.#current().ownerOfHash(hash) ?? self;
+    const owner = this.ring().ownerOfHash(hash) ?? self;
     return { hash, owner, mine: owner.id === self.id };
   }
 
   /** Those who keep the entry beside its owner, in the order in which they would own it. */
   replicasOf(hash: number): readonly Member[] {
     if (this.#deps.replicas === 1) return none;
-    return this.#current().ownersOfHash(hash, this.#deps.replicas).slice(1);
+    return this.ring().ownersOfHash(hash, this.#deps.replicas).slice(1);
   }
 
   /** Who answers for a key in its owner's stead: the members after it on the ring, this node perhaps among them. */
   standIns(hash: number): readonly Member[] {
-    return this.#current()
+    return this.ring()
       .ownersOfHash(hash, 1 + standInsMax)
       .slice(1);
   }
@@ -130,7 +130,7 @@ export class Topology {
       if (untilMs <= nowMs) break;
       add(ring.ownerOfHash(hash));
     }
-    if (this.#past[0]!.untilMs > nowMs) add(this.#current().ownersOfHash(hash, 2)[1]);
+    if (this.#past[0]!.untilMs > nowMs) add(this.ring().ownersOfHash(hash, 2)[1]);
     return owners;
   }
 
@@ -142,7 +142,7 @@ export class Topology {
   /** The others may have owned this node's keys: they are asked first. False where there are no others. */
   doubted(): boolean {
     const selfId = this.#self().id;
-    const others = this.#current().members.filter(({ id }) => id !== selfId);
+    const others = this.ring().members.filter(({ id }) => id !== selfId);
     if (others.length === 0) return false;
     this.#remember(this.#build(others));
     return true;
@@ -151,7 +151,7 @@ export class Topology {
   /** This node is on the ring, as the others have heard or are about to. */
   get isOwner(): boolean {
     const selfId = this.#self().id;
-    return this.#current().members.some(({ id }) => id === selfId);
+    return this.ring().members.some(({ id }) => id === selfId);
   }
 
   /**
@@ -180,18 +180,19 @@ export class Topology {
 
   /** Part of the key space each member owns, by name. */
   shares(): ReadonlyMap<string, number> {
-    return this.#current().shares();
+    return this.ring().shares();
   }
 
   get serving(): number {
-    return this.#current().members.length;
+    return this.ring().members.length;
   }
 
   members(): readonly Member[] {
     return this.#membership.members();
   }
 
-  #current(): Ring<Member> {
+  /** As members and links are now. */
+  ring(): Ring<Member> {
     this.settle();
     return this.#ring;
   }

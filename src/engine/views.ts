@@ -11,13 +11,12 @@ export const asMember = (self: NodeInfo, members: readonly Member[]): NodeInfo =
 
 export function nodeStatus(
   self: NodeInfo,
-  facts: Pick<NodeStatus, 'state' | 'uptimeMs' | 'ringShare' | 'peers' | 'label' | 'gossipCounts'>,
+  facts: Pick<NodeStatus, 'state' | 'ready' | 'uptimeMs' | 'ringShare' | 'peers' | 'label' | 'gossipCounts'>,
 ): NodeStatus {
   return {
     node: self.name,
     version: self.version,
     healthy: facts.state !== 'stopped',
-    ready: facts.state === 'serving',
     grpc: self.address === '' ? 'off' : self.address,
     admin: self.admin === '' ? 'off' : self.admin,
     gossip: self.gossip === '' ? 'none' : self.gossip,
@@ -61,7 +60,7 @@ interface Viewed {
 export function statusOf(
   { membership, self, label }: Viewed,
   topology: Topology,
-  now: Pick<NodeStatus, 'state' | 'uptimeMs'>,
+  now: Pick<NodeStatus, 'state' | 'ready' | 'uptimeMs'>,
 ): NodeStatus {
   const member = asMember(self(), topology.members());
   return nodeStatus(member, {

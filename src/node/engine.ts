@@ -11,13 +11,15 @@ import { asyncLoadContext } from '../platform/load-context.js';
 import { advertisedAddress, bindAddress, shortHostname, totalMemoryBytes } from '../platform/machine.js';
 import { packageFacts } from '../platform/package.js';
 import { systemRandom } from '../platform/random.js';
-import type { CallOptions } from '../ports/cache.js';
+import type { CallOptions, NodeStatus, PeerStatus } from '../ports/cache.js';
 import type { Wait } from '../ports/clock.js';
 import { type Log, silent } from '../ports/log.js';
 import type { NodeInfo } from '../ports/membership.js';
 import { lruIndex } from '../store/lru-index.js';
 import type { GrpcServer, GrpcServerLimits } from '../transport/grpc-server.js';
 import { createPeerLinks, type PeerLinks } from '../transport/peer-links.js';
+import { NodeAdmin } from './admin.js';
+import { describeOptions } from './describe.js';
 import { NodeGossip } from './gossip.js';
 import { LazyDialer } from './lazy-dialer.js';
 import { noPeers } from './no-peers.js';
@@ -51,6 +53,7 @@ export class Engine extends CacheEngine {
   readonly #log: Log;
   readonly #listener: Listener | undefined;
   readonly #gossip: NodeGossip | undefined;
+  readonly #admin: NodeAdmin | undefined;
   readonly #identity: { self: NodeInfo };
   #server: GrpcServer | undefined;
   /** Ends what start waits for. */
@@ -69,7 +72,7 @@ export class Engine extends CacheEngine {
     const log = quietLog(options.logger ?? silent);
     const hybrid = new HybridClock(systemClock);
     const hasher = options.hasher ?? xxh3Hasher;
-    const identity = { self: nodeInfo(node, node.name ?? shortHostname(), '', '') };
+    const identity = { self: nodeInfo(node, { name: node.name ?? shortHostname() }) };
     const self = (): NodeInfo => identity.self;
     let listener: Listener | undefined;
     if (node.bind !== undefined) {
@@ -118,6 +121,14 @@ export class Engine extends CacheEngine {
     this.#log = log;
     this.#listener = listener;
     this.#gossip = gossip;
+    this.#admin =
+      node.admin &&
+      new NodeAdmin(node.admin, {
+        node: this,
+        log,
+        maxKeyBytes: resolved.limits.maxKeyBytes,
+        describe: () => describeOptions(node, resolved),
+      });
     this.#identity = identity;
   }
 
@@ -146,6 +157,16 @@ export class Engine extends CacheEngine {
     return this.#stopping;
   }
 
+  /** As others see it, but with the admin endpoints where they are: others are told of them only if they can reach them. */
+  override status(): NodeStatus {
+    return { ...super.status(), admin: this.#admin?.address || 'off' };
+  }
+
+  override peers(): readonly PeerStatus[] {
+    const admin = this.#admin?.address || 'off';
+    return super.peers().map((peer) => (peer.isSelf ? { ...peer, admin } : peer));
+  }
+
   /**
    * Changes the gossip's secrets while the node runs: the first encrypts, all decrypt. To change a secret without a gap, add
    * the new one behind the old on every node, then put it first on every node, then leave the old one out. Throws
@@ -159,11 +180,12 @@ export class Engine extends CacheEngine {
   async #start(wait: Wait): Promise<void> {
     try {
       if (this.#listener !== undefined) await this.#listen(this.#listener, wait);
+      else await this.#admin?.listen();
       await this.open(wait);
     } catch (error) {
       const now: Wait = { deadlineMs: systemClock.nowMs() };
       await this.close(now);
-      await this.#server?.stop(now);
+      await Promise.all([this.#server?.stop(now), this.#admin?.stop(now)]);
       throw this.#stopping === undefined ? error : notStarted('start');
     }
   }
@@ -172,8 +194,8 @@ export class Engine extends CacheEngine {
     await this.close(wait);
     // A start that was under way ends now, and takes the server along that it may have begun.
     await this.#starting?.catch(() => {});
-    // The server goes last: it carries the links over which the others are told.
-    await this.#server?.stop(wait);
+    // The servers go last: one carries the links over which the others are told, the other says that this node drains.
+    await Promise.all([this.#server?.stop(wait), this.#admin?.stop(wait)]);
   }
 
   async #listen({ at, links, dialer, limits }: Listener, wait: Wait): Promise<void> {
@@ -196,12 +218,15 @@ export class Engine extends CacheEngine {
     });
     const name = this.#node.name ?? `${shortHostname()}-${this.#server.port}`;
     const gossip = await this.#gossip?.listen(wait);
-    this.#identity.self = nodeInfo(
-      this.#node,
+    if (this.#leaving.signal.aborted) throw notStarted('start');
+    await this.#admin?.listen();
+    const host = advertisedAddress(addr);
+    this.#identity.self = nodeInfo(this.#node, {
       name,
-      joinAddress(advertisedAddress(addr), this.#server.port),
-      gossip ?? '',
-    );
+      address: joinAddress(host, this.#server.port),
+      gossip: gossip ?? '',
+      admin: this.#admin?.addressFor(host) ?? '',
+    });
   }
 
   #wait(options: CallOptions | undefined, defaultMs: number): Wait {
@@ -220,12 +245,15 @@ function refusalOf(options: CallOptions | undefined): unknown {
 }
 
 /** A new run of a node: its id is fresh, its incarnation the time of start in seconds, above that of any earlier run. */
-const nodeInfo = ({ weight }: ResolvedNode, name: string, address: string, gossip: string): NodeInfo => ({
+const nodeInfo = (
+  { weight }: ResolvedNode,
+  told: Pick<NodeInfo, 'name'> & Partial<Pick<NodeInfo, 'address' | 'gossip' | 'admin'>>,
+): NodeInfo => ({
   id: systemRandom.id(),
-  name,
-  address,
+  address: '',
   admin: '',
-  gossip,
+  gossip: '',
+  ...told,
   version: packageFacts().version,
   weight,
   incarnation: Math.floor(systemClock.wallMs() / 1000),

@@ -1,10 +1,11 @@
-import type { NodeConfig } from '../config/node-config.js';
+import type { AdminConfig, NodeConfig } from '../config/node-config.js';
 import { createDataSource } from '../connectors/registry.js';
 import type { KeyspaceOptions } from '../engine/options.js';
 import { systemClock } from '../platform/clock.js';
 import type { Log } from '../ports/log.js';
 import { discoveryOf } from './discovery-of.js';
 import { Engine } from './engine.js';
+import type { AdminOptions } from './options.js';
 
 /** Makes the engine that a config describes. Rejects with INVALID_ARGUMENT where a data source cannot work as described. */
 export async function engineOf(config: NodeConfig, baseDir: string, logger: Log): Promise<Engine> {
@@ -35,6 +36,7 @@ export async function engineOf(config: NodeConfig, baseDir: string, logger: Log)
     name: config.name,
     label: config.label,
     bind: config.bind,
+    ...(config.admin === false ? {} : { admin: adminOf(config.admin, config) }),
     discovery: await discoveryOf(config.discovery, baseDir),
     ...(config.gossip === false ? {} : { gossip: config.gossip }),
     cluster: {
@@ -55,3 +57,10 @@ export async function engineOf(config: NodeConfig, baseDir: string, logger: Log)
     logger,
   });
 }
+
+const adminOf = ({ addr, port, basePath, isPortFlexible }: AdminConfig, config: NodeConfig): AdminOptions => ({
+  addr,
+  port: isPortFlexible ? undefined : port,
+  basePath,
+  describe: () => config,
+});

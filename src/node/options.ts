@@ -4,6 +4,7 @@ import { type Duration, parseDuration } from '../base/units.js';
 import { standalone } from '../discovery/standalone.js';
 import type { CoreOptions } from '../engine/options.js';
 import { type SwimConfig, type SwimProfile, swimConfig, swimProfiles } from '../membership/swim/config.js';
+import { defaultAdminBasePath, isBasePath } from '../ports/admin.js';
 import type { Discovery } from '../ports/discovery.js';
 import type { Hasher } from '../ports/hasher.js';
 import type { Log } from '../ports/log.js';
@@ -23,6 +24,17 @@ export interface GossipOptions {
   readonly delegateVersions?: readonly [min: number, max: number, current: number] | undefined;
 }
 
+export interface AdminOptions {
+  /** Default 127.0.0.1. */
+  readonly addr?: string | undefined;
+  /** 0 takes a free one. Default 3321, or a free one where that is taken. */
+  readonly port?: number | undefined;
+  /** Before every path. Default /_distcache/admin. */
+  readonly basePath?: string | undefined;
+  /** What `config` shows; secrets are blanked by their names. Default: the options as they are resolved. */
+  readonly describe?: (() => unknown) | undefined;
+}
+
 export interface EngineOptions extends CoreOptions {
   /** Unique in the cluster and kept over restarts. Default: `hostname-port`. */
   readonly name?: string | undefined;
@@ -39,6 +51,8 @@ export interface EngineOptions extends CoreOptions {
         readonly port?: number | undefined;
       }
     | undefined;
+  /** Endpoints for operators over HTTP: health, figures, events. Left out: none. */
+  readonly admin?: AdminOptions | undefined;
   /** How this node finds the others: `staticDiscovery` and its like, or a provider of your own. Default: standalone. */
   readonly discovery?: Discovery | undefined;
   /**
@@ -77,6 +91,8 @@ export interface ResolvedNode {
   readonly bind:
     | { readonly addr: string | undefined; readonly interface: string | undefined; readonly port: number }
     | undefined;
+  /** undefined: none. */
+  readonly admin: ResolvedAdmin | undefined;
   readonly discovery: Discovery;
   /** undefined: neither listens for gossip nor looks for others. */
   readonly gossip: ResolvedGossip | undefined;
@@ -86,6 +102,15 @@ export interface ResolvedNode {
   readonly maxJoinAttempts: number;
   readonly bootstrapTimeoutMs: number;
   readonly shutdownTimeoutMs: number;
+}
+
+export interface ResolvedAdmin {
+  readonly addr: string;
+  readonly port: number;
+  /** Nobody asked for this port, so any other will do where it is taken. */
+  readonly isPortFlexible: boolean;
+  readonly basePath: string;
+  readonly describe: (() => unknown) | undefined;
 }
 
 export interface ResolvedGossip {
@@ -98,6 +123,7 @@ export interface ResolvedGossip {
 }
 
 export const defaultPort = 3320;
+const defaultAdminPort = 3321;
 const nameBytesMax = 128;
 
 /** The part of the options that concerns the node around the engine; throws INVALID_ARGUMENT naming the field. */
@@ -124,6 +150,7 @@ export function resolveNode(options: EngineOptions): ResolvedNode {
     label: options.label ?? '',
     name: options.name,
     bind: bind && { addr: bind.addr, interface: bind.interface, port },
+    admin: options.admin && resolveAdmin(options.admin),
     discovery,
     gossip: clustered ? resolveGossip(options.gossip ?? {}) : undefined,
     minimumPeers,
@@ -132,6 +159,22 @@ export function resolveNode(options: EngineOptions): ResolvedNode {
     maxJoinAttempts,
     bootstrapTimeoutMs: duration('cluster.bootstrapTimeout', options.cluster?.bootstrapTimeout, 30_000),
     shutdownTimeoutMs: duration('cluster.shutdownTimeout', options.cluster?.shutdownTimeout, 30_000),
+  };
+}
+
+function resolveAdmin({ addr, port, basePath = defaultAdminBasePath, describe }: AdminOptions): ResolvedAdmin {
+  checkText('admin.addr', addr);
+  if (typeof basePath !== 'string' || !isBasePath(basePath)) {
+    throw invalidArgument(
+      `admin.basePath is ${String(basePath)}, must be a path such as /distcache, without / at its end`,
+    );
+  }
+  return {
+    addr: addr ?? '127.0.0.1',
+    port: checkPort('admin.port', port ?? defaultAdminPort),
+    isPortFlexible: port === undefined,
+    basePath,
+    describe,
   };
 }
 

@@ -45,6 +45,9 @@ export const adminPaths = {
 
 export const defaultAdminBasePath = '/_distcache/admin';
 
+/** What may stand before every path: `/a/b`, in characters that no URL needs to encode. */
+export const isBasePath = (path: string): boolean => /^(?:\/[\w.~-]+)+$/.test(path);
+
 interface Told {
   /** Name of the node that tells. */
   readonly node: string;
@@ -220,6 +223,10 @@ export interface SourceDocument {
   /** Answered and failed since start. */
   readonly loads: number;
   readonly load_errors: number;
+  /** Refused since start, before the source was asked. */
+  readonly refused_circuit_open: number;
+  readonly refused_rate_limited: number;
+  readonly refused_overloaded: number;
 }
 
 export interface RingDocument extends Told {

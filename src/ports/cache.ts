@@ -163,6 +163,8 @@ export interface KeyspaceStatus {
   /** Part of maxBytes for copies of other nodes' entries, 0 to 1. */
   readonly hotShare: number;
   readonly eviction: string;
+  /** Loaded ahead of need by whoever owns them. */
+  readonly warmKeys: readonly string[];
   /** Counters and gauges of the node that was asked, in snake_case. */
   readonly stats: Readonly<Record<string, number>>;
 }

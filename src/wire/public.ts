@@ -227,10 +227,16 @@ export const encodeReply = {
 
 const memberMessage = ({ address, ...rest }: Member): distcache.v1.Member.$Properties => ({ ...rest, grpc: address });
 
-function keyspaceMessage({ defaultTtlMs, negativeTtlMs, ...rest }: KeyspaceStatus): distcache.v1.Keyspace.$Properties {
+function keyspaceMessage({
+  defaultTtlMs,
+  negativeTtlMs,
+  warmKeys,
+  ...rest
+}: KeyspaceStatus): distcache.v1.Keyspace.$Properties {
   return {
     ...rest,
     stats: { ...rest.stats },
+    warmKeys: [...warmKeys],
     ...(defaultTtlMs === undefined ? {} : { defaultTtlMs }),
     ...(negativeTtlMs === undefined ? {} : { negativeTtlMs }),
   };

@@ -183,6 +183,7 @@ export class FakeService implements CacheService {
       writeTimeoutMs: 5_000,
       hotShare: 0.125,
       eviction: 'lru',
+      warmKeys: [],
       stats: { gets: 10, cache_hits: 9, loads: 1, entries: this.values.size, main_cache_bytes: 1536 },
     };
   }

@@ -139,6 +139,7 @@ export class StubCacheService implements CacheService {
       writeTimeoutMs: 5_000,
       hotShare: 0.125,
       eviction: 'lru',
+      warmKeys: [],
       stats: { gets: 3, hit_ratio: 0.5 },
     };
   }

@@ -108,10 +108,25 @@ describe('config: flags of node start', () => {
   });
 
   it('warn of what does nothing yet', () => {
-    const { config, warnings } = flagged({ 'admin-addr': '127.0.0.1:0', insecure: true });
-    expect(warnings).to.deep.equal([`--admin-addr: ${idle}`, `--insecure: ${idle}`]);
-    expect(config.admin).to.equal(false);
-    expect(flagged({ 'admin-addr': 'off', insecure: false }).warnings).to.deep.equal([]);
+    expect(flagged({ insecure: true }).warnings).to.deep.equal([`--insecure: ${idle}`]);
+    expect(flagged({ insecure: false }).warnings).to.deep.equal([]);
+  });
+
+  it('give the admin endpoints an address, or none', () => {
+    expect(flagged({}).config.admin).to.include({ addr: '127.0.0.1', port: 3321, isPortFlexible: true });
+    expect(flagged({ 'admin-addr': '10.0.0.1:0' }).config.admin).to.deep.equal({
+      addr: '10.0.0.1',
+      port: 0,
+      basePath: '/_distcache/admin',
+      isPortFlexible: false,
+    });
+    expect(flagged({ 'admin-addr': 'off' }).config.admin).to.equal(false);
+    const file = loaded('admin: { port: 4000, basePath: /ops }');
+    expect(flagged({ 'admin-addr': '[::1]:1' }, file).config.admin).to.include({ addr: '::1', basePath: '/ops' });
+  });
+
+  it('keep the default admin port out of the way of ports that were asked for', () => {
+    expect(flagged({ 'bind-port': 3321 }).config.bind.port).to.equal(3321);
   });
 
   const rows: readonly (readonly [string, NodeFlags, ...string[]])[] = [
@@ -184,7 +199,10 @@ describe('config: flags of node start', () => {
   }
 
   it('ports that clash name the flag that was given', () => {
-    const config: NodeConfig = { ...defaultConfig(), admin: { addr: '127.0.0.1', port: 4000 } };
+    const config: NodeConfig = {
+      ...defaultConfig(),
+      admin: { addr: '127.0.0.1', port: 4000, basePath: '/x', isPortFlexible: false },
+    };
     expect(problemsOf({ 'bind-port': 4000 }, { config, sections: {} })).to.deep.equal([
       '--bind-port: must differ from the port of admin, both are 4000',
     ]);

@@ -53,7 +53,7 @@ describe('config: a whole file', () => {
       name: 'cache-1',
       label: 'prod',
       bind: { addr: '127.0.0.1', interface: undefined, port: 3320 },
-      admin: false,
+      admin: { addr: '127.0.0.1', port: 3321, basePath: '/_distcache/admin', isPortFlexible: false },
       gossip: { port: 3322, profile: 'lan', transport: 'udp', secrets: [], delegateVersions: [2, 5, 4] },
       discovery: { provider: 'static', peers: ['127.0.0.1:3322', '127.0.0.1:3422'] },
       cluster: {
@@ -96,7 +96,6 @@ describe('config: a whole file', () => {
   it('warns of each key that does nothing yet, in the order of the file', () => {
     const { warnings } = loaded(full, { API: 'x' });
     expect(warnings).to.deep.equal([
-      `c.yaml:5:8 admin: ${idle}`,
       `c.yaml:10:15 discovery.dns: has no effect, since the provider is static`,
       `c.yaml:11:15 discovery.nats: has no effect, since the provider is static`,
       `c.yaml:12:15 discovery.kubernetes: has no effect, since the provider is static`,

@@ -46,7 +46,7 @@ describe('engine: views', () => {
   });
 
   it('show a node with who it is, and whether it answers', () => {
-    const facts = { uptimeMs: 5, ringShare: 1, peers: 1, label: '', gossipCounts: {} };
+    const facts = { uptimeMs: 5, ringShare: 1, peers: 1, label: '', gossipCounts: {}, ready: true };
     expect(nodeStatus(node, { ...facts, state: 'serving' })).to.include({
       serving: true,
       id: 'i1',
@@ -55,7 +55,7 @@ describe('engine: views', () => {
     });
     expect(asMember({ ...node, incarnation: 1 }, [node]).incarnation).to.equal(9);
     expect(asMember(node, []).incarnation).to.equal(9);
-    expect(nodeStatus({ ...node, gossip: '' }, { ...facts, state: 'draining' })).to.include({
+    expect(nodeStatus({ ...node, gossip: '' }, { ...facts, ready: false, state: 'draining' })).to.include({
       serving: false,
       ready: false,
       gossip: 'none',

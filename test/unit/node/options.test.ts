@@ -21,6 +21,7 @@ describe('node: options', () => {
     expect(node).to.deep.equal({
       label: '',
       name: undefined,
+      admin: undefined,
       bind: { addr: undefined, interface: undefined, port: 3320 },
       discovery,
       minimumPeers: 1,

@@ -1,0 +1,75 @@
+import type { NodeStatus } from '../ports/cache.js';
+import type { Clock } from '../ports/clock.js';
+import type { Latencies, NodeInsights, Readiness, RingStatus } from '../ports/insight.js';
+import type { SourceStatus } from '../ports/source-status.js';
+import type { Inflight } from './inflight.js';
+import type { Keyspaces } from './keyspaces.js';
+import type { ResolvedOptions } from './options.js';
+import { latenciesOf } from './timings.js';
+import type { Topology } from './topology.js';
+
+export interface InsightDeps {
+  readonly clock: Clock;
+  readonly spaces: Keyspaces;
+  readonly topology: Topology;
+  readonly inflight: Inflight;
+  readonly options: Pick<ResolvedOptions, 'virtualNodes' | 'replicas'>;
+  readonly state: () => NodeStatus['state'];
+  readonly isDraining: () => boolean;
+}
+
+/** Percentiles tell of the last half minute to minute. */
+const rotateMs = 30_000;
+
+/** What a node knows of itself beyond what its callers need: for admin endpoints, telemetry and the dashboard. */
+export class Insights implements NodeInsights {
+  readonly #deps: InsightDeps;
+  #rotateAtMs = 0;
+
+  constructor(deps: InsightDeps) {
+    this.#deps = deps;
+  }
+
+  latencies(): Latencies {
+    const spaces = [...this.#deps.spaces.values()];
+    return latenciesOf(spaces.map(({ timings, counts }) => ({ timings, hits: counts.cacheHits })));
+  }
+
+  /** What stands before each data source, by keyspace. */
+  sources(): ReadonlyMap<string, SourceStatus> {
+    return new Map([...this.#deps.spaces.values()].map(({ name, source }) => [name, source.status()]));
+  }
+
+  ring(): RingStatus {
+    const { topology, options } = this.#deps;
+    const ring = topology.ring();
+    const shares = ring.shares();
+    return {
+      version: ring.digest.toString(16).padStart(8, '0'),
+      virtualNodes: options.virtualNodes,
+      replicas: options.replicas,
+      nodes: ring.members.map(({ name, weight }) => ({ name, weight, share: shares.get(name) ?? 0 })),
+    };
+  }
+
+  /** Operations under way that are more than a look into memory. */
+  inflight(): number {
+    return this.#deps.inflight.count;
+  }
+
+  readiness(): Readiness {
+    const { state: stateOf, isDraining } = this.#deps;
+    const now = stateOf();
+    // Who is drained goes on answering, and calls itself draining all the same.
+    const state = now === 'serving' && isDraining() ? 'draining' : now;
+    return { state, ready: state === 'serving', reason: state === 'serving' ? undefined : `the node is ${state}` };
+  }
+
+  /** Called once a second or so. */
+  tidy(): void {
+    const nowMs = this.#deps.clock.nowMs();
+    if (nowMs < this.#rotateAtMs) return;
+    this.#rotateAtMs = nowMs + rotateMs;
+    for (const { timings, counts } of this.#deps.spaces.values()) timings.rotate(counts.cacheHits);
+  }
+}
