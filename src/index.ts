@@ -17,6 +17,7 @@ export type { NatsCredentials, NatsOptions } from './discovery/nats/settings.js'
 export { standalone } from './discovery/standalone.js';
 export type { EngineEvent } from './engine/events.js';
 export type { KeyspaceOptions } from './engine/options.js';
+export type { BreakerOptions, ProtectionOptions, Rate, RateLimitOptions } from './engine/protection.js';
 export { Engine } from './node/engine.js';
 export type { EngineOptions, GossipOptions } from './node/options.js';
 export { kubernetesDiscovery } from './node/pod-discovery.js';
@@ -41,4 +42,11 @@ export type { Hasher } from './ports/hasher.js';
 export type { Log, LogLevel } from './ports/log.js';
 export type { Member, MemberState } from './ports/membership.js';
 export type { Outcome } from './ports/peers.js';
+export type {
+  BreakerStatus,
+  CircuitState,
+  RateLimitStatus,
+  SourceCounts,
+  SourceStatus,
+} from './ports/source-status.js';
 export type { Entry, EvictionIndex, EvictionIndexFactory } from './store/entry.js';

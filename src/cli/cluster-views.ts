@@ -3,6 +3,7 @@ import { formatDuration, formatSize } from '../base/units.js';
 import type { WatchedEvent } from '../client/replies.js';
 import type { KeyLocation, KeyspaceStatus, NodeStatus, PeerStatus } from '../ports/cache.js';
 import type { Member } from '../ports/membership.js';
+import type { SourceStatus } from '../ports/source-status.js';
 import { oneLine } from './failure.js';
 import { properties, table } from './table.js';
 import type { Sink } from './terminal.js';
@@ -55,7 +56,49 @@ export const keyspaceJson = (keyspace: KeyspaceStatus) => ({
   write_timeout_ms: keyspace.writeTimeoutMs,
   hot_share: keyspace.hotShare,
   eviction: keyspace.eviction,
+  ttl_jitter: keyspace.ttlJitter,
+  stale_while_revalidate_ms: keyspace.staleWhileRevalidateMs ?? null,
+  stale_if_error_ms: keyspace.staleIfErrorMs ?? null,
+  source: keyspace.source === undefined ? null : sourceJson(keyspace.source),
   stats: keyspace.stats,
+});
+
+const sourceJson = ({ breaker, rateLimit, counts, ...source }: SourceStatus) => ({
+  breaker:
+    breaker === undefined
+      ? null
+      : {
+          state: breaker.state,
+          failures: breaker.failures,
+          failures_max: breaker.failuresMax,
+          reset_ms: breaker.resetMs,
+          next_probe_in_ms: breaker.nextProbeInMs ?? null,
+          opened: breaker.opened,
+        },
+  rate_limit:
+    rateLimit === undefined
+      ? null
+      : {
+          tokens: rateLimit.tokens,
+          per_second: rateLimit.perSecond,
+          burst: rateLimit.burst,
+          wait_ms: rateLimit.waitMs,
+          waiting: rateLimit.waiting,
+          next_token_in_ms: rateLimit.nextTokenInMs,
+        },
+  running: source.running,
+  max_concurrent: source.maxConcurrent,
+  queued: source.queued,
+  max_queued: source.maxQueued,
+  load_timeout_ms: source.loadTimeoutMs,
+  counts: {
+    answered: counts.answered,
+    failed: counts.failed,
+    cancelled: counts.cancelled,
+    circuit_open: counts.circuitOpen,
+    rate_limited: counts.rateLimited,
+    overloaded: counts.overloaded,
+  },
 });
 
 /** `ratio`: the greatest share over the mean one; 1 where all own the same. */
@@ -74,6 +117,7 @@ export const eventJson = (event: WatchedEvent) => ({
   ...('peer' in event ? memberJson(event.peer) : {}),
   ...('keyspace' in event ? { keyspace: event.keyspace } : {}),
   ...('missed' in event ? { missed: event.missed } : {}),
+  ...('from' in event ? { from: event.from, to: event.to } : {}),
 });
 
 const memberJson = (peer: Member) => ({
@@ -168,6 +212,7 @@ export const locationText = ({ owner, replicas, nodes, hottest }: LocationJson, 
 export function eventText(event: WatchedEvent): string {
   const start = `${event.at.toISOString()} ${event.type}`;
   if ('missed' in event) return `${start} ${event.missed} events were missed here`;
+  if ('from' in event) return `${start} ${oneLine(event.keyspace)} from=${event.from} to=${event.to}`;
   if ('keyspace' in event) return `${start} ${oneLine(event.keyspace)}`;
   if (!('peer' in event)) return `${start} to ${event.node}`;
   const { name, address, gossip, state, serving } = event.peer;
@@ -194,16 +239,39 @@ export const keyspacesText = (keyspaces: readonly KeyspaceJson[], width: Width):
     width,
   );
 
+const offOr = (ms: number | null): string => (ms === null ? 'off' : formatDuration(ms));
+
+type SourceJson = ReturnType<typeof sourceJson>;
+
+/** `undefined` of a node whose release does not tell, `null` where there is none. */
+function breakerText(breaker: SourceJson['breaker'] | undefined): string {
+  if (breaker === undefined) return '-';
+  if (breaker === null) return 'off';
+  const { state, failures, failures_max: most, reset_ms: resetMs, next_probe_in_ms: probeInMs } = breaker;
+  const next = probeInMs === null ? '' : `, next probe ${probeInMs === 0 ? 'due' : `in ${formatDuration(probeInMs)}`}`;
+  return `${state}, ${failures} of ${most} failures, reset ${formatDuration(resetMs)}${next}`;
+}
+
+function rateLimitText(limit: SourceJson['rate_limit'] | undefined): string {
+  if (limit === undefined) return '-';
+  if (limit === null) return 'off';
+  return `${limit.per_second}/s, burst ${limit.burst}, wait ${formatDuration(limit.wait_ms)}, ${Math.floor(limit.tokens)} left`;
+}
+
 export const keyspaceText = (keyspace: KeyspaceJson): string =>
   properties([
     ['name', keyspace.name],
     ['max size', formatSize(keyspace.max_bytes)],
     ['default ttl', ttlText(keyspace.default_ttl_ms)],
-    ['negative ttl', keyspace.negative_ttl_ms === null ? 'off' : formatDuration(keyspace.negative_ttl_ms)],
+    ['negative ttl', offOr(keyspace.negative_ttl_ms)],
     ['read timeout', formatDuration(keyspace.read_timeout_ms)],
     ['write timeout', formatDuration(keyspace.write_timeout_ms)],
+    ['stale while revalidate', offOr(keyspace.stale_while_revalidate_ms)],
+    ['stale if error', offOr(keyspace.stale_if_error_ms)],
     ['hot share', percent(keyspace.hot_share)],
     ['eviction', orDash(keyspace.eviction)],
+    ['breaker', breakerText(keyspace.source?.breaker)],
+    ['rate limit', rateLimitText(keyspace.source?.rate_limit)],
     ...Object.entries(keyspace.stats)
       .sort(([a], [b]) => (a < b ? -1 : 1))
       .map(([name, value]): [string, number] => [name.replaceAll('_', ' '), value]),

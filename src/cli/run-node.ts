@@ -87,7 +87,10 @@ async function tell(engine: Engine, log: Log): Promise<void> {
   for await (const event of engine.events()) {
     if (event.type === 'gap') log.write('warn', `${event.missed} events were missed`);
     else if (event.type === 'keyspace-deleted') log.write('info', `keyspace '${event.keyspace}' was deleted`);
-    else {
+    else if (event.type === 'breaker-changed') {
+      const { keyspace, from, to } = event;
+      log.write(to === 'open' ? 'warn' : 'info', `the circuit of keyspace '${keyspace}' is ${to}, was ${from}`);
+    } else {
       const failed = event.type === 'peer-failed';
       const { name, address, id, state, serving } = event.peer;
       const now = event.type === 'peer-updated' ? ` is ${state}${serving ? ' and serves' : ''}` : '';

@@ -12,6 +12,7 @@ import type {
 import type { Clock } from '../ports/clock.js';
 import type { Member, MemberState } from '../ports/membership.js';
 import type { Outcome } from '../ports/peers.js';
+import type { BreakerStatus, CircuitState, RateLimitStatus, SourceStatus } from '../ports/source-status.js';
 import type { distcache } from '../wire/generated/distcache.js';
 
 // Indexed by distcache.v1.Outcome. A newer node's unknown outcome reads as a plain hit.
@@ -114,7 +115,52 @@ export const keyspaceStatusOf = (keyspace: distcache.v1.Keyspace.$Properties): K
   hotShare: keyspace.hotShare ?? 0,
   eviction: keyspace.eviction ?? '',
   warmKeys: keyspace.warmKeys ?? [],
+  ttlJitter: keyspace.ttlJitter ?? 0,
+  staleWhileRevalidateMs: optional(keyspace.staleWhileRevalidateMs),
+  staleIfErrorMs: optional(keyspace.staleIfErrorMs),
+  source: keyspace.source ? sourceStatusOf(keyspace.source) : undefined,
   stats: { ...keyspace.stats },
+});
+
+export const sourceStatusOf = (source: distcache.v1.SourceStatus.$Properties): SourceStatus => ({
+  breaker: source.breaker ? breakerStatusOf(source.breaker) : undefined,
+  rateLimit: source.rateLimit ? rateLimitStatusOf(source.rateLimit) : undefined,
+  running: source.running ?? 0,
+  maxConcurrent: source.maxConcurrent ?? 0,
+  queued: source.queued ?? 0,
+  maxQueued: source.maxQueued ?? 0,
+  loadTimeoutMs: source.loadTimeoutMs ?? 0,
+  counts: {
+    answered: source.counts?.answered ?? 0,
+    failed: source.counts?.failed ?? 0,
+    cancelled: source.counts?.cancelled ?? 0,
+    circuitOpen: source.counts?.circuitOpen ?? 0,
+    rateLimited: source.counts?.rateLimited ?? 0,
+    overloaded: source.counts?.overloaded ?? 0,
+  },
+});
+
+/** A state of a newer release, unknown here, lets some loads pass and not all. */
+const circuitStateOf = (told: string | null | undefined): CircuitState =>
+  circuitStates.find((state) => state === told) ?? 'half-open';
+const circuitStates: readonly CircuitState[] = ['closed', 'open', 'half-open'];
+
+const breakerStatusOf = (breaker: distcache.v1.BreakerStatus.$Properties): BreakerStatus => ({
+  state: circuitStateOf(breaker.state),
+  failures: breaker.failures ?? 0,
+  failuresMax: breaker.failuresMax ?? 0,
+  resetMs: breaker.resetMs ?? 0,
+  nextProbeInMs: optional(breaker.nextProbeInMs),
+  opened: breaker.opened ?? 0,
+});
+
+const rateLimitStatusOf = (limit: distcache.v1.RateLimitStatus.$Properties): RateLimitStatus => ({
+  tokens: limit.tokens ?? 0,
+  perSecond: limit.perSecond ?? 0,
+  burst: limit.burst ?? 0,
+  waitMs: limit.waitMs ?? 0,
+  waiting: limit.waiting ?? 0,
+  nextTokenInMs: limit.nextTokenInMs ?? 0,
 });
 
 export const keyLocationOf = (reply: distcache.v1.LocateKeyReply): KeyLocation => ({
@@ -158,6 +204,14 @@ export function watchedEventOf(message: distcache.v1.Event): WatchedEvent | unde
       return { ...told, type: message.type, peer: memberOf(peer ?? {}) };
     case 'keyspace-deleted':
       return { ...told, type: message.type, keyspace };
+    case 'breaker-changed':
+      return {
+        ...told,
+        type: message.type,
+        keyspace,
+        from: circuitStateOf(message.from),
+        to: circuitStateOf(message.to),
+      };
     case 'gap':
       return { ...told, type: message.type, missed };
     default:

@@ -26,12 +26,30 @@ export interface KeyspaceConfig {
   readonly ttlJitter: number;
   /** 0: "the source has no such key" is not remembered. */
   readonly negativeTtlMs: number;
+  /** 0: expired entries are not served. */
+  readonly staleWhileRevalidateMs: number;
+  readonly staleIfErrorMs: number;
+  /** undefined: as `source` says; false: none. */
+  readonly rateLimit: RateLimitConfig | false | undefined;
+  readonly breaker: BreakerConfig | false | undefined;
   /** Part of maxBytes, 0 to 0.5. */
   readonly hotShare: number;
   readonly readTimeoutMs: number;
   readonly writeTimeoutMs: number;
   /** As written; its relative paths start at the config file's folder. */
   readonly source: SourceDefinition;
+}
+
+export interface RateLimitConfig {
+  readonly perSecond: number;
+  /** undefined: loads of one second. */
+  readonly burst: number | undefined;
+  readonly waitMs: number;
+}
+
+export interface BreakerConfig {
+  readonly failures: number;
+  readonly resetMs: number;
 }
 
 export interface GossipConfig {
@@ -134,7 +152,13 @@ export interface NodeConfig {
     readonly maxInflight: number;
   };
   /** Of each keyspace on each node: loads in flight at once, and how many more may wait. */
-  readonly source: { readonly maxConcurrent: number; readonly maxQueued: number };
+  readonly source: {
+    readonly maxConcurrent: number;
+    readonly maxQueued: number;
+    /** Of every keyspace that says nothing of its own; undefined: none. */
+    readonly rateLimit: RateLimitConfig | undefined;
+    readonly breaker: BreakerConfig | undefined;
+  };
   readonly log: {
     readonly level: LogLevel;
     /** undefined: pretty on a terminal, JSON elsewhere. */

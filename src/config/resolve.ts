@@ -1,5 +1,5 @@
 import { discoveryDoubts, discoveryFaults, discoveryOf, gossipOf, type Relation } from './discovery.js';
-import type { AdminConfig, KeyspaceConfig, NodeConfig } from './node-config.js';
+import type { AdminConfig, BreakerConfig, KeyspaceConfig, NodeConfig, RateLimitConfig } from './node-config.js';
 import { defaults } from './ranges.js';
 import type { FileConfig } from './schema.js';
 
@@ -46,6 +46,11 @@ export function resolveFile(file: FileConfig): NodeConfig {
     source: {
       maxConcurrent: source.maxConcurrent ?? defaults.maxConcurrent,
       maxQueued: source.maxQueued ?? defaults.maxQueued,
+      rateLimit:
+        source.rateLimit === undefined
+          ? undefined
+          : rateLimitOf({ rate: source.rateLimit, burst: source.burst, wait: source.wait }),
+      breaker: source.breaker && breakerOf(source.breaker),
     },
     log: { level: 'info', format: undefined },
     keyspaces: Object.entries(file.keyspaces ?? {}).map(([name, keyspace]) => ({
@@ -55,6 +60,10 @@ export function resolveFile(file: FileConfig): NodeConfig {
       defaultTtlMs: keyspace.defaultTtl,
       ttlJitter: keyspace.ttlJitter ?? defaults.ttlJitter,
       negativeTtlMs: keyspace.negativeTtl ?? 0,
+      staleWhileRevalidateMs: keyspace.staleWhileRevalidate ?? 0,
+      staleIfErrorMs: keyspace.staleIfError ?? 0,
+      rateLimit: unlessOff(keyspace.rateLimit, rateLimitOf),
+      breaker: unlessOff(keyspace.breaker, breakerOf),
       hotShare: keyspace.hotShare ?? defaults.hotShare,
       readTimeoutMs: keyspace.readTimeout ?? readMs,
       writeTimeoutMs: keyspace.writeTimeout ?? writeMs,
@@ -62,6 +71,30 @@ export function resolveFile(file: FileConfig): NodeConfig {
     })),
   };
 }
+
+type Off = false | 'none';
+
+/** undefined: nothing was said. */
+const unlessOff = <Given extends object, Made>(
+  given: Given | Off | undefined,
+  make: (given: Given) => Made,
+): Made | false | undefined =>
+  given === undefined ? undefined : given === false || given === 'none' ? false : make(given);
+
+const rateLimitOf = ({
+  rate,
+  burst,
+  wait = 0,
+}: {
+  readonly rate: number;
+  readonly burst?: number | undefined;
+  readonly wait?: number | undefined;
+}): RateLimitConfig => ({ perSecond: rate, burst, waitMs: wait });
+
+const breakerOf = ({ failures, reset }: { readonly failures: number; readonly reset: number }): BreakerConfig => ({
+  failures,
+  resetMs: reset,
+});
 
 const adminOf = ({ admin }: FileConfig): AdminConfig | false =>
   admin === false
@@ -109,7 +142,14 @@ export function contradictions(file: FileConfig): readonly Relation[] {
     admin: adminOf(file),
     gossip: gossipOf(file),
   }).map((clash) => ({ path: [clash.of, 'port'], message: clashMessage(clash.with, clash.port) }));
-  return [...clashes, ...discoveryFaults(file)];
+  return [...clashes, ...discoveryFaults(file), ...protectionFaults(file)];
+}
+
+function protectionFaults({ source = {} }: FileConfig): readonly Relation[] {
+  if (source.rateLimit !== undefined) return [];
+  return (['burst', 'wait'] as const)
+    .filter((field) => source[field] !== undefined)
+    .map((field) => ({ path: ['source', field], message: 'has no effect without source.rateLimit; give that too' }));
 }
 
 /** What may be meant, and most likely is not. */

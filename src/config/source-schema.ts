@@ -65,7 +65,10 @@ export const sourceDefinition = () =>
     .meta({ description: 'Where values come from on a miss.' });
 
 const wait = () => leaf(duration(ranges.pauseMs), { doc: 'How long a load waits for its turn.', standard: '0s' });
-const burst = () => leaf(integer(ranges.burst), { doc: 'Loads that may start at once after a quiet time.' });
+const burst = () =>
+  leaf(integer(ranges.burst), {
+    doc: 'Loads that may start at once after a quiet time. Left out: those of one second.',
+  });
 
 const breaker = () =>
   section('Stops asking a source that keeps failing.', {
@@ -93,14 +96,33 @@ export const sourceDefaults = () =>
     breaker: breaker().optional(),
   });
 
+/** Switches off for one keyspace what is on for all. */
+const off = () => z.literal([false, 'none']);
+
 /** The keys `rateLimit` and `breaker` of a keyspace. */
 export const ownProtection = () => ({
-  rateLimit: section('Loads per time.', {
-    rate: leaf(rate(ranges.ratePerSecond), { doc: 'Loads per time.', examples: ['100/s'] }),
-    burst: burst().optional(),
-    wait: wait().optional(),
-  }).optional(),
-  breaker: breaker().optional(),
+  rateLimit: z
+    .union(
+      [
+        off(),
+        section('Loads per time.', {
+          rate: leaf(rate(ranges.ratePerSecond), { doc: 'Loads per time.', examples: ['100/s'] }),
+          burst: burst().optional(),
+          wait: wait().optional(),
+        }),
+      ],
+      { error: 'false, none, or a map with rate, burst and wait' },
+    )
+    .meta({
+      description: 'How often the source is asked; false or none for no limit. Left out: as the section source says.',
+    })
+    .optional(),
+  breaker: z
+    .union([off(), breaker()], { error: 'false, none, or a map with failures and reset' })
+    .meta({
+      description: 'When the source is left alone; false or none for never. Left out: as the section source says.',
+    })
+    .optional(),
 });
 
 /** Here because only words of sources use it. */

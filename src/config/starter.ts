@@ -47,7 +47,14 @@ discovery:
 
 # timeouts: { read: 5s, write: 5s }
 # limits: { maxKeyBytes: 4KiB, maxValueBytes: 16MiB, maxBatch: 10000, maxInflight: 100000 }
-# source: { maxConcurrent: 64, maxQueued: 10000 }    # loads at once of each keyspace, and how many more may wait
+
+# source:                  # how data sources are protected, of each keyspace on each node
+#   maxConcurrent: 64      # loads at once
+#   maxQueued: 10000       # and how many more may wait
+#   rateLimit: 500/s       # left out: no limit
+#   burst: 100             # loads that may start at once after a quiet time; left out: those of one second
+#   wait: 0s               # how long a load waits for its turn
+#   breaker: { failures: 5, reset: 10s }    # failures in a row that cut the source off, and for how long; left out: never
 
 keyspaces:
   # Nothing to load from: holds what is put into it.
@@ -61,6 +68,8 @@ keyspaces:
   #   defaultTtl: 5m       # left out: entries do not expire
   #   ttlJitter: 10%       # lifetimes are shortened by up to this part, so that they do not end together
   #   negativeTtl: 10s     # "the source has no such key" is remembered this long
+  #   rateLimit: { rate: 100/s, burst: 20, wait: 100ms }    # in place of what source says; false or none for no limit
+  #   breaker: { failures: 3, reset: 5s }
   #   hotShare: 12.5%      # part of maxBytes for copies of other nodes' entries
   #   readTimeout: 2s
   #   writeTimeout: 2s

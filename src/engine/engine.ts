@@ -73,7 +73,7 @@ export class CacheEngine implements CacheService {
   constructor(deps: EngineDeps, options: ResolvedOptions) {
     this.#deps = deps;
     this.#options = options;
-    this.#spaces = new Keyspaces(deps, options);
+    this.#spaces = new Keyspaces({ ...deps, events: this.#events }, options);
     this.#served = new Inflight(deps.clock, Number.POSITIVE_INFINITY);
     this.#peering = new Peering(
       {
@@ -83,7 +83,7 @@ export class CacheEngine implements CacheService {
         served: this.#served,
         serving: () => this.#state === 'serving',
         starting: () => this.#state === 'starting',
-        dropKeyspace: (name) => this.#drop(name),
+        dropKeyspace: (name) => this.#spaces.remove(name),
       },
       options,
     );
@@ -202,7 +202,7 @@ export class CacheEngine implements CacheService {
     const wait = this.#writeWait(space, options, 'deleteKeyspace', name);
     const request = { do: 'drop-keyspace', keyspace: name, version: this.#deps.hybrid.next() } as const;
     return this.#inflight.run(async () => {
-      this.#drop(name);
+      this.#spaces.remove(name);
       return { unreached: await this.#writes.confirmed(() => request, wait) };
     });
   }
@@ -240,6 +240,11 @@ export class CacheEngine implements CacheService {
   /** Counters and gauges, by keyspace. */
   stats(): Readonly<Record<string, Readonly<Record<string, number>>>> {
     return this.#spaces.stats();
+  }
+
+  /** Closes the circuit before a keyspace's data source, on this node. Throws KEYSPACE_NOT_FOUND. */
+  resetBreaker(keyspace: string): void {
+    this.#spaces.existing(keyspace).source.reset();
   }
 
   /** The name of the node that owns a key now. */
@@ -391,9 +396,5 @@ export class CacheEngine implements CacheService {
     const space = this.#space(keyspace, what);
     checkKey(key, this.#options.limits);
     return space;
-  }
-
-  #drop(name: string): void {
-    if (this.#spaces.remove(name)) this.#events.publish({ type: 'keyspace-deleted', keyspace: name });
   }
 }

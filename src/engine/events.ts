@@ -1,11 +1,8 @@
 import { DistcacheError } from '../base/errors.js';
-import type { Member, MemberChange } from '../ports/membership.js';
+import type { ClusterEvent } from '../ports/cache.js';
+import type { MemberChange } from '../ports/membership.js';
 
-export type EngineEvent =
-  | { readonly type: 'peer-joined' | 'peer-left' | 'peer-failed' | 'peer-updated'; readonly peer: Member }
-  | { readonly type: 'keyspace-deleted'; readonly keyspace: string }
-  /** This subscriber was too slow: so many events are missing here. */
-  | { readonly type: 'gap'; readonly missed: number };
+export type EngineEvent = ClusterEvent;
 
 /** Events that wait for one subscriber; the newest beyond this are dropped and counted in a gap marker. */
 const queueMax = 1024;

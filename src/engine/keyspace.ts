@@ -6,11 +6,25 @@ import type { Clock } from '../ports/clock.js';
 import type { LoadContext } from '../ports/load-context.js';
 import type { Outcome } from '../ports/peers.js';
 import type { Random } from '../ports/random.js';
-import { GuardedSource } from '../source/guarded-source.js';
+import type { CircuitState } from '../ports/source-status.js';
+import { GuardedSource, type SourceLimits } from '../source/guarded-source.js';
 import type { Entry, EvictionIndexFactory } from '../store/entry.js';
 import { Store } from '../store/store.js';
 import type { EngineLimits, ResolvedKeyspace } from './options.js';
 import { latenciesOf, Timings } from './timings.js';
+
+/** What of a keyspace's options holds for its data source. */
+export function sourceLimits(options: ResolvedKeyspace, { maxValueBytes }: EngineLimits): SourceLimits {
+  const { maxConcurrentLoads, maxQueuedLoads, readTimeoutMs, rate, breaker } = options;
+  return {
+    maxConcurrent: maxConcurrentLoads,
+    maxQueued: maxQueuedLoads,
+    maxValueBytes,
+    loadTimeoutMs: readTimeoutMs - Math.min(answerMaxMs, readTimeoutMs * answerShare),
+    rate,
+    breaker,
+  };
+}
 
 /** What a read came to, before it is given the shape that callers see. */
 export interface Answer {
@@ -74,7 +88,12 @@ export interface KeyspaceDeps {
   readonly random: Random;
   readonly context: LoadContext;
   readonly evictionIndex: EvictionIndexFactory;
+  readonly circuitChanged: (keyspace: string, from: CircuitState, to: CircuitState) => void;
 }
+
+/** Part of a read's time, and at most so much, that a load leaves for what is answered when it has failed. */
+const answerShare = 0.1;
+const answerMaxMs = 250;
 
 /** One keyspace on one node: its entries, what it remembers of writes, the loads under way, and its data source. */
 export class Keyspace {
@@ -117,14 +136,12 @@ export class Keyspace {
     this.#clock = deps.clock;
     this.#random = deps.random.fork(`ttl:${options.name}`);
     this.store = new Store({ maxBytes: options.maxBytes, hotShare: options.hotShare, index: deps.evictionIndex });
-    this.source = new GuardedSource({ ...deps, circuitChanged: () => {} }, options.name, options.dataSource, {
-      maxConcurrent: options.maxConcurrentLoads,
-      maxQueued: options.maxQueuedLoads,
-      maxValueBytes: limits.maxValueBytes,
-      loadTimeoutMs: options.readTimeoutMs,
-      rate: undefined,
-      breaker: undefined,
-    });
+    this.source = new GuardedSource(
+      { ...deps, circuitChanged: (from, to) => deps.circuitChanged(options.name, from, to) },
+      options.name,
+      options.dataSource,
+      sourceLimits(options, limits),
+    );
     const overloaded = (limit: number): DistcacheError =>
       new DistcacheError(
         'OVERLOADED',
@@ -183,16 +200,21 @@ export class Keyspace {
   status(): KeyspaceStatus {
     const { name, maxBytes, defaultTtlMs, negativeTtlMs, readTimeoutMs, writeTimeoutMs, hotShare, eviction, warmKeys } =
       this.options;
+    const { ttlJitter, staleWhileRevalidateMs, staleIfErrorMs } = this.options;
     return {
       name,
       maxBytes,
       defaultTtlMs: defaultTtlMs === Number.POSITIVE_INFINITY ? undefined : defaultTtlMs,
       negativeTtlMs: negativeTtlMs === 0 ? undefined : negativeTtlMs,
+      ttlJitter,
+      staleWhileRevalidateMs: staleWhileRevalidateMs === 0 ? undefined : staleWhileRevalidateMs,
+      staleIfErrorMs: staleIfErrorMs === 0 ? undefined : staleIfErrorMs,
       readTimeoutMs,
       writeTimeoutMs,
       hotShare,
       eviction,
       warmKeys,
+      source: this.source.status(),
       stats: this.stats(),
     };
   }

@@ -3,6 +3,7 @@ import type { KeyspaceStatus } from '../ports/cache.js';
 import type { Clock, Wait } from '../ports/clock.js';
 import type { Log } from '../ports/log.js';
 import type { Entry, EvictionIndexFactory } from '../store/entry.js';
+import type { EventHub } from './events.js';
 import { Keyspace, type KeyspaceDeps } from './keyspace.js';
 import type { ResolvedOptions } from './options.js';
 import type { Topology } from './topology.js';
@@ -11,8 +12,9 @@ import { within } from './within.js';
 /** Data sources get this long to close, at least: also when there was no time left for what used them. */
 const closeMs = 1000;
 
-export interface KeyspacesDeps extends Omit<KeyspaceDeps, 'evictionIndex'> {
+export interface KeyspacesDeps extends Omit<KeyspaceDeps, 'evictionIndex' | 'circuitChanged'> {
   readonly log: Log;
+  readonly events: Pick<EventHub, 'publish'>;
   readonly evictionPolicies: ReadonlyMap<string, EvictionIndexFactory>;
 }
 
@@ -20,6 +22,7 @@ export interface KeyspacesDeps extends Omit<KeyspaceDeps, 'evictionIndex'> {
 export class Keyspaces {
   readonly #clock: Clock;
   readonly #log: Log;
+  readonly #events: KeyspacesDeps['events'];
   readonly #spaces = new Map<string, Keyspace>();
   /** No source is opened any more. */
   #closing = false;
@@ -27,9 +30,12 @@ export class Keyspaces {
   constructor(deps: KeyspacesDeps, { keyspaces, limits }: ResolvedOptions) {
     this.#clock = deps.clock;
     this.#log = deps.log;
+    this.#events = deps.events;
+    const circuitChanged: KeyspaceDeps['circuitChanged'] = (keyspace, from, to) =>
+      deps.events.publish({ type: 'breaker-changed', keyspace, from, to });
     for (const keyspace of keyspaces) {
       const evictionIndex = deps.evictionPolicies.get(keyspace.eviction)!;
-      this.#spaces.set(keyspace.name, new Keyspace(keyspace, limits, { ...deps, evictionIndex }));
+      this.#spaces.set(keyspace.name, new Keyspace(keyspace, limits, { ...deps, evictionIndex, circuitChanged }));
     }
   }
 
@@ -67,7 +73,7 @@ export class Keyspaces {
     return Object.fromEntries([...this.#spaces].map(([name, space]) => [name, space.stats()]));
   }
 
-  /** Ends its reads, drops its entries and closes its source; false when there was none of this name. */
+  /** Ends its reads, drops its entries, closes its source and tells of it; false when there was none of this name. */
   remove(name: string): boolean {
     const space = this.#spaces.get(name);
     if (space === undefined) return false;
@@ -75,6 +81,7 @@ export class Keyspaces {
     abortReads(space, new DistcacheError('KEYSPACE_NOT_FOUND', `keyspace '${name}' was deleted meanwhile`));
     space.store.clear('cleared');
     space.source.close().catch((error) => this.#notClosed(name, error));
+    this.#events.publish({ type: 'keyspace-deleted', keyspace: name });
     return true;
   }
 

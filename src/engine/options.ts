@@ -1,6 +1,17 @@
 import { invalidArgument } from '../base/errors.js';
-import { type Duration, formatSize, parseDuration, parseSize, type Size } from '../base/units.js';
+import type { Duration, Size } from '../base/units.js';
 import type { DataSource } from '../ports/data-source.js';
+import type { RateLimits } from '../source/bucket.js';
+import type { BreakerLimits } from '../source/circuit.js';
+import { Checker, type OptionProblem, type Path, show } from './option-checks.js';
+import {
+  type BreakerOptions,
+  breakerOf,
+  type ProtectionOptions,
+  protectionOf,
+  type RateLimitOptions,
+  rateLimitOf,
+} from './protection.js';
 
 /** A named part of the cache with a budget and a data source of its own. */
 export interface KeyspaceOptions {
@@ -16,6 +27,17 @@ export interface KeyspaceOptions {
   readonly ttlJitter?: number | undefined;
   /** How long "the source has no such key" is remembered. Unset or 0: not at all. */
   readonly negativeTtl?: Duration | undefined;
+  /** How long after its expiry an entry may be served at once, while one load behind the answer refreshes it. Default 0. */
+  readonly staleWhileRevalidate?: Duration | undefined;
+  /**
+   * How long after its expiry an entry may be served instead of an error, where the data source fails, takes too long, is
+   * rate limited or its circuit is open. Default 0.
+   */
+  readonly staleIfError?: Duration | undefined;
+  /** How often the data source may be asked; false: no limit, whatever the engine's default is. */
+  readonly rateLimit?: RateLimitOptions | false | undefined;
+  /** When the data source is left alone for a while; false: never, whatever the engine's default is. */
+  readonly breaker?: BreakerOptions | false | undefined;
   /** Part of `maxBytes` for copies of other nodes' entries, 0 to 0.5. Default 0.125. */
   readonly hotShare?: number | undefined;
   readonly readTimeout?: Duration | undefined;
@@ -55,7 +77,7 @@ export interface CoreOptions {
     | undefined;
   /** Defaults for every keyspace. */
   readonly source?:
-    | { readonly maxConcurrent?: number | undefined; readonly maxQueued?: number | undefined }
+    | (ProtectionOptions & { readonly maxConcurrent?: number | undefined; readonly maxQueued?: number | undefined })
     | undefined;
 }
 
@@ -67,6 +89,10 @@ export interface ResolvedKeyspace {
   readonly defaultTtlMs: number;
   readonly ttlJitter: number;
   readonly negativeTtlMs: number;
+  readonly staleWhileRevalidateMs: number;
+  readonly staleIfErrorMs: number;
+  readonly rate: RateLimits | undefined;
+  readonly breaker: BreakerLimits | undefined;
   readonly hotShare: number;
   readonly readTimeoutMs: number;
   readonly writeTimeoutMs: number;
@@ -97,19 +123,11 @@ export interface OptionsContext {
   readonly evictionPolicies: readonly string[];
 }
 
-/** One thing that is wrong: where, and in words what is allowed. */
-export interface OptionProblem {
-  readonly path: readonly (string | number)[];
-  readonly message: string;
-}
-
 /** Smallest budget that holds an entry beside its overhead. */
 const maxBytesMin = 1024;
-const warmKeysMax = 1000;
 const day = 86_400_000;
 /** Longer time-outs are mistakes of units. */
 const timeoutMaxMs = day;
-const encoder = new TextEncoder();
 
 /**
  * Checks everything at once and resolves defaults. Returns every problem found, so that a config file is mended in one
@@ -136,15 +154,18 @@ export function checkOptions(
   const writeMs = check.duration(['timeouts', 'write'], options.timeouts?.write, 5000, 1, timeoutMaxMs);
   const concurrent = check.count(['source', 'maxConcurrent'], options.source?.maxConcurrent, 64, 1, 100_000);
   const queued = check.count(['source', 'maxQueued'], options.source?.maxQueued, 10_000, 0, 10_000_000);
+  const protection = protectionOf(check, options.source);
 
   const seen = new Set<string>();
+  const grace = (path: Path, given: Duration | undefined): number =>
+    check.duration(path, given, 0, 0, Number.MAX_SAFE_INTEGER);
   const keyspaces = options.keyspaces.map((listed, index): ResolvedKeyspace => {
     if (listed === null || typeof listed !== 'object') {
       check.problem(['keyspaces', index], `is ${String(listed)}, must be an object { name, maxBytes, dataSource }`);
     }
     const given: Partial<KeyspaceOptions> = listed ?? {};
     const name = given.name ?? '';
-    const at = (field: string): readonly (string | number)[] => ['keyspaces', index, field];
+    const at = (field: string): Path => ['keyspaces', index, field];
     check.keyspaceName(at('name'), name);
     if (name !== '' && seen.has(name)) check.problem(at('name'), `'${name}' is the name of two keyspaces`);
     seen.add(name);
@@ -172,6 +193,10 @@ export function checkOptions(
       ),
       ttlJitter: check.share(at('ttlJitter'), given.ttlJitter, 0, 1),
       negativeTtlMs: check.duration(at('negativeTtl'), given.negativeTtl, 0, 0, Number.MAX_SAFE_INTEGER),
+      staleWhileRevalidateMs: grace(at('staleWhileRevalidate'), given.staleWhileRevalidate),
+      staleIfErrorMs: grace(at('staleIfError'), given.staleIfError),
+      rate: rateLimitOf(check, at('rateLimit'), given.rateLimit, protection.rate),
+      breaker: breakerOf(check, at('breaker'), given.breaker, protection.breaker),
       hotShare: check.share(at('hotShare'), given.hotShare, 0.125, 0.5),
       readTimeoutMs: check.duration(at('readTimeout'), given.readTimeout, readMs, 1, timeoutMaxMs),
       writeTimeoutMs: check.duration(at('writeTimeout'), given.writeTimeout, writeMs, 1, timeoutMaxMs),
@@ -203,85 +228,8 @@ export function resolveOptions(options: CoreOptions, context: OptionsContext): R
 }
 
 /** `keyspaces[0].maxBytes` */
-export const pathText = (path: readonly (string | number)[]): string =>
+export const pathText = (path: Path): string =>
   path.reduce<string>(
     (text, part) => (typeof part === 'number' ? `${text}[${part}]` : text === '' ? part : `${text}.${part}`),
     '',
   );
-
-type Path = readonly (string | number)[];
-
-class Checker {
-  readonly problems: OptionProblem[] = [];
-
-  problem(path: Path, message: string): void {
-    this.problems.push({ path, message });
-  }
-
-  keyspaceName(path: Path, name: unknown): void {
-    if (typeof name !== 'string' || name === '') {
-      this.problem(path, 'is not a name; give a text of 1 to 128 bytes');
-      return;
-    }
-    const bytes = encoder.encode(name).byteLength;
-    if (bytes > 128) this.problem(path, `is ${bytes} bytes long, may be at most 128`);
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused here
-    if (/[\u0000-\u001f\u007f]/.test(name)) this.problem(path, 'has control characters');
-    if (!name.isWellFormed()) this.problem(path, 'is not well-formed Unicode');
-  }
-
-  duration(path: Path, given: Duration | undefined, fallbackMs: number, minMs: number, maxMs: number): number {
-    if (given === undefined) return fallbackMs;
-    const ms = typeof given === 'string' ? parseDuration(given) : given;
-    if (typeof ms === 'number' && ms >= minMs && (ms <= maxMs || ms === fallbackMs)) return ms;
-    const most = maxMs === Number.MAX_SAFE_INTEGER ? '' : ' and at most 24h';
-    this.problem(
-      path,
-      `is ${show(given)}, must be a duration of at least ${minMs} ms${most}, such as 250ms, 30s or 5m`,
-    );
-    return fallbackMs;
-  }
-
-  size(path: Path, given: Size | undefined, fallback: number | undefined, min: number, max: number): number {
-    if (given === undefined && fallback !== undefined) return fallback;
-    const bytes = typeof given === 'string' ? parseSize(given) : given;
-    if (Number.isSafeInteger(bytes) && bytes! >= min && bytes! <= max) return bytes!;
-    this.problem(path, `is ${show(given)}, must be a size from ${min}B to ${formatSize(max)}, such as 512KiB or 64MiB`);
-    return fallback ?? min;
-  }
-
-  count(path: Path, given: number | undefined, fallback: number, min: number, max: number): number {
-    if (given === undefined) return fallback;
-    if (Number.isSafeInteger(given) && given >= min && given <= max) return given;
-    this.problem(path, `is ${show(given)}, must be a whole number from ${min} to ${max}`);
-    return fallback;
-  }
-
-  /** Each once. */
-  keys(path: Path, given: readonly string[] | undefined, maxKeyBytes: number): readonly string[] {
-    if (given === undefined) return [];
-    if (!Array.isArray(given) || given.length > warmKeysMax) {
-      this.problem(path, `is not a list of at most ${warmKeysMax} keys`);
-      return [];
-    }
-    for (const [index, key] of given.entries()) {
-      const isKey = typeof key === 'string' && key !== '' && key.isWellFormed();
-      if (!isKey || encoder.encode(key).byteLength > maxKeyBytes) {
-        this.problem(
-          [...path, index],
-          `is ${show(key)}, must be a key of 1 to ${maxKeyBytes} bytes of well-formed text`,
-        );
-      }
-    }
-    return [...new Set(given)];
-  }
-
-  share(path: Path, given: number | undefined, fallback: number, max: number): number {
-    if (given === undefined) return fallback;
-    if (typeof given === 'number' && given >= 0 && given <= max) return given;
-    this.problem(path, `is ${show(given)}, must be a part from 0 to ${max}`);
-    return fallback;
-  }
-}
-
-const show = (value: unknown): string => (typeof value === 'string' ? `'${value}'` : String(value));

@@ -1,11 +1,12 @@
-import type { AdminConfig, NodeConfig } from '../config/node-config.js';
+import type { AdminConfig, BreakerConfig, NodeConfig, RateLimitConfig } from '../config/node-config.js';
 import { createDataSource } from '../connectors/registry.js';
 import type { KeyspaceOptions } from '../engine/options.js';
+import type { BreakerOptions, RateLimitOptions } from '../engine/protection.js';
 import { systemClock } from '../platform/clock.js';
 import type { Log } from '../ports/log.js';
 import { discoveryOf } from './discovery-of.js';
 import { Engine } from './engine.js';
-import type { AdminOptions } from './options.js';
+import type { AdminOptions, EngineOptions } from './options.js';
 
 /** Makes the engine that a config describes. Rejects with INVALID_ARGUMENT where a data source cannot work as described. */
 export async function engineOf(config: NodeConfig, baseDir: string, logger: Log): Promise<Engine> {
@@ -26,6 +27,10 @@ export async function engineOf(config: NodeConfig, baseDir: string, logger: Log)
       defaultTtl: keyspace.defaultTtlMs,
       ttlJitter: keyspace.ttlJitter,
       negativeTtl: keyspace.negativeTtlMs,
+      staleWhileRevalidate: keyspace.staleWhileRevalidateMs,
+      staleIfError: keyspace.staleIfErrorMs,
+      rateLimit: keyspace.rateLimit && rateLimitOf(keyspace.rateLimit),
+      breaker: keyspace.breaker && breakerOf(keyspace.breaker),
       hotShare: keyspace.hotShare,
       readTimeout: keyspace.readTimeoutMs,
       writeTimeout: keyspace.writeTimeoutMs,
@@ -52,7 +57,7 @@ export async function engineOf(config: NodeConfig, baseDir: string, logger: Log)
     onSplit: cluster.onSplit,
     timeouts: { read: timeouts.readMs, write: timeouts.writeMs },
     limits,
-    source: config.source,
+    source: protectionOf(config.source),
     keyspaces,
     logger,
   });
@@ -64,3 +69,21 @@ const adminOf = ({ addr, port, basePath, isPortFlexible }: AdminConfig, config: 
   basePath,
   describe: () => config,
 });
+
+function protectionOf({ rateLimit, breaker, ...places }: NodeConfig['source']): EngineOptions['source'] {
+  const limit = rateLimit && rateLimitOf(rateLimit);
+  return {
+    ...places,
+    rateLimit: limit?.rate,
+    burst: limit?.burst,
+    wait: limit?.wait,
+    breaker: breaker && breakerOf(breaker),
+  };
+}
+
+const rateLimitOf = ({ perSecond, burst, waitMs }: RateLimitConfig): RateLimitOptions => ({
+  rate: perSecond,
+  burst,
+  wait: waitMs,
+});
+const breakerOf = ({ failures, resetMs }: BreakerConfig): BreakerOptions => ({ failures, reset: resetMs });

@@ -1,6 +1,7 @@
 import type { DistcacheError } from '../base/errors.js';
 import type { Member, MemberState } from './membership.js';
 import type { Ack, Outcome } from './peers.js';
+import type { CircuitState, SourceStatus } from './source-status.js';
 
 /** Of every operation: both ends of a wait. Without `timeoutMs` the keyspace's own time-out holds. */
 export interface CallOptions {
@@ -149,6 +150,13 @@ export interface KeyLocation {
 export type ClusterEvent =
   | { readonly type: 'peer-joined' | 'peer-left' | 'peer-failed' | 'peer-updated'; readonly peer: Member }
   | { readonly type: 'keyspace-deleted'; readonly keyspace: string }
+  /** The circuit before a keyspace's data source, on the node that tells. */
+  | {
+      readonly type: 'breaker-changed';
+      readonly keyspace: string;
+      readonly from: CircuitState;
+      readonly to: CircuitState;
+    }
   /** Whoever follows was too slow: so many events are missing here. */
   | { readonly type: 'gap'; readonly missed: number };
 
@@ -158,6 +166,11 @@ export interface KeyspaceStatus {
   /** undefined: entries without an expiry of their own do not expire. */
   readonly defaultTtlMs: number | undefined;
   readonly negativeTtlMs: number | undefined;
+  /** Part by which lifetimes are shortened at random, 0 to 1. */
+  readonly ttlJitter: number;
+  /** undefined: expired entries are not served. */
+  readonly staleWhileRevalidateMs: number | undefined;
+  readonly staleIfErrorMs: number | undefined;
   readonly readTimeoutMs: number;
   readonly writeTimeoutMs: number;
   /** Part of maxBytes for copies of other nodes' entries, 0 to 1. */
@@ -165,6 +178,8 @@ export interface KeyspaceStatus {
   readonly eviction: string;
   /** Loaded ahead of need by whoever owns them. */
   readonly warmKeys: readonly string[];
+  /** What stands before the data source on the node that was asked; undefined where it is of a release that does not tell. */
+  readonly source: SourceStatus | undefined;
   /** Counters and gauges of the node that was asked, in snake_case. */
   readonly stats: Readonly<Record<string, number>>;
 }

@@ -254,6 +254,8 @@ export class GuardedSource {
     if (result === null) return absent;
     const loaded: Loaded = typeof result === 'string' || result instanceof Uint8Array ? { value: result } : result;
     const given: unknown = typeof loaded === 'object' ? loaded.value : undefined;
+    // Each character is a byte at least: what is too long is not even encoded.
+    if (typeof given === 'string' && given.length > this.#limits.maxValueBytes) throw this.#tooLarge(given.length);
     const value = typeof given === 'string' ? encoder.encode(given) : given;
     if (!(value instanceof Uint8Array) || (value.buffer as ArrayBuffer).detached) {
       throw new DistcacheError(
@@ -262,14 +264,16 @@ export class GuardedSource {
           'string, { value, … }, or null for a key it does not have',
       );
     }
-    if (value.byteLength > this.#limits.maxValueBytes) {
-      throw new DistcacheError(
-        'VALUE_TOO_LARGE',
-        `the data source of keyspace '${this.#keyspace}' returned ${value.byteLength} bytes; limits.maxValueBytes ` +
-          `allows ${this.#limits.maxValueBytes}`,
-      );
-    }
+    if (value.byteLength > this.#limits.maxValueBytes) throw this.#tooLarge(value.byteLength);
     return { is: 'value', value, ttlMs: this.#ttl(loaded), sourceVersion: this.#version(loaded) };
+  }
+
+  #tooLarge(bytes: number): DistcacheError {
+    return new DistcacheError(
+      'VALUE_TOO_LARGE',
+      `the data source of keyspace '${this.#keyspace}' returned ${bytes} bytes; limits.maxValueBytes ` +
+        `allows ${this.#limits.maxValueBytes}`,
+    );
   }
 
   /** Databases and JSON say `null` where they know of no expiry. */

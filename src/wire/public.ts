@@ -16,6 +16,7 @@ import type {
 } from '../ports/cache.js';
 import type { Member } from '../ports/membership.js';
 import type { Outcome } from '../ports/peers.js';
+import type { BreakerStatus, SourceStatus } from '../ports/source-status.js';
 import { distcache } from './generated/distcache.js';
 import { MalformedError, Reader, wireType } from './reader.js';
 
@@ -221,23 +222,37 @@ export const encodeReply = {
         ...('peer' in event ? { peer: memberMessage(event.peer) } : {}),
         ...('keyspace' in event ? { keyspace: event.keyspace } : {}),
         ...('missed' in event ? { missed: event.missed } : {}),
+        ...('from' in event ? { from: event.from, to: event.to } : {}),
       }),
     ),
 };
 
 const memberMessage = ({ address, ...rest }: Member): distcache.v1.Member.$Properties => ({ ...rest, grpc: address });
 
-function keyspaceMessage({
-  defaultTtlMs,
-  negativeTtlMs,
-  warmKeys,
-  ...rest
-}: KeyspaceStatus): distcache.v1.Keyspace.$Properties {
+function keyspaceMessage(keyspace: KeyspaceStatus): distcache.v1.Keyspace.$Properties {
+  const { defaultTtlMs, negativeTtlMs, staleWhileRevalidateMs, staleIfErrorMs, source, warmKeys, ...rest } = keyspace;
   return {
     ...rest,
     stats: { ...rest.stats },
     warmKeys: [...warmKeys],
     ...(defaultTtlMs === undefined ? {} : { defaultTtlMs }),
     ...(negativeTtlMs === undefined ? {} : { negativeTtlMs }),
+    ...(staleWhileRevalidateMs === undefined ? {} : { staleWhileRevalidateMs }),
+    ...(staleIfErrorMs === undefined ? {} : { staleIfErrorMs }),
+    ...(source === undefined ? {} : { source: sourceMessage(source) }),
   };
 }
+
+function sourceMessage({ breaker, rateLimit, counts, ...rest }: SourceStatus): distcache.v1.SourceStatus.$Properties {
+  return {
+    ...rest,
+    counts: { ...counts },
+    ...(breaker === undefined ? {} : { breaker: breakerMessage(breaker) }),
+    ...(rateLimit === undefined ? {} : { rateLimit: { ...rateLimit } }),
+  };
+}
+
+const breakerMessage = ({ nextProbeInMs, ...rest }: BreakerStatus): distcache.v1.BreakerStatus.$Properties => ({
+  ...rest,
+  ...(nextProbeInMs === undefined ? {} : { nextProbeInMs }),
+});

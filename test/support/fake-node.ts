@@ -22,6 +22,7 @@ import type {
 } from '../../src/ports/cache.js';
 import { silent } from '../../src/ports/log.js';
 import { createGrpcServer } from '../../src/transport/grpc-server.js';
+import { sourceStatus } from './source-status.js';
 
 /** What a test wants to go wrong; keys of `refuse` fail with the code that stands there. */
 export interface Mischief {
@@ -184,6 +185,10 @@ export class FakeService implements CacheService {
       hotShare: 0.125,
       eviction: 'lru',
       warmKeys: [],
+      ttlJitter: 0.1,
+      staleWhileRevalidateMs: 30_000,
+      staleIfErrorMs: undefined,
+      source: sourceStatus,
       stats: { gets: 10, cache_hits: 9, loads: 1, entries: this.values.size, main_cache_bytes: 1536 },
     };
   }

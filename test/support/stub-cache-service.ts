@@ -7,6 +7,7 @@ import type {
   Lookup,
   NodeStatus,
 } from '../../src/ports/cache.js';
+import { sourceStatus } from './source-status.js';
 
 /**
  * A node's service over a map, for tests of what stands before it. Keys with a meaning of their own: `missing` is not
@@ -140,6 +141,10 @@ export class StubCacheService implements CacheService {
       hotShare: 0.125,
       eviction: 'lru',
       warmKeys: [],
+      ttlJitter: 0.1,
+      staleWhileRevalidateMs: 30_000,
+      staleIfErrorMs: undefined,
+      source: sourceStatus,
       stats: { gets: 3, hit_ratio: 0.5 },
     };
   }

@@ -69,7 +69,12 @@ describe('config: a whole file', () => {
       },
       timeouts: { readMs: 5000, writeMs: 5000, keepAliveMs: 300_000 },
       limits: { maxKeyBytes: 4096, maxValueBytes: 16_777_216, maxBatch: 10_000, maxInflight: 100_000 },
-      source: { maxConcurrent: 8, maxQueued: 0 },
+      source: {
+        maxConcurrent: 8,
+        maxQueued: 0,
+        rateLimit: { perSecond: 500, burst: 100, waitMs: 0 },
+        breaker: { failures: 5, resetMs: 10_000 },
+      },
       log: { level: 'info', format: undefined },
       keyspaces: 5,
     });
@@ -80,6 +85,10 @@ describe('config: a whole file', () => {
       defaultTtlMs: 300_000,
       ttlJitter: 0.1,
       negativeTtlMs: 10_000,
+      staleWhileRevalidateMs: 30_000,
+      staleIfErrorMs: 600_000,
+      rateLimit: { perSecond: 100, burst: 20, waitMs: 100 },
+      breaker: { failures: 3, resetMs: 5000 },
       hotShare: 0.125,
       readTimeoutMs: 2000,
       writeTimeoutMs: 3000,
@@ -93,6 +102,24 @@ describe('config: a whole file', () => {
     });
   });
 
+  it('tells a keyspace that says nothing of its protection from one that switches it off', () => {
+    const source = 'maxBytes: 1MiB, source: { type: none }';
+    const { config } = loaded(`keyspaces:
+  inherits: { ${source} }
+  without: { rateLimit: false, breaker: none, ${source} }
+  own: { rateLimit: { rate: 600/m }, breaker: { failures: 1, reset: 1ms }, ${source} }
+`);
+    expect(config.keyspaces.map(({ rateLimit, breaker }) => [rateLimit, breaker])).to.deep.equal([
+      [undefined, undefined],
+      [false, false],
+      [
+        { perSecond: 10, burst: undefined, waitMs: 0 },
+        { failures: 1, resetMs: 1 },
+      ],
+    ]);
+    expect([config.source.rateLimit, config.source.breaker]).to.deep.equal([undefined, undefined]);
+  });
+
   it('warns of each key that does nothing yet, in the order of the file', () => {
     const { warnings } = loaded(full, { API: 'x' });
     expect(warnings).to.deep.equal([
@@ -101,16 +128,10 @@ describe('config: a whole file', () => {
       `c.yaml:12:15 discovery.kubernetes: has no effect, since the provider is static`,
       `c.yaml:14:45 timeouts.keepAlive: ${idle}`,
       `c.yaml:16:9 warmup: ${idle}`,
-      `c.yaml:17:22 source.rateLimit: ${idle}`,
-      `c.yaml:17:36 source.burst: ${idle}`,
-      `c.yaml:17:47 source.wait: ${idle}`,
-      `c.yaml:17:60 source.breaker: ${idle}`,
       `c.yaml:18:12 telemetry: ${idle}`,
       `c.yaml:26:27 keyspaces.cities.staleWhileRevalidate: ${idle}`,
       `c.yaml:27:19 keyspaces.cities.staleIfError: ${idle}`,
       `c.yaml:31:15 keyspaces.cities.warmKeys: ${idle}`,
-      `c.yaml:32:16 keyspaces.cities.rateLimit: ${idle}`,
-      `c.yaml:33:14 keyspaces.cities.breaker: ${idle}`,
     ]);
   });
 

@@ -81,6 +81,22 @@ const rows: readonly (readonly [string, string, ...string[]])[] = [
     'source: { rateLimit: 0/s }',
     '1:22 source.rateLimit: must be a rate above 0, such as 100/s or 600/m, found "0/s"',
   ],
+  [
+    'burst and wait of no rate',
+    'source: { burst: 5, wait: 1s }',
+    '1:18 source.burst: has no effect without source.rateLimit; give that too',
+    '1:27 source.wait: has no effect without source.rateLimit; give that too',
+  ],
+  [
+    'a rate limit that is none',
+    `keyspaces: { a: { maxBytes: 1MiB, rateLimit: 5/s, ${some} } }`,
+    '1:46 keyspaces.a.rateLimit: must be false, none, or a map with rate, burst and wait, found "5/s"',
+  ],
+  [
+    'a breaker of one half',
+    `keyspaces: { a: { maxBytes: 1MiB, breaker: { failures: 3 }, ${some} } }`,
+    '1:35 keyspaces.a.breaker.reset: missing; must be a duration from 1ms to 1d, such as 250ms, 30s or 5m',
+  ],
   ['text for a map', 'bind: nope', '1:7 bind: must be a map, found "nope"'],
   ['list for a map', 'bind: [1]', '1:7 bind: must be a map, found a list'],
   ['list for the file', '- a', '1:1 must be a map, found a list'],
