@@ -7,6 +7,7 @@ import type { Log } from '../ports/log.js';
 import type { Membership, NodeInfo } from '../ports/membership.js';
 import type { PeerNetwork } from '../ports/peers.js';
 import type { Random } from '../ports/random.js';
+import type { Recorder } from '../ports/recorder.js';
 import type { EvictionIndexFactory } from '../store/entry.js';
 
 /** What the engine gets from outside: time, chance, network, members. */
@@ -25,4 +26,6 @@ export interface EngineDeps {
   readonly evictionPolicies: ReadonlyMap<string, EvictionIndexFactory>;
   /** All on, unless the simulation shows what one of them prevents. */
   readonly guards?: Guards;
+  /** Watches what callers, peers and data sources take; without it nobody does. */
+  readonly recorder?: Recorder | undefined;
 }

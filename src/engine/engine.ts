@@ -31,12 +31,12 @@ import { Keyspaces } from './keyspaces.js';
 import type { ResolvedOptions } from './options.js';
 import { isNewEnough, termsOf } from './path.js';
 import { Peering } from './peering.js';
-import type { Reads } from './reads.js';
+import type { CallersReads, CallersWrites } from './recorded.js';
 import { Shape } from './shape.js';
 import type { Topology } from './topology.js';
 import { Upkeep } from './upkeep.js';
 import { locationOf, peersOf, statusOf } from './views.js';
-import type { Change, Writes } from './writes.js';
+import type { Change } from './writes.js';
 
 type State = NodeStatus['state'];
 
@@ -54,8 +54,8 @@ export class CacheEngine implements CacheService {
   readonly #options: ResolvedOptions;
   readonly #spaces: Keyspaces;
   readonly #topology: Topology;
-  readonly #reads: Reads;
-  readonly #writes: Writes;
+  readonly #reads: CallersReads;
+  readonly #writes: CallersWrites;
   readonly #peering: Peering;
   readonly #events = new EventHub();
   readonly #upkeep: Upkeep;

@@ -6,6 +6,7 @@ import type { Clock } from '../ports/clock.js';
 import type { LoadContext } from '../ports/load-context.js';
 import type { Outcome } from '../ports/peers.js';
 import type { Random } from '../ports/random.js';
+import type { Recorder } from '../ports/recorder.js';
 import type { CircuitState } from '../ports/source-status.js';
 import { GuardedSource, type SourceLimits } from '../source/guarded-source.js';
 import type { Entry, EvictionIndexFactory } from '../store/entry.js';
@@ -87,6 +88,7 @@ export interface KeyspaceDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly context: LoadContext;
+  readonly recorder?: Recorder | undefined;
   readonly evictionIndex: EvictionIndexFactory;
   readonly circuitChanged: (keyspace: string, from: CircuitState, to: CircuitState) => void;
 }

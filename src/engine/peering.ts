@@ -7,6 +7,7 @@ import type { Log } from '../ports/log.js';
 import type { Membership, NodeInfo } from '../ports/membership.js';
 import type { LinkEvent, PeerNetwork } from '../ports/peers.js';
 import type { Random } from '../ports/random.js';
+import type { Recorder } from '../ports/recorder.js';
 import type { Entry } from '../store/entry.js';
 import { Confirmations } from './confirmations.js';
 import { Handover } from './handover.js';
@@ -18,6 +19,7 @@ import type { ResolvedOptions } from './options.js';
 import type { PathDeps } from './path.js';
 import { PeerRequests } from './peer-requests.js';
 import { Reads } from './reads.js';
+import { type CallersReads, type CallersWrites, recordedPeers, recordedReads, recordedWrites } from './recorded.js';
 import { Repair } from './repair.js';
 import { Replicas } from './replicas.js';
 import { Sampler } from './sampler.js';
@@ -41,6 +43,8 @@ export interface PeeringDeps {
   /** It is on its way to that. */
   readonly starting: () => boolean;
   readonly dropKeyspace: (name: string) => void;
+  /** Watches what callers, peers and data sources take; without it nobody does. */
+  readonly recorder?: Recorder | undefined;
 }
 
 /** A held entry of a node that crashed is good while this node held its lease so shortly before; see `Leases`. */
@@ -58,8 +62,8 @@ const handoverShare = 0.5;
 export class Peering {
   readonly topology: Topology;
   readonly leases: LeaseKeeper;
-  readonly reads: Reads;
-  readonly writes: Writes;
+  readonly reads: CallersReads;
+  readonly writes: CallersWrites;
   readonly #deps: PeeringDeps;
   readonly #repair: Repair;
   readonly #confirmations: Confirmations;
@@ -71,7 +75,8 @@ export class Peering {
 
   constructor(deps: PeeringDeps, options: ResolvedOptions) {
     this.#deps = deps;
-    const { clock, peers, spaces, hybrid, guards, self } = deps;
+    const { clock, spaces, hybrid, guards, self, recorder } = deps;
+    const peers = recordedPeers(deps.peers, recorder);
     this.topology = new Topology({
       ...deps,
       virtualNodes: options.virtualNodes,
@@ -108,12 +113,14 @@ export class Peering {
       () => spaces.values(),
       (space, key) => deps.log.write('warn', `a copy of '${key}' in keyspace '${space.name}' was not current; dropped`),
     );
-    this.reads = new Reads(path, (space, key, hash, answer) => this.#replicas.tell(space, key, hash, answer));
-    this.writes = new Writes(path, this.#confirmations);
+    const reads = new Reads(path, (space, key, hash, answer) => this.#replicas.tell(space, key, hash, answer));
+    const writes = new Writes(path, this.#confirmations);
+    this.reads = recordedReads(reads, recorder);
+    this.writes = recordedWrites(writes, recorder);
     const requests = new PeerRequests({
       clock,
-      reads: this.reads,
-      writes: this.writes,
+      reads,
+      writes,
       repair: this.#repair,
       leases: this.leases,
       holdings: new Holdings(path),

@@ -16,11 +16,13 @@ import type { Wait } from '../ports/clock.js';
 import { type Log, silent } from '../ports/log.js';
 import type { NodeInfo } from '../ports/membership.js';
 import { lruIndex } from '../store/lru-index.js';
+import type { Providers } from '../telemetry/telemetry.js';
 import type { GrpcServer, GrpcServerLimits } from '../transport/grpc-server.js';
 import { createPeerLinks, type PeerLinks } from '../transport/peer-links.js';
 import { NodeAdmin } from './admin.js';
 import { describeOptions } from './describe.js';
 import { NodeGossip } from './gossip.js';
+import { LateRecorder } from './late-recorder.js';
 import { LazyDialer } from './lazy-dialer.js';
 import { noPeers } from './no-peers.js';
 import { type EngineOptions, type ResolvedNode, resolveNode } from './options.js';
@@ -28,6 +30,10 @@ import { quietLog } from './quiet-log.js';
 
 /** What a message has beside key and value. */
 const messageOverheadBytes = 64 * 1024;
+
+interface Watched extends Providers {
+  readonly recorder: LateRecorder;
+}
 
 interface Listener {
   readonly at: NonNullable<ResolvedNode['bind']>;
@@ -54,6 +60,7 @@ export class Engine extends CacheEngine {
   readonly #listener: Listener | undefined;
   readonly #gossip: NodeGossip | undefined;
   readonly #admin: NodeAdmin | undefined;
+  readonly #watched: Watched | undefined;
   readonly #identity: { self: NodeInfo };
   #server: GrpcServer | undefined;
   /** Ends what start waits for. */
@@ -101,6 +108,9 @@ export class Engine extends CacheEngine {
       bind === undefined || gossiping === undefined
         ? undefined
         : new NodeGossip({ ...node, bind, gossip: gossiping }, { log, peers, self });
+    const { meterProvider, tracerProvider } = options;
+    const isWatched = meterProvider !== undefined || tracerProvider !== undefined;
+    const watched = isWatched ? { meterProvider, tracerProvider, recorder: new LateRecorder() } : undefined;
     super(
       {
         clock: systemClock,
@@ -114,6 +124,7 @@ export class Engine extends CacheEngine {
         self,
         label: node.label,
         evictionPolicies: policies,
+        recorder: watched?.recorder,
       },
       resolved,
     );
@@ -129,6 +140,7 @@ export class Engine extends CacheEngine {
         maxKeyBytes: resolved.limits.maxKeyBytes,
         describe: () => describeOptions(node, resolved),
       });
+    this.#watched = watched;
     this.#identity = identity;
   }
 
@@ -179,6 +191,7 @@ export class Engine extends CacheEngine {
 
   async #start(wait: Wait): Promise<void> {
     try {
+      if (this.#watched !== undefined) await this.#watch(this.#watched);
       if (this.#listener !== undefined) await this.#listen(this.#listener, wait);
       else await this.#admin?.listen();
       await this.open(wait);
@@ -198,6 +211,17 @@ export class Engine extends CacheEngine {
     await Promise.all([this.#server?.stop(wait), this.#admin?.stop(wait)]);
   }
 
+  async #watch({ recorder, ...providers }: Watched): Promise<void> {
+    const { Telemetry } = await import('../telemetry/telemetry.js');
+    const telemetry = new Telemetry(providers, {
+      clock: systemClock,
+      log: this.#log,
+      version: packageFacts().version,
+      peerOf: (id) => this.#listener?.links.linked().find((peer) => peer.id === id),
+    });
+    recorder.use(telemetry.recorder);
+  }
+
   async #listen({ at, links, dialer, limits }: Listener, wait: Wait): Promise<void> {
     const addr = bindAddress(at);
     const [{ createGrpcServer }, { createGrpcDialer }] = await Promise.all([
@@ -215,6 +239,7 @@ export class Engine extends CacheEngine {
       protoDir: packageFacts().protoDir,
       log: this.#log,
       clock: systemClock,
+      recorder: this.#watched?.recorder,
     });
     const name = this.#node.name ?? `${shortHostname()}-${this.#server.port}`;
     const gossip = await this.#gossip?.listen(wait);

@@ -1,3 +1,4 @@
+import type { MeterProvider, TracerProvider } from '@opentelemetry/api';
 import { defaultGossipPort } from '../base/addresses.js';
 import { invalidArgument } from '../base/errors.js';
 import { type Duration, parseDuration } from '../base/units.js';
@@ -80,6 +81,10 @@ export interface EngineOptions extends CoreOptions {
   readonly hasher?: Hasher | undefined;
   /** Default: silent. */
   readonly logger?: Log | undefined;
+  /** Where this node's metrics go. One node a provider: two would count under the same names. Default: nowhere. */
+  readonly meterProvider?: MeterProvider | undefined;
+  /** Where this node's spans go; those of a read or write belong to the span around its call. Default: nowhere. */
+  readonly tracerProvider?: TracerProvider | undefined;
   /** Policies that keyspaces may name in `eviction`, beside `lru`. */
   readonly evictionPolicies?: Readonly<Record<string, EvictionIndexFactory>> | undefined;
 }
@@ -130,6 +135,8 @@ const nameBytesMax = 128;
 export function resolveNode(options: EngineOptions): ResolvedNode {
   const discovery = options.discovery ?? standalone();
   checkDiscovery(discovery);
+  checkProvider('meterProvider', 'getMeter', options.meterProvider);
+  checkProvider('tracerProvider', 'getTracer', options.tracerProvider);
   const minimumPeers = options.cluster?.minimumPeers ?? 1;
   if (!Number.isInteger(minimumPeers) || minimumPeers < 1 || minimumPeers > 10_000) {
     throw invalidArgument(`cluster.minimumPeers is ${minimumPeers}, must be a whole number from 1 to 10000`);
@@ -189,6 +196,12 @@ function checkDiscovery(discovery: Discovery): void {
   throw invalidArgument(
     `discovery.findAgainMs of '${provider}' is ${String(findAgainMs)}, must be milliseconds above 0, or Infinity for once`,
   );
+}
+
+function checkProvider(field: string, method: string, provider: unknown): void {
+  if (provider === undefined) return;
+  if (typeof (provider as Record<string, unknown> | null)?.[method] === 'function') return;
+  throw invalidArgument(`${field} has no ${method}(); give one of OpenTelemetry's, or leave it out`);
 }
 
 function checkWeight(weight: number): number {

@@ -1,6 +1,7 @@
 import type { ErrorCode } from '../base/errors.js';
 import type { Cancel, Wait } from './clock.js';
 import type { NodeInfo } from './membership.js';
+import type { TraceContext } from './recorder.js';
 
 /** What one node asks of another over their link. Lifetimes are durations, so clocks need not agree. */
 export type PeerRequest =
@@ -14,6 +15,8 @@ export type PeerRequest =
       readonly minVersion: number;
       /** Asked of the next node on the ring, as the owner is out of the asking node's reach. */
       readonly standIn: boolean;
+      /** Only of requests whose trace is recorded; as with put and delete. */
+      readonly trace?: TraceContext | undefined;
     }
   | {
       readonly do: 'put';
@@ -23,8 +26,15 @@ export type PeerRequest =
       /** undefined: the keyspace's default. Infinity: never expires. */
       readonly ttlMs: number | undefined;
       readonly ack: Ack;
+      readonly trace?: TraceContext | undefined;
     }
-  | { readonly do: 'delete'; readonly keyspace: string; readonly key: string; readonly ack: Ack }
+  | {
+      readonly do: 'delete';
+      readonly keyspace: string;
+      readonly key: string;
+      readonly ack: Ack;
+      readonly trace?: TraceContext | undefined;
+    }
   | {
       readonly do: 'invalidate';
       readonly keyspace: string;

@@ -3,6 +3,7 @@ import type { StopSignal } from '../base/stop-signal.js';
 import type { Clock } from '../ports/clock.js';
 import type { DataSource, FetchResult, Loaded } from '../ports/data-source.js';
 import type { LoadContext } from '../ports/load-context.js';
+import type { Recorder } from '../ports/recorder.js';
 import type { SourceCounts, SourceStatus } from '../ports/source-status.js';
 import { Breaker, type CircuitChanged } from './breaker.js';
 import type { RateLimits } from './bucket.js';
@@ -40,6 +41,7 @@ export interface GuardedSourceDeps {
   readonly clock: Clock;
   readonly context: LoadContext;
   readonly circuitChanged: CircuitChanged;
+  readonly recorder?: Recorder | undefined;
 }
 
 /** What a failed load says of its source. Other codes say nothing: its caller cancelled, or what it asked the cache for was refused. */
@@ -155,7 +157,9 @@ export class GuardedSource {
    * one holds one already, and waiting for a second could be waiting for itself.
    */
   load(key: string, loading: readonly string[], signal: StopSignal): Promise<SourceAnswer> {
-    return this.#guarded(loading, signal, () => this.#fetch(key, loading, signal));
+    const { recorder } = this.#deps;
+    const fetch = (): Promise<SourceAnswer> => this.#fetch(key, loading, signal);
+    return this.#guarded(loading, signal, recorder === undefined ? fetch : () => recorder.fetch(this.#keyspace, fetch));
   }
 
   async #guarded<T>(loading: readonly string[], signal: StopSignal, fetch: () => Promise<T>): Promise<T> {

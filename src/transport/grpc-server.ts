@@ -5,6 +5,7 @@ import { Server, ServerCredentials } from '@grpc/grpc-js';
 import type { CacheService } from '../ports/cache.js';
 import { type Clock, remainingMs, type Wait } from '../ports/clock.js';
 import type { Log } from '../ports/log.js';
+import type { Recorder } from '../ports/recorder.js';
 import { addHealth, type Health } from './grpc-health.js';
 import {
   type ClientCounts,
@@ -15,6 +16,7 @@ import {
 } from './grpc-services.js';
 import { listenError } from './listen-error.js';
 import type { PeerLinks } from './peer-links.js';
+import { recordedService } from './recorded-services.js';
 
 export interface GrpcServerLimits {
   /** Calls of clients under way at a time. */
@@ -38,6 +40,8 @@ export interface GrpcServerOptions {
   readonly clock: Clock;
   /** Without: plain text. */
   readonly credentials?: ServerCredentials | undefined;
+  /** Watches clients' reads and writes. */
+  readonly recorder?: Recorder | undefined;
 }
 
 export interface GrpcServer {
@@ -70,7 +74,7 @@ export async function createGrpcServer(options: GrpcServerOptions): Promise<Grpc
     ...keepalive,
   });
   const services = new GrpcServices({ service, links, clock, log, maxInflight: limits.maxInflight });
-  server.addService(cacheDefinition, services.cache());
+  server.addService(cacheDefinition, recordedService(cacheDefinition, services.cache(), options.recorder));
   server.addService(clusterDefinition, services.cluster());
   server.addService(peerDefinition, services.peer());
   const host = addr.includes(':') && !addr.startsWith('[') ? `[${addr}]` : addr;

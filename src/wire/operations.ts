@@ -1,4 +1,5 @@
 import type { Outcome, PeerReply, PeerRequest } from '../ports/peers.js';
+import { type TraceContext, traceparentCharsMax, tracestateCharsMax } from '../ports/recorder.js';
 import { wireType } from './reader.js';
 import type { BackwardWriter } from './writer.js';
 
@@ -19,6 +20,8 @@ const messageCharsMax = 1024;
 const remainingMsMax = 0xffff_ffff;
 /** Tags, lengths, id, numbers and flags of any operation. */
 const overheadBytes = 96;
+/** Of a trace context; its texts are ASCII. */
+const traceBytesMax = traceparentCharsMax + tracestateCharsMax + 8;
 
 export const field = {
   id: 1,
@@ -74,7 +77,8 @@ function requestBound(request: PeerRequest, bytesOfText: (text: string) => numbe
   const bound =
     overheadBytes +
     ('keyspace' in request ? bytesOfText(request.keyspace) : 0) +
-    ('key' in request ? bytesOfText(request.key) : 0);
+    ('key' in request ? bytesOfText(request.key) : 0) +
+    ('trace' in request && request.trace !== undefined ? traceBytesMax : 0);
   switch (request.do) {
     case 'get':
       return bound + listBound(request.loading, bytesOfText);
@@ -108,6 +112,12 @@ function replyBound(reply: PeerReply, bytesOfText: (text: string) => number): nu
   }
 }
 
+/** Too long, or no ASCII: then it is nobody's trace context, and is left out. */
+export const fitsTrace = (traceparent: string, tracestate: string): boolean =>
+  traceparent.length <= traceparentCharsMax &&
+  tracestate.length <= tracestateCharsMax &&
+  /^[\x20-\x7e]*$/.test(traceparent + tracestate);
+
 function listBound(texts: readonly string[], bytesOfText: (text: string) => number): number {
   let sum = 0;
   for (let i = 0; i < texts.length; i++) sum += bytesOfText(texts[i]!) + 8;
@@ -129,6 +139,7 @@ function writeRequest(writer: BackwardWriter, request: PeerRequest, remainingMs:
   const wholeMs = remainingMs >= remainingMsMax ? remainingMsMax : Math.ceil(remainingMs);
   switch (request.do) {
     case 'get':
+      if (request.trace !== undefined) writeTrace(writer, request.trace);
       if (request.standIn) writer.uint32Field(varintTag(6), 1);
       if (request.minVersion > 0) writer.doubleField(doubleTag(5), request.minVersion);
       for (let i = request.loading.length - 1; i >= 0; i--) writer.stringField(delimitedTag(4), request.loading[i]!);
@@ -138,6 +149,7 @@ function writeRequest(writer: BackwardWriter, request: PeerRequest, remainingMs:
       writer.nested(delimitedTag(field.get), mark);
       return;
     case 'put':
+      if (request.trace !== undefined) writeTrace(writer, request.trace);
       if (request.ack === 'owner') writer.uint32Field(varintTag(6), 1);
       if (request.ttlMs !== undefined) writer.doubleField(doubleTag(5), request.ttlMs);
       writer.bytesField(delimitedTag(4), request.value);
@@ -147,6 +159,7 @@ function writeRequest(writer: BackwardWriter, request: PeerRequest, remainingMs:
       writer.nested(delimitedTag(field.put), mark);
       return;
     case 'delete':
+      if (request.trace !== undefined) writeTrace(writer, request.trace);
       if (request.ack === 'owner') writer.uint32Field(varintTag(4), 1);
       writer.uint32Field(varintTag(3), wholeMs);
       writer.stringField(delimitedTag(2), request.key);
@@ -215,6 +228,13 @@ function writeRequest(writer: BackwardWriter, request: PeerRequest, remainingMs:
       writer.stringField(delimitedTag(1), request.keyspace);
       writer.nested(delimitedTag(field.compare), mark);
   }
+}
+
+/** The same fields in every request that can bear one. One that no reader would take is not sent. */
+function writeTrace(writer: BackwardWriter, { traceparent, tracestate }: TraceContext): void {
+  if (!fitsTrace(traceparent, tracestate)) return;
+  if (tracestate !== '') writer.stringField(delimitedTag(21), tracestate);
+  writer.stringField(delimitedTag(20), traceparent);
 }
 
 function writeReply(writer: BackwardWriter, reply: PeerReply): void {

@@ -5,6 +5,7 @@ import {
   delimitedTag,
   doubleTag,
   field,
+  fitsTrace,
   loadingMax,
   none,
   type Operation,
@@ -116,6 +117,8 @@ function readBare(reader: Reader, kind: number, id: number): Operation {
 }
 
 const withoutKey: ReadonlySet<number> = new Set([field.dropKeyspace, field.floors, field.compare]);
+/** Requests that may bear a trace context. */
+const traced: ReadonlySet<number> = new Set([field.get, field.put, field.delete]);
 const withBytes: ReadonlySet<number> = new Set([field.put, field.floors, field.hold, field.compare]);
 /** The tag of a request's version; others have none. */
 const versionTags: ReadonlyMap<number, number> = new Map([
@@ -135,6 +138,9 @@ interface Extras {
   floor: number;
   /** put and delete: ack; get: stand_in; hold: was_put. */
   flag: boolean;
+  /** get, put and delete. */
+  traceparent: string;
+  tracestate: string;
 }
 
 /** The requests share the places of keyspace and key; what else a number means depends on the kind. */
@@ -162,7 +168,7 @@ function readRequest(reader: Reader, kind: number, id: number, names: Names): Op
       if (loading.push(reader.string()) > loadingMax)
         throw new MalformedError(`more than ${loadingMax} loads in a chain`);
     } else {
-      extras ??= { version: 0, span: undefined, sequence: 0, sourceVersion: undefined, floor: 0, flag: false };
+      extras ??= { ...plain };
       readExtra(reader, kind, tag, extras);
     }
   }
@@ -176,6 +182,8 @@ const plain: Readonly<Extras> = Object.freeze({
   sourceVersion: undefined,
   floor: 0,
   flag: false,
+  traceparent: '',
+  tracestate: '',
 });
 
 function readExtra(reader: Reader, kind: number, tag: number, extras: Extras): void {
@@ -201,6 +209,10 @@ function readExtra(reader: Reader, kind: number, tag: number, extras: Extras): v
     (tag === varintTag(7) && kind === field.hold)
   ) {
     extras.flag = reader.bool();
+  } else if (tag === delimitedTag(20) && traced.has(kind)) {
+    extras.traceparent = reader.string();
+  } else if (tag === delimitedTag(21) && traced.has(kind)) {
+    extras.tracestate = reader.string();
   } else {
     reader.skip(tag & 7);
   }
@@ -212,16 +224,17 @@ function requestOf(
   key: string,
   value: Uint8Array | undefined,
   loading: readonly string[] | undefined,
-  { version, span, sequence, sourceVersion, floor, flag }: Readonly<Extras>,
+  { version, span, sequence, sourceVersion, floor, flag, traceparent, tracestate }: Readonly<Extras>,
 ): PeerRequest {
   const ack = flag ? 'owner' : 'applied';
+  const trace = traceparent === '' || !fitsTrace(traceparent, tracestate) ? {} : { trace: { traceparent, tracestate } };
   switch (kind) {
     case field.get:
-      return { do: 'get', keyspace, key, loading: loading ?? none, minVersion: span ?? 0, standIn: flag };
+      return { do: 'get', keyspace, key, loading: loading ?? none, minVersion: span ?? 0, standIn: flag, ...trace };
     case field.put:
-      return { do: 'put', keyspace, key, value: value ?? noBytes, ttlMs: span, ack };
+      return { do: 'put', keyspace, key, value: value ?? noBytes, ttlMs: span, ack, ...trace };
     case field.delete:
-      return { do: 'delete', keyspace, key, ack };
+      return { do: 'delete', keyspace, key, ack, ...trace };
     case field.invalidate:
       return { do: 'invalidate', keyspace, key, version, sequence };
     case field.floors:

@@ -6,6 +6,7 @@ import { asyncLoadContext } from '../../src/platform/load-context.js';
 import type { FetchOptions, FetchResult } from '../../src/ports/data-source.js';
 import type { Log, LogLevel } from '../../src/ports/log.js';
 import type { NodeInfo } from '../../src/ports/membership.js';
+import type { Recorder } from '../../src/ports/recorder.js';
 import { lruIndex } from '../../src/store/lru-index.js';
 import { createPeerLinks, type PeerLinks } from '../../src/transport/peer-links.js';
 import { FakeClock } from './fake-clock.js';
@@ -21,6 +22,8 @@ export interface ClusterOptions {
   readonly core?: Partial<CoreOptions>;
   /** The keyspaces of one node, where they are to be others than the usual one. */
   readonly keyspacesOf?: (node: string, usual: KeyspaceOptions) => readonly KeyspaceOptions[];
+  /** Watches each node. */
+  readonly recorderOf?: (links: PeerLinks, clock: FakeClock) => Recorder;
   readonly latencyMs?: number;
   readonly startMs?: number;
   readonly seed?: string;
@@ -134,6 +137,7 @@ export class TestCluster {
         self: () => self,
         label: 'test',
         evictionPolicies: new Map([['lru', lruIndex]]),
+        recorder: this.#options.recorderOf?.(links, clock),
       },
       resolved,
     );

@@ -1,0 +1,56 @@
+import type { MeterProvider, TracerProvider } from '@opentelemetry/api';
+import { messageOf } from '../base/errors.js';
+import type { Clock } from '../ports/clock.js';
+import type { Log } from '../ports/log.js';
+import type { NodeInfo } from '../ports/membership.js';
+import type { Recorder } from '../ports/recorder.js';
+import { OtelRecorder } from './recorder.js';
+
+export interface Providers {
+  readonly meterProvider: MeterProvider | undefined;
+  readonly tracerProvider: TracerProvider | undefined;
+}
+
+export interface TelemetryDeps {
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Release of distcache, as instruments tell it. */
+  readonly version: string;
+  readonly peerOf: (id: string) => NodeInfo | undefined;
+}
+
+/** The same trouble is told at most this often. */
+const repeatMs = 60_000;
+const scope = 'distcache';
+
+/** A node's instruments in the application's providers. What these throw is logged, once a minute, and hurts nobody. */
+export class Telemetry {
+  readonly recorder: Recorder;
+  readonly #deps: TelemetryDeps;
+  #toldAtMs = Number.NEGATIVE_INFINITY;
+
+  constructor({ meterProvider, tracerProvider }: Providers, deps: TelemetryDeps) {
+    this.#deps = deps;
+    const { clock, version, peerOf } = deps;
+    const meter = this.#attempt(() => meterProvider?.getMeter(scope, version));
+    const tracer = this.#attempt(() => tracerProvider?.getTracer(scope, version));
+    const failed = (error: unknown): void => this.#failed(error);
+    this.recorder = new OtelRecorder({ clock, meter, tracer, peerOf, failed });
+  }
+
+  #attempt<T>(run: () => T): T | undefined {
+    try {
+      return run();
+    } catch (error) {
+      this.#failed(error);
+      return undefined;
+    }
+  }
+
+  #failed(error: unknown): void {
+    const nowMs = this.#deps.clock.nowMs();
+    if (nowMs - this.#toldAtMs < repeatMs) return;
+    this.#toldAtMs = nowMs;
+    this.#deps.log.write('warn', `telemetry failed: ${messageOf(error)}; nothing else is affected`, { error });
+  }
+}
