@@ -38,6 +38,9 @@ const late = { ejs: 'render', minimatch: 'minimatch', tinyglobby: 'glob' };
 /** Large packages of a few commands: files of their own, so that the others need not read them. */
 const apart = ['zod', 'yaml'];
 
+/** The dashboard with Ink and React: a module of its own, since parts of them await on loading, read by `dash` alone. */
+const dashboard = './dash.mjs';
+
 const startQuickly = {
   name: 'start-quickly',
   setup({ onResolve, onLoad }) {
@@ -50,12 +53,24 @@ const startQuickly = {
       path: `./${path}.cjs`,
       external: true,
     }));
+    onResolve({ filter: /\/tui\/dash\.js$/ }, () => ({ path: dashboard, external: true }));
     onLoad({ filter: /./, namespace }, ({ path }) => ({
       resolveDir: join(root, 'node_modules/@oclif/core'),
       contents:
         path in late
           ? `exports.${late[path]} = (...args) => require(${JSON.stringify(path)}).${late[path]}(...args);`
           : oclifParts,
+    }));
+  },
+};
+
+/** Ink asks for React's developer tools under a variable of the environment; they are no part of what is shipped. */
+const withoutDevtools = {
+  name: 'without-devtools',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^react-devtools-core$/ }, ({ path }) => ({ path, namespace: 'nothing' }));
+    onLoad({ filter: /./, namespace: 'nothing' }, () => ({
+      contents: 'export default { initialize() {}, connectToDevTools() {} };',
     }));
   },
 };
@@ -103,6 +118,15 @@ async function bundleCli() {
       banner: { js: preamble },
     }),
     build({ ...bundled, entryPoints: apart, outdir, outExtension: { '.js': '.cjs' } }),
+    build({
+      ...bundled,
+      format: 'esm',
+      entryPoints: [join(root, 'tui/dash.tsx')],
+      outfile: join(outdir, dashboard),
+      plugins: [withoutDevtools],
+      define: { 'process.env.NODE_ENV': '"production"' },
+      banner: { js: `import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);` },
+    }),
   ]);
   await writeFile(
     join(outdir, 'commands.js'),

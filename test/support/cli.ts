@@ -21,7 +21,7 @@ export interface RunOptions {
 }
 
 /** Without the settings of whoever runs the tests. */
-const environment = (env: RunOptions['env']): NodeJS.ProcessEnv => {
+export const environment = (env: RunOptions['env']): NodeJS.ProcessEnv => {
   const inherited = Object.entries(process.env).filter(
     ([name]) => !name.startsWith('DISTCACHE_') && !['NO_COLOR', 'FORCE_COLOR', 'NODE_OPTIONS', 'DEBUG'].includes(name),
   );
