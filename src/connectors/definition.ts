@@ -1,4 +1,5 @@
 import type { Clock } from '../ports/clock.js';
+import type { Log } from '../ports/log.js';
 
 /** One SELECT whose only parameter is the key: `:key`, `$key`, `@key` or `?`. */
 export interface SqliteDefinition {
@@ -6,6 +7,36 @@ export interface SqliteDefinition {
   /** Relative to the config file's folder. */
   readonly file: string;
   readonly query: string;
+}
+
+/** One SELECT whose only parameter, $1, is the key. */
+export interface PostgresDefinition {
+  readonly type: 'postgres';
+  /** postgres://user:password@host:port/database, with the parameters that libpq knows. */
+  readonly url: string;
+  readonly query: string;
+  /** Column of the row's own version, which grows with every change: a number or a timestamp. No part of the value. */
+  readonly versionColumn?: string | undefined;
+  /** Column of how long the row stays good: an interval, or the moment when it ends. No part of the value. */
+  readonly ttlColumn?: string | undefined;
+  /** At once, for this keyspace on this node. Default 10. */
+  readonly maxConnections?: number | undefined;
+  /** After which the server itself ends a statement. Default: the keyspace's read time-out. */
+  readonly statementTimeoutMs?: number | undefined;
+  /** Prepares the query once per connection. Default true; false for poolers that know no prepared statements. */
+  readonly prepare?: boolean | undefined;
+}
+
+export interface RedisDefinition {
+  readonly type: 'redis';
+  /** redis://user:password@host:port/database, or rediss:// for TLS. */
+  readonly url: string;
+  /** Whether the server belongs to a Redis Cluster. */
+  readonly cluster?: boolean | undefined;
+  /** `host:port` of further nodes of the cluster to begin with, in case the one of `url` is down. Means `cluster`. */
+  readonly nodes?: readonly string[] | undefined;
+  /** Put before each key. */
+  readonly prefix?: string | undefined;
 }
 
 export interface HttpDefinition {
@@ -34,6 +65,8 @@ export interface NoneDefinition {
 
 export type SourceDefinition =
   | SqliteDefinition
+  | PostgresDefinition
+  | RedisDefinition
   | HttpDefinition
   | DirectoryDefinition
   | ModuleDefinition
@@ -41,6 +74,8 @@ export type SourceDefinition =
 
 export const sourceTypes = [
   'sqlite',
+  'postgres',
+  'redis',
   'http',
   'directory',
   'module',
@@ -56,5 +91,8 @@ export interface SourceContext {
   readonly maxValueBytes: number;
   /** True when the keyspace has no `defaultTtl` of its own, so that HTTP's caching headers set the time to live. */
   readonly honourCacheHeaders: boolean;
-  readonly clock: Pick<Clock, 'wallMs'>;
+  /** How long a load may take: what a connector waits for by itself, such as a connection, takes no longer. */
+  readonly readTimeoutMs: number;
+  readonly clock: Pick<Clock, 'wallMs' | 'after'>;
+  readonly log: Log;
 }

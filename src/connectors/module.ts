@@ -6,7 +6,8 @@ import type { ModuleDefinition, SourceContext } from './definition.js';
 import { badDefinition, untilAborted } from './outcome.js';
 
 const shape =
-  'export default a function (key, { signal }) or an object with fetch(key, { signal }) and perhaps open() and close()';
+  'export default a function (key, { signal }) or an object with fetch(key, { signal }) and perhaps ' +
+  'fetchMany(keys, { signal }), open() and close()';
 
 /**
  * The user's own code: the module's default export is a function or an object with `fetch`. It runs in the node's
@@ -30,7 +31,7 @@ export async function loadModule(definition: ModuleDefinition, context: SourceCo
 function checked(exported: unknown, file: string, keyspace: string): DataSource {
   if (typeof exported === 'function') return { fetch: exported as DataSource['fetch'] };
   if (exported === undefined) throw badDefinition(keyspace, 'path', `${file} has no default export; ${shape}`);
-  const candidate = exported as Partial<Record<'fetch' | 'open' | 'close', unknown>> | null;
+  const candidate = exported as Partial<Record<'fetch' | 'fetchMany' | 'open' | 'close', unknown>> | null;
   if (typeof candidate !== 'object' || candidate === null || typeof candidate.fetch !== 'function') {
     throw badDefinition(
       keyspace,
@@ -38,7 +39,7 @@ function checked(exported: unknown, file: string, keyspace: string): DataSource 
       `the default export of ${file} is neither function nor object with fetch; ${shape}`,
     );
   }
-  for (const name of ['open', 'close'] as const) {
+  for (const name of ['fetchMany', 'open', 'close'] as const) {
     if (candidate[name] !== undefined && typeof candidate[name] !== 'function') {
       throw badDefinition(keyspace, 'path', `${name} in the default export of ${file} is no function; ${shape}`);
     }
@@ -49,8 +50,11 @@ function checked(exported: unknown, file: string, keyspace: string): DataSource 
 /** User code may not look at the signal, so the wait for it ends here. */
 function guarded(source: DataSource, keyspace: string): DataSource {
   const call = async (key: string, options: FetchOptions): Promise<FetchResult> => source.fetch(key, options);
+  const many: DataSource['fetchMany'] = (keys, options) =>
+    untilAborted(async () => source.fetchMany!(keys, options), options.signal, keyspace);
   return {
     fetch: (key, options) => untilAborted(() => call(key, options), options.signal, keyspace),
+    fetchMany: source.fetchMany === undefined ? undefined : many,
     open: async () => source.open?.(),
     close: async () => source.close?.(),
   };

@@ -34,6 +34,15 @@ export async function untilAborted<T>(work: () => Promise<T>, signal: AbortSigna
   }
 }
 
+/** The result, or the error instead of it: for one key among many. */
+export function attempt<T>(work: () => T): T | Error {
+  try {
+    return work();
+  } catch (error) {
+    return error as Error;
+  }
+}
+
 /** The source could not answer; the same load may succeed later. `what` must not contain secrets. */
 export const sourceFailed = (keyspace: string, what: string, cause?: unknown): DistcacheError =>
   new DistcacheError('DATA_SOURCE_FAILED', `the data source of keyspace '${keyspace}': ${what}`, { cause });

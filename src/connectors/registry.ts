@@ -2,9 +2,6 @@ import { invalidArgument } from '../base/errors.js';
 import type { DataSource } from '../ports/data-source.js';
 import { type SourceContext, type SourceDefinition, sourceTypes } from './definition.js';
 
-/** Known by name so that a config written for a later release is refused with a useful sentence. */
-const comingTypes: readonly string[] = ['postgres', 'redis'];
-
 /**
  * Makes the data source that a definition describes, ready for its first fetch. Rejects with INVALID_ARGUMENT, naming
  * keyspace and field, when the definition cannot work without being changed (no such file, no such module, a query
@@ -14,6 +11,10 @@ export async function createDataSource(definition: SourceDefinition, context: So
   switch (definition.type) {
     case 'sqlite':
       return (await import('./sqlite.js')).openSqlite(definition, context);
+    case 'postgres':
+      return (await import('./postgres.js')).createPostgres(definition, context);
+    case 'redis':
+      return (await import('./redis.js')).createRedis(definition, context);
     case 'http':
       return (await import('./http.js')).createHttp(definition, context);
     case 'directory':
@@ -29,11 +30,5 @@ export async function createDataSource(definition: SourceDefinition, context: So
 
 function unknownType(type: unknown, keyspace: string): Error {
   const allowed = sourceTypes.join(', ');
-  const field = `keyspaces.${keyspace}.source.type`;
-  if (typeof type === 'string' && comingTypes.includes(type)) {
-    return invalidArgument(
-      `${field} is ${type}, which this release does not have yet; use one of ${allowed}, or reach it through a module`,
-    );
-  }
-  return invalidArgument(`${field} is ${JSON.stringify(type)}; allowed are ${allowed}`);
+  return invalidArgument(`keyspaces.${keyspace}.source.type is ${JSON.stringify(type)}; allowed are ${allowed}`);
 }

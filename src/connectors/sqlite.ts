@@ -3,9 +3,9 @@ import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { DatabaseSync, type SQLOutputValue, type StatementSync } from 'node:sqlite';
 import { messageOf } from '../base/errors.js';
-import type { DataSource } from '../ports/data-source.js';
+import type { DataSource, FetchResult } from '../ports/data-source.js';
 import type { SourceContext, SqliteDefinition } from './definition.js';
-import { badDefinition, endIfAborted, sourceFailed, tooLarge } from './outcome.js';
+import { attempt, badDefinition, endIfAborted, sourceFailed, tooLarge } from './outcome.js';
 
 // SQLite runs inside the process and node:sqlite is synchronous: a query holds the event loop while it runs and cannot
 // be interrupted, so the caller's signal counts before it only. Point look-ups by an indexed column take microseconds;
@@ -34,26 +34,49 @@ export async function openSqlite(definition: SqliteDefinition, context: SourceCo
     database.close();
     throw badDefinition(keyspace, 'query', `does not fit ${file}`, error);
   }
+  const rowOf = (key: string): Record<string, SQLOutputValue> | undefined =>
+    parameters.is === 'named'
+      ? statement.get(bindByName(parameters.names, key))
+      : statement.get(...parameters.times.map(() => key));
+  const one = (key: string): FetchResult => {
+    // SQLite would be given U+FFFD in place of a lone surrogate, which is another key.
+    if (!key.isWellFormed()) return null;
+    let row: Record<string, SQLOutputValue> | undefined;
+    try {
+      row = rowOf(key);
+    } catch (error) {
+      throw sourceFailed(keyspace, `sqlite: ${messageOf(error)}`, error);
+    }
+    return row === undefined ? null : bounded(asValue(row), context);
+  };
   return {
     fetch: (key, { signal }) => {
       endIfAborted(signal, keyspace);
-      // SQLite would be given U+FFFD in place of a lone surrogate, which is another key.
-      if (!key.isWellFormed()) return null;
-      let row: Record<string, SQLOutputValue> | undefined;
-      try {
-        row =
-          parameters.is === 'named'
-            ? statement.get(bindByName(parameters.names, key))
-            : statement.get(...parameters.times.map(() => key));
-      } catch (error) {
-        throw sourceFailed(keyspace, `sqlite: ${messageOf(error)}`, error);
-      }
-      return row === undefined ? null : bounded(asValue(row), context);
+      return one(key);
+    },
+    // A query per key all the same: in one transaction they share the lock on the file, and see it as of one moment.
+    fetchMany: (keys, { signal }) => {
+      endIfAborted(signal, keyspace);
+      return inTransaction(database, keyspace, () => keys.map((key) => attempt(() => one(key))));
     },
     close: async () => {
       if (database.isOpen) database.close();
     },
   };
+}
+
+function inTransaction<T>(database: DatabaseSync, keyspace: string, work: () => T): T {
+  try {
+    database.exec('begin');
+  } catch (error) {
+    throw sourceFailed(keyspace, `sqlite: ${messageOf(error)}`, error);
+  }
+  try {
+    return work();
+  } finally {
+    // Nothing was written.
+    attempt(() => database.exec('rollback'));
+  }
 }
 
 /** SQLite says of every kind of unusable path that it is "unable to open database file". */

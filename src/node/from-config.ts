@@ -18,7 +18,9 @@ export async function engineOf(config: NodeConfig, baseDir: string, logger: Log)
       baseDir,
       maxValueBytes: limits.maxValueBytes,
       honourCacheHeaders: keyspace.defaultTtlMs === undefined,
+      readTimeoutMs: keyspace.readTimeoutMs,
       clock: systemClock,
+      log: logger,
     });
     keyspaces.push({
       name: keyspace.name,

@@ -16,9 +16,24 @@ export interface FetchOptions {
   readonly signal: AbortSignal;
 }
 
+/**
+ * What a source says of several keys: in their order, or by key, where it does not have the keys that are left out. An
+ * Error fails its key alone; `undefined` says that this key cannot be asked for along with others: `fetch` is called for it.
+ */
+export type FetchManyResult =
+  | readonly (FetchResult | Error | undefined)[]
+  | ReadonlyMap<string, FetchResult | Error | undefined>;
+
 /** Where values come from on a miss. Called once per key at a time in the whole cluster. */
 export interface DataSource {
   fetch(key: string, options: FetchOptions): Promise<FetchResult> | FetchResult;
+  /**
+   * Several keys with one query, for sources that can: loads of the same moment then share it. Each key is there once.
+   * To reject is to fail all of them.
+   */
+  fetchMany?:
+    | ((keys: readonly string[], options: FetchOptions) => Promise<FetchManyResult> | FetchManyResult)
+    | undefined;
   /**
    * Called once when the engine starts. To reject is to say that it can never work as configured, and fails the start; a
    * source that is merely down resolves, and fails its loads.

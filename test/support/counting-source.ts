@@ -21,9 +21,9 @@ export class CountingSource {
     this.#server = createServer((request, response) => this.#serve(decodeURIComponent(request.url ?? '/'), response));
   }
 
-  static async start(documents: Documents = (key) => `document of ${key}`): Promise<CountingSource> {
+  static async start(documents: Documents = (key) => `document of ${key}`, port = 0): Promise<CountingSource> {
     const source = new CountingSource(documents);
-    source.#server.listen(0, '127.0.0.1');
+    source.#server.listen(port, '127.0.0.1');
     await once(source.#server, 'listening');
     return source;
   }
@@ -65,6 +65,7 @@ export class CountingSource {
 
   async stop(): Promise<void> {
     this.release();
+    if (!this.#server.listening) return;
     const closed = once(this.#server, 'close');
     this.#server.close();
     this.#server.closeAllConnections();

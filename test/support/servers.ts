@@ -1,12 +1,23 @@
-import { accessSync, constants, statSync } from 'node:fs';
+import { accessSync, constants, readdirSync, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
 /** Where Debian puts servers, which is not on everybody's PATH. */
 const systemFolders = ['/usr/sbin', '/usr/local/sbin', '/sbin'];
+const postgresFolder = '/usr/lib/postgresql';
+
+/** Of each version of PostgreSQL that is installed, the newest first. */
+function postgresFolders(): readonly string[] {
+  try {
+    const versions = readdirSync(postgresFolder).sort((a, b) => Number(b) - Number(a));
+    return versions.map((version) => join(postgresFolder, version, 'bin'));
+  } catch {
+    return [];
+  }
+}
 
 /** The path of a program, searched in PATH and in the folders of servers; undefined where it is not installed. */
 export function programPath(program: string): string | undefined {
-  const folders = [...(process.env.PATH ?? '').split(delimiter), ...systemFolders];
+  const folders = [...(process.env.PATH ?? '').split(delimiter), ...systemFolders, ...postgresFolders()];
   return folders
     .filter((folder) => folder !== '')
     .map((folder) => join(folder, program))

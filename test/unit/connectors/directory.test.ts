@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
 import type { DataSource } from '../../../src/ports/data-source.js';
-import { fetchOf, hostileKeys, rejection, textOf, useSources } from './harness.js';
+import { hostileKeys } from '../../support/hostile-keys.js';
+import { fetchOf, rejection, textOf, useSources } from './harness.js';
 
 describe('the directory source', () => {
   const harness = useSources();

@@ -4,7 +4,8 @@ import { type AddressInfo, createServer as createTcpServer, type Server as TcpSe
 import { expect } from 'chai';
 import type { HttpDefinition, SourceContext } from '../../../src/connectors/definition.js';
 import type { DataSource } from '../../../src/ports/data-source.js';
-import { fetchOf, hostileKeys, rejection, textOf, useSources } from './harness.js';
+import { hostileKeys } from '../../support/hostile-keys.js';
+import { fetchOf, rejection, textOf, useSources } from './harness.js';
 
 describe('the http source', () => {
   const harness = useSources();

@@ -4,7 +4,8 @@ import { DatabaseSync } from 'node:sqlite';
 import { expect } from 'chai';
 import { timedOut } from '../../../src/base/errors.js';
 import type { DataSource } from '../../../src/ports/data-source.js';
-import { fetchOf, hostileKeys, rejection, textOf, useSources } from './harness.js';
+import { hostileKeys } from '../../support/hostile-keys.js';
+import { fetchOf, rejection, textOf, useSources } from './harness.js';
 
 describe('the sqlite source', () => {
   const harness = useSources();
