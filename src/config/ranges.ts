@@ -46,6 +46,7 @@ export const ranges = {
   maxInflight: { min: 1, max: 10_000_000 },
   maxConcurrent: { min: 1, max: 100_000 },
   maxQueued: { min: 0, max: 10_000_000 },
+  maxConnections: { min: 1, max: 1000 },
   /** The lower bound holds one entry beside its overhead; the upper one is the machine's memory. */
   maxBytesMin: kib,
   ttlJitter: { min: 0, max: 1 },
@@ -91,6 +92,8 @@ export const defaults = {
   maxInflight: 100_000,
   maxConcurrent: 64,
   maxQueued: 10_000,
+  maxConnections: 10,
+  redisPort: 6379,
   eviction: 'lru',
   ttlJitter: 0,
   hotShare: 0.125,

@@ -67,7 +67,7 @@ export function resolveFile(file: FileConfig): NodeConfig {
       hotShare: keyspace.hotShare ?? defaults.hotShare,
       readTimeoutMs: keyspace.readTimeout ?? readMs,
       writeTimeoutMs: keyspace.writeTimeout ?? writeMs,
-      source: keyspace.source as KeyspaceConfig['source'],
+      source: sourceOf(keyspace.source),
     })),
   };
 }
@@ -95,6 +95,13 @@ const breakerOf = ({ failures, reset }: { readonly failures: number; readonly re
   failures,
   resetMs: reset,
 });
+
+/** The file writes durations, the definition counts milliseconds. */
+function sourceOf(source: NonNullable<FileConfig['keyspaces']>[string]['source']): KeyspaceConfig['source'] {
+  if (source.type !== 'postgres') return source as KeyspaceConfig['source'];
+  const { statementTimeout, ...rest } = source;
+  return { ...rest, statementTimeoutMs: statementTimeout };
+}
 
 const adminOf = ({ admin }: FileConfig): AdminConfig | false =>
   admin === false

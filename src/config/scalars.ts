@@ -201,15 +201,17 @@ const addressOf = (text: string, defaultPort: number): Address | undefined => {
   return parseAddress(bare, ranges.remotePort);
 };
 
-/** Of another node's gossip. */
-export const peerAddress: Scalar<string> = {
-  expected: `host or host:port of another node's gossip, such as 10.0.0.2:${defaults.gossipPort} or [::1]:${defaults.gossipPort}`,
+/** Of a server somewhere else, which has `defaultPort` unless another is given. */
+export const remoteAddress = (of: string, defaultPort: number): Scalar<string> => ({
+  expected: `host or host:port of ${of}, such as 10.0.0.2:${defaultPort} or [::1]:${defaultPort}`,
   parse: (value) => {
-    const address = typeof value === 'string' ? addressOf(value, defaults.gossipPort) : undefined;
+    const address = typeof value === 'string' ? addressOf(value, defaultPort) : undefined;
     return address && joinAddress(address.host, address.port);
   },
   json: { type: 'string', minLength: 1 },
-};
+});
+
+export const peerAddress = remoteAddress("another node's gossip", defaults.gossipPort);
 
 /** Names cannot be: somebody would have to resolve them first. */
 export const dnsServer: Scalar<string> = {

@@ -1,13 +1,13 @@
 import { z } from 'zod';
 import { leaf, section } from './leaf.js';
-import { ranges } from './ranges.js';
-import { duration, integer, oneOf, rate, text, url } from './scalars.js';
+import { defaults, ranges } from './ranges.js';
+import { duration, flag, integer, oneOf, rate, remoteAddress, text, url } from './scalars.js';
 
 const ofType = <const T extends string>(type: T) => z.literal(type).meta({ description: `A source of type ${type}.` });
 
 const headerValue = text('a header value', { isSecret: true });
 
-/** Where a keyspace loads from. `postgres` and `redis` are checked here and refused by the table of not-yet. */
+/** Where a keyspace loads from. */
 export const sourceDefinition = () =>
   z
     .discriminatedUnion('type', [
@@ -21,6 +21,53 @@ export const sourceDefinition = () =>
           doc: 'One SELECT whose only parameter, :key, is the key. No row means not found.',
           examples: ['select json from city where id = :key'],
         }),
+      }),
+      section('Rows of a PostgreSQL database.', {
+        type: ofType('postgres'),
+        url: leaf(url(['postgres:', 'postgresql:']), {
+          doc: 'Connection URL, with the parameters of libpq such as sslmode.',
+          examples: ['postgres://user@db.example/app'],
+        }),
+        query: leaf(text('a query'), {
+          doc: 'One SELECT whose only parameter, $1, is the key. No row means not found.',
+          examples: ['select doc from users where id = $1'],
+        }),
+        versionColumn: leaf(text('a column'), {
+          doc: "Column of the row's own version, a number or a timestamp that grows with every change: an earlier row then never takes the place of a later one. No part of the value.",
+          examples: ['updated_at'],
+        }).optional(),
+        ttlColumn: leaf(text('a column'), {
+          doc: 'Column of how long the row stays good: an interval, or the moment when it ends. No part of the value.',
+          examples: ['valid_until'],
+        }).optional(),
+        maxConnections: leaf(integer(ranges.maxConnections), {
+          doc: 'Connections at once, for this keyspace on this node.',
+          standard: defaults.maxConnections,
+        }).optional(),
+        statementTimeout: leaf(duration(ranges.timeoutMs), {
+          doc: "After which the database ends a statement. Left out: the keyspace's readTimeout.",
+          examples: ['2s'],
+        }).optional(),
+        prepare: leaf(flag, {
+          doc: 'Prepares the query once per connection; false for poolers that know no prepared statements.',
+          standard: true,
+        }).optional(),
+      }),
+      section('Strings of a Redis server or cluster. What Redis has left of their lives is their time to live here.', {
+        type: ofType('redis'),
+        url: leaf(url(['redis:', 'rediss:']), {
+          doc: 'redis://user:password@host:port/database, or rediss:// for TLS.',
+          examples: ['redis://127.0.0.1:6379'],
+        }),
+        prefix: leaf(text('a prefix'), { doc: 'Put before each key.', examples: ['session:'] }).optional(),
+        cluster: leaf(flag, { doc: 'Whether the server belongs to a Redis Cluster.', standard: false }).optional(),
+        nodes: z
+          .array(leaf(remoteAddress('a Redis node', defaults.redisPort), { doc: 'A node.' }))
+          .max(ranges.listLengthMax)
+          .meta({
+            description: "Further nodes of the cluster to begin with, should the url's be down. Means cluster: true.",
+          })
+          .optional(),
       }),
       section('Documents of an HTTP server. 404 and 410 mean not found.', {
         type: ofType('http'),
@@ -45,22 +92,6 @@ export const sourceDefinition = () =>
         }),
       }),
       section('Nothing to load from: the keyspace holds only what was put.', { type: ofType('none') }),
-      section('Rows of a PostgreSQL database. Comes in a later release.', {
-        type: ofType('postgres'),
-        url: leaf(url(['postgres:', 'postgresql:']), {
-          doc: 'Connection URL.',
-          examples: ['postgres://user@db.example/app'],
-        }),
-        query: leaf(text('a query'), {
-          doc: 'One SELECT whose only parameter, $1, is the key.',
-          examples: ['select doc from users where id = $1'],
-        }),
-      }),
-      section('Values of a Redis server. Comes in a later release.', {
-        type: ofType('redis'),
-        url: leaf(url(['redis:', 'rediss:']), { doc: 'Connection URL.', examples: ['redis://127.0.0.1:6379'] }),
-        prefix: leaf(text('a prefix'), { doc: 'Put before each key.', examples: ['session:'] }).optional(),
-      }),
     ])
     .meta({ description: 'Where values come from on a miss.' });
 

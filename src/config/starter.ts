@@ -75,6 +75,14 @@ keyspaces:
   #   writeTimeout: 2s
   #   source: { type: sqlite, file: cities.db, query: "select json from city where id = :key" }
 
+  # users:
+  #   maxBytes: 256MiB
+  #   source: { type: postgres, url: "\${DATABASE_URL}", query: "select doc from users where id = $1" }
+
+  # sessions:
+  #   maxBytes: 32MiB
+  #   source: { type: redis, url: "redis://127.0.0.1:6379", prefix: "session:" }    # cluster: true for a Redis Cluster
+
   # pages:
   #   maxBytes: 128MiB
   #   source: { type: http, url: "https://example.org/pages/{key}", headers: { authorization: "Bearer \${API}" } }

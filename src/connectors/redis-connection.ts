@@ -148,7 +148,7 @@ function parsedUrl(text: string, keyspace: string): ParsedUrl {
   }
   if (url.hostname === '') throw bad('names no host');
   const database = url.pathname.replace(/^\//, '');
-  if (!/^\d{0,6}$/.test(database)) throw bad("'s path is no number of a database");
+  if (!/^\d{0,6}$/.test(database)) throw bad('has a path that is no number of a database');
   if (url.search !== '') throw bad('has parameters, which are not known');
   return {
     host: url.hostname.replace(/^\[(.*)\]$/, '$1'),

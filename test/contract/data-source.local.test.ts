@@ -1,6 +1,6 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve, sep } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { SourceDefinition } from '../../src/connectors/definition.js';
 import { createDataSource } from '../../src/connectors/registry.js';
@@ -64,13 +64,21 @@ dataSourceContract('sqlite', () =>
   }),
 );
 
+/** The file of a key. Throws where it lies elsewhere than in the folder: hostile keys must not write what they name. */
+function fileIn(folder: string, key: string): string {
+  const file = resolve(folder, key);
+  if (!file.startsWith(folder + sep)) throw new Error(`a test would have written ${file}`);
+  return file;
+}
+
 dataSourceContract('directory', () =>
   inFolder({ type: 'directory', path: '.' }, async (folder) => ({
     set: async (key, value) => {
-      await mkdir(dirname(join(folder, key)), { recursive: true });
-      await writeFile(join(folder, key), value);
+      const file = fileIn(folder, key);
+      await mkdir(dirname(file), { recursive: true });
+      await writeFile(file, value);
     },
-    remove: (key) => rm(join(folder, key)),
+    remove: (key) => rm(fileIn(folder, key)),
     holds: (key) => !/[\0\\]/.test(key) && key.split('/').every((part) => !['', '.', '..'].includes(part)),
   })),
 );

@@ -108,10 +108,10 @@ describe('integration: what keeps a node from starting is one line and an exit c
       says: ['nowhere', 'ks'],
     },
     {
-      name: 'a source that comes later',
-      config: configOf('{ type: redis, url: "redis://127.0.0.1:6379" }'),
+      name: 'a query without the key',
+      config: configOf('{ type: postgres, url: "postgres://u:hunter2@127.0.0.1/db", query: "select 1" }'),
       exit: 2,
-      says: ['redis', 'later release'],
+      says: ['keyspaces.ks.source.query', '$1'],
     },
     {
       name: 'a discovery provider without its section, in the file',

@@ -23,6 +23,7 @@ async function whoRuns(): Promise<{ readonly uid?: number; readonly gid?: number
 /** A real PostgreSQL server on loopback; it keeps its port and its data when it is killed and started again. */
 export class TestPostgresServer {
   readonly #log: string[] = [];
+  #marks = 0;
   #child: ChildProcess | undefined;
   #admin: pg.Client | undefined;
 
@@ -94,8 +95,12 @@ export class TestPostgresServer {
   }
 
   /** Statements that the server was given by nodes and sources under test, in its own words, since the last `forget`. */
-  statements(): readonly string[] {
-    const lines = this.#log.join('').split('\n');
+  async statements(): Promise<readonly string[]> {
+    // What it logged before this is there when this is.
+    const mark = `select 'mark ${this.#marks++}'`;
+    await this.sql(mark);
+    await until('the log is read to its end', () => this.log().includes(mark));
+    const lines = this.log().replaceAll('\n\t', ' ').split('\n');
     return lines.flatMap((line) => /^distcache\|LOG: {2}(?:execute [^:]+|statement): (.*)$/.exec(line)?.[1] ?? []);
   }
 

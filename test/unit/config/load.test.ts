@@ -139,17 +139,48 @@ describe('config: a whole file', () => {
     const text = `cluster: {}
 tls: { ca: ca.pem, cert: node.pem, key: node-key.pem, clientAuth: require }
 auth: { tokens: [ { name: ci, token: "t", allow: [read, write] } ] }
-keyspaces:
-  users: { maxBytes: 1MiB, source: { type: postgres, url: "postgres://h/db", query: "select 1 where id = $1" } }
-  sessions: { maxBytes: 1MiB, source: { type: redis, url: "redis://127.0.0.1:6379", prefix: "session:" } }
 `;
-    const others = 'use one of sqlite, http, directory, module, none, or reach it through a module';
-    expect(problemsOf(text)).to.deep.equal([
-      `2:6 tls: ${later}; leave it out`,
-      `3:7 auth: ${later}; leave it out`,
-      `5:44 keyspaces.users.source.type: "postgres" ${later}; ${others}`,
-      `6:47 keyspaces.sessions.source.type: "redis" ${later}; ${others}`,
+    expect(problemsOf(text)).to.deep.equal([`2:6 tls: ${later}; leave it out`, `3:7 auth: ${later}; leave it out`]);
+  });
+
+  it('takes databases as sources, and says what is wrong with them', () => {
+    const sources = (postgres: string, redis: string): string => `keyspaces:
+  users: { maxBytes: 1MiB, source: { type: postgres, url: "postgres://u:hunter2@h/db", query: "select $1", ${postgres} } }
+  sessions: { maxBytes: 1MiB, source: { type: redis, url: "redis://:hunter2@h", ${redis} } }
+`;
+    const more = 'versionColumn: v, ttlColumn: t, maxConnections: 3, statementTimeout: 1500ms, prepare: false';
+    const { config, warnings } = loaded(
+      sources(more, 'prefix: "s:", cluster: true, nodes: ["10.0.0.1", "[::1]:7000"]'),
+    );
+    expect(warnings).to.deep.equal([]);
+    expect(config.keyspaces.map(({ source }) => source)).to.deep.equal([
+      {
+        type: 'postgres',
+        url: 'postgres://u:hunter2@h/db',
+        query: 'select $1',
+        versionColumn: 'v',
+        ttlColumn: 't',
+        maxConnections: 3,
+        statementTimeoutMs: 1500,
+        prepare: false,
+      },
+      {
+        type: 'redis',
+        url: 'redis://:hunter2@h',
+        prefix: 's:',
+        cluster: true,
+        nodes: ['10.0.0.1:6379', '[::1]:7000'],
+      },
     ]);
+    const problems = problemsOf(sources('maxConnections: 0, statementTimout: 5', 'nodes: ["a b"], cluster: maybe'));
+    expect(problems).to.have.length(4);
+    expect(problems.join('\n')).to.include('did you mean statementTimeout').and.not.include('hunter2');
+    for (const type of ['postgres', 'redis']) {
+      const found = problemsOf(
+        `keyspaces: { k: { maxBytes: 1MiB, source: { type: ${type}, url: "mysql://u:hunter2@h" } } }`,
+      );
+      expect(found.join('\n')).to.include('must be a URL that starts with').and.not.include('hunter2');
+    }
   });
 
   it('takes how many nodes keep each entry, and what to do in a split', () => {
@@ -277,7 +308,7 @@ keyspaces:
     const opened = starterFile
       .replace(/^( *)# (?= *[a-zA-Z]+:( |$))/gm, '$1')
       .replace(/^ {2}provider: standalone.*\n/m, '');
-    const { config, warnings } = loaded(opened, { API: 'x', GOSSIP_SECRET: Buffer.alloc(32).toString('base64') });
+    const { config, warnings } = loaded(opened, { API: 'x', DATABASE_URL: 'postgres://h', GOSSIP_SECRET: Buffer.alloc(32).toString('base64') });
     expect(config.keyspaces.map(({ name }) => name)).to.include.members([
       'scratch',
       'cities',

@@ -249,12 +249,12 @@ const rows: readonly (readonly [string, string, ...string[]])[] = [
   [
     'unknown source',
     'keyspaces: { a: { maxBytes: 1MiB, source: { type: sqllite } } }',
-    '1:51 keyspaces.a.source.type: must be one of sqlite, http, directory, module, none, found "sqllite"; did you mean sqlite?',
+    '1:51 keyspaces.a.source.type: must be one of sqlite, postgres, redis, http, directory, module, none, found "sqllite"; did you mean sqlite?',
   ],
   [
     'source without type',
     'keyspaces:\n  a:\n    maxBytes: 1MiB\n    source: {}',
-    '4:5 keyspaces.a.source.type: missing; must be one of sqlite, http, directory, module, none',
+    '4:5 keyspaces.a.source.type: missing; must be one of sqlite, postgres, redis, http, directory, module, none',
   ],
   [
     'source without query',

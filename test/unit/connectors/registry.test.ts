@@ -13,9 +13,7 @@ describe('data sources by name', () => {
   });
 
   for (const [type, message] of [
-    ['postgres', /source\.type is postgres, which this release does not have yet; use one of sqlite, http/],
-    ['redis', /source\.type is redis, which this release does not have yet/],
-    ['oracle', /source\.type is "oracle"; allowed are sqlite, http, directory, module, none/],
+    ['oracle', /source\.type is "oracle"; allowed are sqlite, postgres, redis, http, directory, module, none/],
     [undefined, /source\.type is undefined; allowed are/],
     ['constructor', /source\.type is "constructor"; allowed are/],
   ] as const) {
@@ -89,6 +87,11 @@ describe('data sources by name', () => {
       ['a number', 'export default 1', /is neither function nor object with fetch/],
       ['null', 'export default null', /is neither function nor object with fetch/],
       ['an object without fetch', 'export default {}', /is neither function nor object with fetch/],
+      [
+        'fetchMany that is no function',
+        'export default { fetch() {}, fetchMany: 1 }',
+        /fetchMany in the .* is no function/,
+      ],
       [
         'close that is no function',
         'export default { fetch() {}, close: 1 }',
