@@ -308,7 +308,11 @@ auth: { tokens: [ { name: ci, token: "t", allow: [read, write] } ] }
     const opened = starterFile
       .replace(/^( *)# (?= *[a-zA-Z]+:( |$))/gm, '$1')
       .replace(/^ {2}provider: standalone.*\n/m, '');
-    const { config, warnings } = loaded(opened, { API: 'x', DATABASE_URL: 'postgres://h', GOSSIP_SECRET: Buffer.alloc(32).toString('base64') });
+    const { config, warnings } = loaded(opened, {
+      API: 'x',
+      DATABASE_URL: 'postgres://h',
+      GOSSIP_SECRET: Buffer.alloc(32).toString('base64'),
+    });
     expect(config.keyspaces.map(({ name }) => name)).to.include.members([
       'scratch',
       'cities',
