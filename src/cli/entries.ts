@@ -23,6 +23,7 @@ const originJson = (lookup: Lookup) => ({
   node: lookup.node,
   version: String(lookup.version),
   expires_at: lookup.expiresAt?.toISOString() ?? null,
+  ...(lookup.found && lookup.staleMs !== undefined ? { stale_ms: Math.round(lookup.staleMs) } : {}),
 });
 
 /** `withValue` false: the value went to a file, and the entry tells its size instead. */

@@ -26,7 +26,8 @@ const nodeStates: readonly NodeStatus['state'][] = ['starting', 'serving', 'drai
 const optional = (value: number | null | undefined): number | undefined => value ?? undefined;
 
 export function lookupOf(key: string, reply: distcache.v1.GetReply.$Properties, clock: Clock): Lookup {
-  const lifeMs = optional(reply.lifeMs);
+  const staleMs = reply.staleMs ?? 0;
+  const lifeMs = staleMs > 0 ? -staleMs : optional(reply.lifeMs);
   const read = {
     key,
     outcome: outcomes[reply.outcome ?? 0] ?? 'hit',
@@ -34,7 +35,9 @@ export function lookupOf(key: string, reply: distcache.v1.GetReply.$Properties, 
     version: reply.version ?? 0,
     expiresAt: lifeMs === undefined || lifeMs === Number.POSITIVE_INFINITY ? undefined : dateIn(lifeMs, clock),
   };
-  return reply.found ? { ...read, found: true, value: reply.value ?? new Uint8Array() } : { ...read, found: false };
+  if (!reply.found) return { ...read, found: false };
+  const found = { ...read, found: true, value: reply.value ?? new Uint8Array() } as const;
+  return read.outcome === 'stale' ? { ...found, staleMs } : found;
 }
 
 /** The latest moment that a Date can hold, in milliseconds since 1970. */

@@ -51,7 +51,7 @@ export const ranges = {
   maxBytesMin: kib,
   ttlJitter: { min: 0, max: 1 },
   hotShare: { min: 0, max: 0.5 },
-  ratePerSecond: { min: 0.001, max: 1e9 },
+  ratePerSecond: { min: 0.0001, max: 1e9 },
   burst: { min: 1, max: 1_000_000 },
   failures: { min: 1, max: 1_000_000 },
   maxHotKeys: { min: 1, max: 100_000 },

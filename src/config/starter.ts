@@ -68,6 +68,8 @@ keyspaces:
   #   defaultTtl: 5m       # left out: entries do not expire
   #   ttlJitter: 10%       # lifetimes are shortened by up to this part, so that they do not end together
   #   negativeTtl: 10s     # "the source has no such key" is remembered this long
+  #   staleWhileRevalidate: 30s    # an expired entry is served so long while a load behind it refreshes it
+  #   staleIfError: 10m    # and so long when the source fails, is limited or cut off
   #   rateLimit: { rate: 100/s, burst: 20, wait: 100ms }    # in place of what source says; false or none for no limit
   #   breaker: { failures: 3, reset: 5s }
   #   hotShare: 12.5%      # part of maxBytes for copies of other nodes' entries

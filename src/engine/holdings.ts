@@ -53,10 +53,11 @@ export class Holdings {
     // An owner tells its replicas of its writes in their order; anything else must know of all that is known here.
     const inOrder = !mine && sequence > 0 && !space.slots.isEmbargoed(slot, nowMs);
     if (!inOrder && !knewLess) return sequence > 0 ? applied : nothing;
-    if (lifeMs <= 0 || (mine && !leases.owns())) return nothing;
     const expiresAtMs = nowMs + lifeMs;
+    const keepUntilMs = space.keepUntilMs(value, expiresAtMs);
+    if (keepUntilMs <= nowMs || (mine && !leases.owns())) return nothing;
     space.counts.held++;
-    const held = { key, value, version, expiresAtMs, keepUntilMs: expiresAtMs, wasPut, sourceVersion };
+    const held = { key, value, version, expiresAtMs, keepUntilMs, wasPut, sourceVersion };
     space.store.put(mine ? { ...held, owner: '' } : { ...held, owner: from.id, isHeld: true });
     return applied;
   }
@@ -73,8 +74,9 @@ export class Holdings {
   compare(space: Keyspace, { digests }: Request<'compare'>, from: NodeInfo): PeerReply {
     const { topology } = this.#deps;
     const mine = new SlotDigests();
-    space.store.forEach(({ key, owner, isHeld, version }) => {
-      if (isHeld && owner === from.id) mine.add(topology.hash(key), version);
+    const nowMs = this.#deps.clock.nowMs();
+    space.store.forEach(({ key, owner, isHeld, version, expiresAtMs }) => {
+      if (isHeld && owner === from.id && expiresAtMs > nowMs) mine.add(topology.hash(key), version);
     });
     if (digests.byteLength !== digestsBytes)
       throw invalidArgument(`${digests.byteLength} bytes are no digests of slots`);
@@ -88,10 +90,11 @@ export class Holdings {
     // Whoever asks believes to be the owner and will not ask again: what this node loads from now on is not an entry.
     if (mine && guards.embargo) space.slots.embargo(slot, clock.nowMs() + embargoMs);
     // Here it is still this node's: it answers as the owner, and keeps what it has.
-    const entry = space.fresh(key);
+    const entry = space.kept(key);
     if (entry === undefined || (entry.owner !== '' && !entry.isHeld)) return nothing;
     if (!mine) space.store.delete(key, 'demoted');
-    return knownReply(entry, 'hit', space.slots.floor(slot), clock.nowMs());
+    const nowMs = clock.nowMs();
+    return knownReply(entry, entry.expiresAtMs > nowMs ? 'hit' : 'stale', space.slots.floor(slot), nowMs);
   }
 }
 

@@ -47,8 +47,8 @@ export const outcomeOf = (entry: Entry): Outcome =>
   entry.value === null ? 'negative' : entry.owner === '' ? 'hit' : 'hot';
 
 /**
- * Laws: gets = cache_hits + loads; loads = loads_coalesced + flights begun. What peers ask of this node counts as gets
- * too, and as server_requests.
+ * Laws: gets = cache_hits + loads; loads + refreshes = loads_coalesced + flights begun. What peers ask of this node counts
+ * as gets too, and as server_requests.
  */
 export interface Counts {
   gets: number;
@@ -56,6 +56,10 @@ export interface Counts {
   cacheHits: number;
   hotHits: number;
   negativeHits: number;
+  /** Answered past their expiry, at once or as the data source failed. */
+  stale: number;
+  /** Loads begun behind such an answer. */
+  refreshes: number;
   /** Reads that memory could not answer. */
   loads: number;
   /** Answers fetched from the owner. */
@@ -112,6 +116,8 @@ export class Keyspace {
     cacheHits: 0,
     hotHits: 0,
     negativeHits: 0,
+    stale: 0,
+    refreshes: 0,
     loads: 0,
     peerLoads: 0,
     peerErrors: 0,
@@ -165,12 +171,31 @@ export class Keyspace {
     return entry;
   }
 
+  /** The entry in memory, also past its expiry while it is kept for when the data source is slow or fails. */
+  kept(key: string): Entry | undefined {
+    const entry = this.store.peek(key);
+    return entry !== undefined && entry.keepUntilMs > this.#clock.nowMs() ? entry : undefined;
+  }
+
+  /** How long this node keeps an entry that it owns, or holds for its owner. An absence is never answered with too late. */
+  keepUntilMs(value: Uint8Array | null, expiresAtMs: number): number {
+    const { staleWhileRevalidateMs, staleIfErrorMs } = this.options;
+    return value === null ? expiresAtMs : expiresAtMs + Math.max(staleWhileRevalidateMs, staleIfErrorMs);
+  }
+
   /** Counts a read that memory answered. */
   countHit(entry: Entry): void {
     this.counts.gets++;
     this.counts.cacheHits++;
     if (entry.value === null) this.counts.negativeHits++;
     else if (entry.owner !== '') this.counts.hotHits++;
+  }
+
+  /** Counts a read that memory answered at once though the entry has expired. */
+  countStale(): void {
+    this.counts.gets++;
+    this.counts.cacheHits++;
+    this.counts.stale++;
   }
 
   /** Counts a read that memory did not answer. */
@@ -235,6 +260,8 @@ export class Keyspace {
       cache_hits: counts.cacheHits,
       hot_hits: counts.hotHits,
       negative_hits: counts.negativeHits,
+      stale_hits: counts.stale,
+      refreshes: counts.refreshes,
       loads: counts.loads,
       loads_coalesced: loads.joined + fetches.joined,
       loads_deduped: loads.started + fetches.started,

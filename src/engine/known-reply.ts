@@ -7,12 +7,12 @@ export type Known = Pick<Entry, 'value' | 'version' | 'expiresAtMs' | 'wasPut' |
 /** @param floor how new this node's knowledge of writes to the key's slot is */
 export function knownReply(known: Known, outcome: Outcome, floor: number, nowMs: number): PeerReply {
   const { version, wasPut, value, expiresAtMs, sourceVersion } = known;
-  const lifeMs = remainingLifeMs(expiresAtMs, nowMs);
+  const leftMs = remainingLifeMs(expiresAtMs, nowMs);
+  const lifeMs = outcome === 'stale' ? leftMs : Math.max(0, leftMs);
   return value === null
     ? { is: 'absent', version, lifeMs, outcome, floor }
     : { is: 'value', value, version, lifeMs, outcome, wasPut, sourceVersion, floor };
 }
 
-/** Lifetimes travel as durations. */
-export const remainingLifeMs = (expiresAtMs: number, nowMs: number): number =>
-  expiresAtMs === Number.POSITIVE_INFINITY ? Number.POSITIVE_INFINITY : Math.max(0, expiresAtMs - nowMs);
+/** Lifetimes travel as durations. Below zero: it expired so long ago. */
+export const remainingLifeMs = (expiresAtMs: number, nowMs: number): number => expiresAtMs - nowMs;

@@ -4,7 +4,8 @@ import type { NodeInfo } from '../ports/membership.js';
 import type { PeerReply } from '../ports/peers.js';
 import type { Answer, Keyspace } from './keyspace.js';
 import type { Loader } from './loader.js';
-import type { PathDeps, ReadTerms } from './path.js';
+import { isForgiven, Overdue } from './overdue.js';
+import { anyTerms, type PathDeps, type ReadTerms } from './path.js';
 import { doubtful, type Place } from './topology.js';
 import { besideVersion, type Trip, type Trips } from './trips.js';
 
@@ -24,6 +25,7 @@ export class OwnerReads {
   readonly #trips: Trips;
   readonly #loader: Loader;
   readonly #kept: Kept;
+  readonly #overdue: Overdue;
 
   /** @param kept told of each entry that this node has taken in as its owner */
   constructor(deps: PathDeps, trips: Trips, loader: Loader, kept: Kept) {
@@ -31,15 +33,62 @@ export class OwnerReads {
     this.#trips = trips;
     this.#loader = loader;
     this.#kept = kept;
+    this.#overdue = new Overdue(deps);
   }
 
+  /**
+   * The entry that has expired and is answered with all the same, while one load behind the answer refreshes it; undefined
+   * where there is none.
+   */
+  stale(space: Keyspace, key: string, place: Place, terms: ReadTerms): Answer | undefined {
+    const { staleWhileRevalidateMs, readTimeoutMs } = space.options;
+    if (staleWhileRevalidateMs === 0) return undefined;
+    const old = this.#overdue.answer(space, key, terms, staleWhileRevalidateMs);
+    if (old === undefined) return undefined;
+    space.countStale();
+    const { slot, token } = this.#trips.slotOf(space, place);
+    if (!space.loads.has(key, token)) {
+      space.counts.refreshes++;
+      const wait: Wait = { deadlineMs: this.#deps.clock.nowMs() + readTimeoutMs };
+      const youngest = this.#trips.joinsSince(space, slot, true);
+      // Whoever reads next hears of a failure, if there is still one.
+      this.#fly(space, key, place, token, wait, anyTerms, youngest).catch(() => {});
+    }
+    return old;
+  }
+
+  /** Answers with what has expired, within `staleIfError`, where the data source fails or is not to be asked. */
   load(space: Keyspace, key: string, place: Place, wait: Wait, terms: ReadTerms, sinceMs: number): Promise<Answer> {
+    const loaded = this.#load(space, key, place, wait, terms, sinceMs);
+    const { staleIfErrorMs } = space.options;
+    if (staleIfErrorMs === 0) return loaded;
+    return loaded.catch((error) => {
+      const old = isForgiven(error) ? this.#overdue.answer(space, key, terms, staleIfErrorMs) : undefined;
+      if (old === undefined) throw error;
+      if (old.outcome === 'stale') space.counts.stale++;
+      return old;
+    });
+  }
+
+  #load(space: Keyspace, key: string, place: Place, wait: Wait, terms: ReadTerms, sinceMs: number): Promise<Answer> {
     const { leases } = this.#deps;
     const { slot, token } = this.#trips.slotOf(space, place);
     const youngest = this.#trips.joinsSince(space, slot, leases.owns());
+    return this.#fly(space, key, place, token, wait, terms, Math.max(youngest, sinceMs));
+  }
+
+  #fly(
+    space: Keyspace,
+    key: string,
+    place: Place,
+    token: number,
+    wait: Wait,
+    terms: ReadTerms,
+    sinceMs: number,
+  ): Promise<Answer> {
     const run = (signal: StopSignal): Promise<Answer> =>
       this.#loadAsOwner(this.#trips.begin(space, key, place, terms, wait, signal));
-    return space.loads.wait(key, token, wait, run, Math.max(youngest, sinceMs));
+    return space.loads.wait(key, token, wait, run, sinceMs);
   }
 
   async #loadAsOwner(trip: Trip): Promise<Answer> {
@@ -50,7 +99,8 @@ export class OwnerReads {
       const held = this.#reassured(trip, recalled?.version);
       if (held !== undefined && !allAsked) return this.#beside(trip);
       const known = held ?? recalled;
-      if (known !== undefined) return this.#keepOwn(trip, known);
+      if (known !== undefined && known.expiresAtMs > this.#deps.clock.nowMs()) return this.#keepOwn(trip, known);
+      if (known !== undefined) this.#keepExpired(trip, known);
     }
     const loadedAt = this.#deps.guards['load-version'] ? version : undefined;
     const answer = await this.#loader.load(space, key, terms.loading, loadedAt, signal);
@@ -59,7 +109,7 @@ export class OwnerReads {
 
   /** What this node held when it was suspected, as nobody who may have owned the key meanwhile has anything later. */
   #reassured({ space, key, terms }: Trip, recalled = 0): Answer | undefined {
-    const entry = space.fresh(key);
+    const entry = space.kept(key);
     if (entry?.owner !== doubtful || !this.#deps.leases.owns()) return undefined;
     if (entry.version < Math.max(terms.minVersion, recalled)) return undefined;
     const outcome = entry.value === null ? 'negative' : 'hit';
@@ -97,22 +147,39 @@ export class OwnerReads {
 
   /** Keeps what this node owns. Gives back what is to be answered: a later row of the source, where one is stored. */
   #keepOwn(trip: Trip, answer: Answer): Answer {
-    const { space, generation } = trip;
-    const { leases, topology } = this.#deps;
-    const inTouch = leases.owns() && leases.ownGeneration === generation;
-    const isApart = !inTouch || (this.#deps.passthroughOnSplit && topology.isSplit) || answer.version === besideVersion;
-    const isContested = this.#deps.guards.embargo && space.slots.isContested(trip.slot, this.#deps.clock.nowMs());
+    const { space } = trip;
+    const isApart = this.#isApart(trip) || answer.version === besideVersion;
+    const isContested = this.#isContested(trip);
     if (isApart || isContested || !this.#trips.isUnwritten(trip)) {
       space.counts.unkeptLoads++;
+      this.#overdue.forget(trip);
       // A load that a write fell into, of which this node knows, is older than that write and says so.
       const isOverwritten = space.slots.floor(trip.slot) > answer.version;
       const isOrdered = answer.outcome === 'hit' || (isOverwritten && !isApart && !isContested);
       return isOrdered ? answer : { ...answer, version: besideVersion };
     }
     const latest = this.#laterRow(trip, answer);
-    if (this.#trips.hasMoved(trip)) this.#holdFor(topology.placeOf(trip.place.hash).owner, trip, latest);
+    if (this.#trips.hasMoved(trip)) this.#holdFor(this.#deps.topology.placeOf(trip.place.hash).owner, trip, latest);
     else if (this.#trips.store(trip, latest, '')) this.#kept(space, trip.key, trip.place.hash, latest);
+    else this.#overdue.forget(trip);
     return latest;
+  }
+
+  /** What another node held and has expired: this node's own from now on, to stand in where the source fails. */
+  #keepExpired(trip: Trip, known: Answer): void {
+    const isUnsure = this.#isApart(trip) || this.#isContested(trip) || this.#trips.hasMoved(trip);
+    if (!isUnsure && this.#trips.isUnwritten(trip)) this.#trips.storeExpired(trip, known);
+  }
+
+  /** This node may not act as the owner any more, or has not all along. */
+  #isApart({ generation }: Trip): boolean {
+    const { leases, topology, passthroughOnSplit } = this.#deps;
+    const inTouch = leases.owns() && leases.ownGeneration === generation;
+    return !inTouch || (passthroughOnSplit && topology.isSplit);
+  }
+
+  #isContested({ space, slot }: Trip): boolean {
+    return this.#deps.guards.embargo && space.slots.isContested(slot, this.#deps.clock.nowMs());
   }
 
   /** The key has moved while it was loaded: its new owner is to have the answer when it asks. */
@@ -122,7 +189,7 @@ export class OwnerReads {
 
   /** The row that is stored, where the source has answered with an earlier version of it: it lags behind itself. */
   #laterRow({ space, key }: Trip, answer: Answer): Answer {
-    const kept = space.fresh(key);
+    const kept = space.kept(key);
     if (kept?.sourceVersion === undefined || answer.sourceVersion === undefined) return answer;
     if (kept.sourceVersion <= answer.sourceVersion) return answer;
     return { ...answer, value: kept.value, sourceVersion: kept.sourceVersion };

@@ -31,6 +31,9 @@ export interface ReadTerms {
   readonly fromOwner: boolean;
 }
 
+/** Of a read that nobody waits for. */
+export const anyTerms: ReadTerms = Object.freeze({ loading: [], minVersion: 0, fromOwner: false });
+
 export const termsOf = (loading: readonly string[], options: GetOptions | undefined): ReadTerms => ({
   loading,
   minVersion: options?.minVersion ?? 0,

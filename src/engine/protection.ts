@@ -34,7 +34,7 @@ interface Protection {
   readonly breaker: BreakerLimits | undefined;
 }
 
-const rateMin = 0.001;
+const rateMin = 0.0001;
 const rateMax = 1e9;
 const countMax = 1_000_000;
 /** Longer waits are mistakes of units. */

@@ -48,8 +48,10 @@ export class Reads {
   read(space: Keyspace, key: string, wait: Wait, terms: ReadTerms): Promise<Answer> {
     const circle = circleOf(space, key, terms.loading);
     if (circle !== undefined) return Promise.reject(circle);
-    space.countMiss();
     const place = this.#deps.topology.place(key);
+    const stale = place.mine ? this.#own.stale(space, key, place, terms) : undefined;
+    if (stale !== undefined) return Promise.resolve(stale);
+    space.countMiss();
     if (!place.mine && terms.fromOwner)
       return this.#askOwner(this.#trips.begin(space, key, place, terms, wait, wait.signal));
     return this.#newEnough(space, key, wait, terms, (sinceMs) =>
@@ -65,6 +67,8 @@ export class Reads {
     if (circle !== undefined) return Promise.reject(circle);
     const place = this.#deps.topology.place(key);
     if (!place.mine) return undefined;
+    const stale = this.#own.stale(space, key, place, terms);
+    if (stale !== undefined) return Promise.resolve(stale);
     space.countMiss();
     return this.#newEnough(space, key, wait, terms, (sinceMs) =>
       this.#own.load(space, key, place, wait, terms, sinceMs),

@@ -111,8 +111,10 @@ export class Replicas {
   #digests(space: Keyspace): ReadonlyMap<string, SlotDigests> {
     const { topology } = this.#deps;
     const digests = new Map<string, SlotDigests>();
-    space.store.forEach(({ key, owner, version }) => {
-      if (owner !== '') return;
+    const nowMs = this.#deps.clock.nowMs();
+    space.store.forEach(({ key, owner, version, expiresAtMs }) => {
+      // What has expired on one side may be fresh on the other for a moment, and is kept by each as it sees fit.
+      if (owner !== '' || expiresAtMs <= nowMs) return;
       const hash = topology.hash(key);
       for (const { id } of topology.replicasOf(hash)) {
         let own = digests.get(id);
@@ -134,7 +136,7 @@ export class Replicas {
     if (reply?.is !== 'differ') return;
     const missing: { readonly entry: Entry; readonly hash: number }[] = [];
     space.store.forEach((entry) => {
-      if (entry.owner !== '' || missing.length >= perRoundMax) return;
+      if (entry.owner !== '' || entry.expiresAtMs <= clock.nowMs() || missing.length >= perRoundMax) return;
       const hash = topology.hash(entry.key);
       if (!hasSlot(reply.slots, space.slots.slotOf(hash))) return;
       if (topology.replicasOf(hash).some(({ id }) => id === peerId)) missing.push({ entry, hash });

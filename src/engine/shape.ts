@@ -33,7 +33,8 @@ export class Shape {
 
   answered(key: string, { value, outcome, node, version, expiresAtMs }: Answer, options: Lending): Lookup {
     if (value === null) return this.#missing(key, node, version, expiresAtMs);
-    return this.#found(key, value, outcome, node, version, expiresAtMs, options);
+    const found = this.#found(key, value, outcome, node, version, expiresAtMs, options);
+    return outcome === 'stale' ? { ...found, staleMs: Math.max(0, this.#clock.nowMs() - expiresAtMs) } : found;
   }
 
   #found(

@@ -93,10 +93,22 @@ export class Trips {
     return !this.#deps.guards['fill-token'] || space.slots.token(slot) === token;
   }
 
-  store({ space, key }: Trip, answer: Answer, owner: string, isHeld = false): boolean {
-    if (answer.expiresAtMs <= this.#deps.clock.nowMs()) return false;
+  /** Keeps an answer while it is fresh; for its owner also beyond that, as long as it may stand in for another. */
+  store(trip: Trip, answer: Answer, owner: string, isHeld = false): boolean {
+    return answer.expiresAtMs > this.#deps.clock.nowMs() && this.#put(trip, answer, owner, isHeld);
+  }
+
+  /** Keeps what another node held for when the source fails, and has expired. */
+  storeExpired(trip: Trip, answer: Answer): void {
+    if (trip.space.keepUntilMs(answer.value, answer.expiresAtMs) > this.#deps.clock.nowMs())
+      this.#put(trip, answer, '');
+  }
+
+  #put({ space, key }: Trip, answer: Answer, owner: string, isHeld = false): boolean {
     const { value, version, expiresAtMs, wasPut, sourceVersion } = answer;
-    const kept = { key, value, version, expiresAtMs, keepUntilMs: expiresAtMs, wasPut, sourceVersion };
+    const isCopy = owner !== '' && !isHeld;
+    const keepUntilMs = isCopy ? expiresAtMs : space.keepUntilMs(value, expiresAtMs);
+    const kept = { key, value, version, expiresAtMs, keepUntilMs, wasPut, sourceVersion };
     return space.store.put({ ...kept, owner, isHeld }) === 'stored';
   }
 }

@@ -104,7 +104,8 @@ export class Writes {
       space.counts.puts++;
       const expiresAtMs = clock.nowMs() + lifeMs;
       const { value } = change;
-      space.store.put({ key, value, version, expiresAtMs, keepUntilMs: expiresAtMs, wasPut: true, owner: '' });
+      const keepUntilMs = space.keepUntilMs(value, expiresAtMs);
+      space.store.put({ key, value, version, expiresAtMs, keepUntilMs, wasPut: true, owner: '' });
       const replicas = topology.replicasOf(place.hash);
       if (replicas.length > 0) {
         const floor = space.slots.floor(slot);

@@ -39,13 +39,15 @@ interface Read {
    * from the data source beside the cache, as the key's owner was out of reach, and belongs to no entry.
    */
   readonly version: number;
-  /** When the entry expires by this machine's wall clock; undefined: never. */
+  /** When the entry expires by this machine's wall clock; undefined: never. Past where the outcome is `stale`. */
   readonly expiresAt: Date | undefined;
 }
 
 export interface Found extends Read {
   readonly found: true;
   readonly value: Uint8Array;
+  /** Milliseconds since it expired; undefined where the outcome is not `stale`. */
+  readonly staleMs?: number | undefined;
 }
 
 export interface Missing extends Read {

@@ -60,6 +60,7 @@ export type PeerRequest =
       /** null: the data source has no such key. */
       readonly value: Uint8Array | null;
       readonly version: number;
+      /** Below 0: it expired so long ago, and is kept for when the data source fails. */
       readonly lifeMs: number;
       readonly wasPut: boolean;
       readonly sourceVersion: number | undefined;
@@ -84,7 +85,7 @@ export type PeerReply =
       readonly is: 'value';
       readonly value: Uint8Array;
       readonly version: number;
-      /** Remaining time to live; Infinity: does not expire. 0: not to be kept. */
+      /** Remaining time to live; Infinity: does not expire. 0: not to be kept. Below 0: it expired so long ago. */
       readonly lifeMs: number;
       readonly outcome: Outcome;
       readonly wasPut: boolean;

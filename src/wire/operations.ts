@@ -203,11 +203,12 @@ function writeRequest(writer: BackwardWriter, request: PeerRequest, remainingMs:
       writer.nested(delimitedTag(field.recall), mark);
       return;
     case 'hold':
+      if (request.lifeMs < 0) writer.doubleField(doubleTag(11), -request.lifeMs);
       if (request.floor > 0) writer.doubleField(doubleTag(10), request.floor);
       if (request.sourceVersion !== undefined) writer.doubleField(doubleTag(9), request.sourceVersion);
       if (request.sequence > 0) writer.doubleField(doubleTag(8), request.sequence);
       if (request.wasPut) writer.uint32Field(varintTag(7), 1);
-      if (request.lifeMs !== Number.POSITIVE_INFINITY) writer.doubleField(doubleTag(6), request.lifeMs);
+      if (request.lifeMs !== Number.POSITIVE_INFINITY) writer.doubleField(doubleTag(6), Math.max(0, request.lifeMs));
       writer.doubleField(doubleTag(5), request.version);
       if (request.value !== null) writer.bytesField(delimitedTag(4), request.value);
       writer.uint32Field(varintTag(3), wholeMs);
@@ -241,11 +242,12 @@ function writeReply(writer: BackwardWriter, reply: PeerReply): void {
   const mark = writer.mark();
   switch (reply.is) {
     case 'value':
+      if (reply.lifeMs < 0) writer.doubleField(doubleTag(8), -reply.lifeMs);
       if (reply.floor > 0) writer.doubleField(doubleTag(7), reply.floor);
       if (reply.sourceVersion !== undefined) writer.doubleField(doubleTag(6), reply.sourceVersion);
       if (reply.wasPut) writer.uint32Field(varintTag(5), 1);
       writer.uint32Field(varintTag(4), outcomeNumber[reply.outcome]);
-      if (reply.lifeMs !== Number.POSITIVE_INFINITY) writer.doubleField(doubleTag(3), reply.lifeMs);
+      if (reply.lifeMs !== Number.POSITIVE_INFINITY) writer.doubleField(doubleTag(3), Math.max(0, reply.lifeMs));
       writer.doubleField(doubleTag(2), reply.version);
       writer.bytesField(delimitedTag(1), reply.value);
       writer.nested(delimitedTag(field.value), mark);

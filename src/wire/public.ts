@@ -151,6 +151,7 @@ function getReply(lookup: Lookup, wallMs: number): distcache.v1.GetReply.$Proper
     node: lookup.node,
     version: lookup.version,
     ...(lookup.found ? { value: lookup.value } : {}),
+    ...(lookup.found && lookup.staleMs !== undefined ? { staleMs: lookup.staleMs } : {}),
     ...(lookup.expiresAt === undefined ? {} : { lifeMs: Math.max(0, lookup.expiresAt.getTime() - wallMs) }),
   };
 }

@@ -131,7 +131,7 @@ const versionTags: ReadonlyMap<number, number> = new Map([
 /** What requests carry beside keyspace, key and bytes; what a number means depends on the kind. */
 interface Extras {
   version: number;
-  /** put: ttl_ms; get: min_version; hold: life_ms. */
+  /** put: ttl_ms; get: min_version; hold: life_ms, below zero of stale_ms. */
   span: number | undefined;
   sequence: number;
   sourceVersion: number | undefined;
@@ -194,7 +194,11 @@ function readExtra(reader: Reader, kind: number, tag: number, extras: Extras): v
   } else if (tag === doubleTag(5) && kind === field.get) {
     extras.span = finite(reader.double(), 'min_version');
   } else if (tag === doubleTag(6) && kind === field.hold) {
-    extras.span = notNegative(reader.double(), 'life_ms');
+    const lifeMs = notNegative(reader.double(), 'life_ms');
+    // `stale_ms` may have come before.
+    if (!(extras.span! < 0)) extras.span = lifeMs;
+  } else if (tag === doubleTag(11) && kind === field.hold) {
+    extras.span = -finite(reader.double(), 'stale_ms') || extras.span;
   } else if (tag === doubleTag(5) && kind === field.invalidate) {
     extras.sequence = finite(reader.double(), 'sequence');
   } else if (tag === doubleTag(8) && kind === field.hold) {
@@ -293,6 +297,7 @@ function readValue(reader: Reader): PeerReply {
   let wasPut = false;
   let sourceVersion: number | undefined;
   let floor = 0;
+  let staleMs = 0;
   while (reader.at < reader.end) {
     const tag = reader.uint32();
     if (tag === delimitedTag(1)) value = reader.bytes();
@@ -302,8 +307,10 @@ function readValue(reader: Reader): PeerReply {
     else if (tag === varintTag(5)) wasPut = reader.bool();
     else if (tag === doubleTag(6)) sourceVersion = finite(reader.double(), 'source_version');
     else if (tag === doubleTag(7)) floor = finite(reader.double(), 'floor');
+    else if (tag === doubleTag(8)) staleMs = finite(reader.double(), 'stale_ms');
     else reader.skip(tag & 7);
   }
+  if (staleMs > 0) lifeMs = -staleMs;
   return { is: 'value', value, version, lifeMs, outcome: outcomes[outcome] ?? 'load', wasPut, sourceVersion, floor };
 }
 

@@ -52,6 +52,11 @@ describe('simulation: clusters of real engines keep what coherence promises', fu
     });
   }
 
+  it('answers past their expiry are among those that are judged', async () => {
+    const { records } = await runOnce(scenarioNamed('stale'), String(first));
+    expect(records.map(lineOf).filter((line) => /\bstale\b/.test(line)).length).to.be.above(10);
+  });
+
   it('the same seed gives the same run', async () => {
     const scenario = scenarioNamed('mixed');
     const [a, b] = [await runOnce(scenario, '7'), await runOnce(scenario, '7')];

@@ -50,6 +50,7 @@ export async function runOnce(scenario: Scenario, seed: string, guards: Guards =
     skewMs: random.pick([0, 20, 200]),
     latencyMs: random.pick([2, 10, 40]),
     sourceMs: random.pick([5, 60, 400]),
+    sourceFails: 0,
     maxInflight: 10_000,
     ...scenario.world?.(random.fork('world')),
   });

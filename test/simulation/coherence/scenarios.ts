@@ -246,6 +246,35 @@ export const scenarios: readonly Scenario[] = [
     },
   },
   {
+    // Entries that have expired are answered with, at once or as the source fails, while nodes come, go and lose touch.
+    name: 'stale',
+    versionsMayFall: true,
+    world: (random) => ({
+      replicas: random.pick([1, 1, 2]),
+      sourceFails: random.pick([0.2, 0.5, 0.9]),
+      keyspace: {
+        defaultTtl: random.pick([50, 300, 1000]),
+        staleWhileRevalidate: random.pick([0, 200, 2000]),
+        staleIfError: random.pick([500, 4000]),
+      },
+    }),
+    play: async (plot) => {
+      for (let i = few(plot.random); i > 0; i--) {
+        const act = plot.random.pick([
+          join,
+          leave,
+          crash,
+          (p: Plot) => pause(p, p.random.between(100, 5000)),
+          (p: Plot) => cutApart(p, p.random.between(50, 1900), false),
+          (p: Plot) => oneWayCut(p, p.random.between(50, 4000)),
+        ]);
+        await act(plot);
+        await plot.after(plot.random.below(2500));
+      }
+      plot.world.mendSource();
+    },
+  },
+  {
     name: 'clocks',
     isSettled: true,
     world: () => ({ skewMs: 240 }),

@@ -29,6 +29,8 @@ export interface WorldOptions {
   /** One way, at most. */
   readonly latencyMs: number;
   readonly sourceMs: number;
+  /** Part of its answers that are failures, until `mendSource`. */
+  readonly sourceFails: number;
   /** Calls that one node may have under way to another. */
   readonly maxInflight: number;
 }
@@ -63,6 +65,7 @@ export class World {
   /** The data source: the latest seq of each key. */
   readonly source = new Map<string, number>();
   readonly logged: string[] = [];
+  #sourceFails: number;
   readonly #detector: Detector;
   /** Work of the world's own that must have ended. */
   readonly #tasks = new Set<Promise<void>>();
@@ -70,6 +73,7 @@ export class World {
 
   constructor(readonly options: WorldOptions) {
     this.random = seeded(options.seed);
+    this.#sourceFails = options.sourceFails;
     this.clock = new FakeClock({ startMs: this.random.chance(0.3) ? 8e12 : 0 });
     const latency = this.random.fork('latency');
     this.network = new FakeNetwork({
@@ -248,6 +252,10 @@ export class World {
     node.clock.resume();
   }
 
+  mendSource(): void {
+    this.#sourceFails = 0;
+  }
+
   startDetector(): void {
     this.#detector.start();
   }
@@ -281,6 +289,7 @@ export class World {
     const seq = this.source.get(key) ?? 0;
     await after(tookMs - readMs);
     ended();
+    if (random.chance(this.#sourceFails)) throw new Error('the source is down');
     return textFor(key, seq);
   }
 }

@@ -129,8 +129,6 @@ describe('config: a whole file', () => {
       `c.yaml:14:45 timeouts.keepAlive: ${idle}`,
       `c.yaml:16:9 warmup: ${idle}`,
       `c.yaml:18:12 telemetry: ${idle}`,
-      `c.yaml:26:27 keyspaces.cities.staleWhileRevalidate: ${idle}`,
-      `c.yaml:27:19 keyspaces.cities.staleIfError: ${idle}`,
       `c.yaml:31:15 keyspaces.cities.warmKeys: ${idle}`,
     ]);
   });
