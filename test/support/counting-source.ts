@@ -10,6 +10,8 @@ export class CountingSource {
   documents: Documents;
   /** Answers leave this much later, as they were when the request came. */
   delayMs = 0;
+  /** Answers 503 to everything. */
+  isDown = false;
   readonly #requests = new Map<string, number>();
   readonly #server: Server;
   #held: (() => void)[] = [];
@@ -79,7 +81,8 @@ export class CountingSource {
     this.#open++;
     response.on('close', () => this.#open--);
     const answer = (): void => {
-      response.writeHead(body === undefined ? 404 : 200).end(body);
+      if (this.isDown) response.writeHead(503).end();
+      else response.writeHead(body === undefined ? 404 : 200).end(body);
     };
     if (this.#isHolding) this.#held.push(answer);
     else if (this.delayMs > 0) setTimeout(answer, this.delayMs);

@@ -37,6 +37,8 @@ const maxValueBytes = 16 * 1024 * 1024;
 
 /** A node of one keyspace `ks` over a Map, behind the real gRPC server: the double that client and CLI are tested on. */
 export class FakeService implements CacheService {
+  /** What is found has expired so long ago. */
+  staleMs: number | undefined = undefined;
   readonly values = new Map<string, { value: Uint8Array; ttlMs: number | undefined; version: number }>();
   readonly mischief: Mischief = { refuse: new Map(), unreached: [], silent: false };
   /** Calls seen, by name. */
@@ -214,6 +216,11 @@ export class FakeService implements CacheService {
     const entry = this.values.get(key);
     const read = { key, node: this.name, expiresAt: undefined };
     if (entry === undefined) return { ...read, found: false, outcome: 'negative', version: 0 };
+    const { staleMs } = this;
+    if (staleMs !== undefined) {
+      const late = { outcome: 'stale', staleMs, expiresAt: new Date(systemClock.wallMs() - staleMs) } as const;
+      return { ...read, found: true, value: entry.value, version: entry.version, ...late };
+    }
     const expiresAt = entry.ttlMs === undefined ? undefined : new Date(systemClock.wallMs() + entry.ttlMs);
     return { ...read, found: true, outcome: 'hit', value: entry.value, version: entry.version, expiresAt };
   }

@@ -75,6 +75,10 @@ const rows: Record<string, [Operation, Body]> = {
     { do: 'hold', ...at, value: null, ...heldLittle, lifeMs: 0 },
     { hold: { ...at, remainingMs, version, lifeMs: 0 } },
   ),
+  'hold of what has expired': request(
+    { do: 'hold', ...at, value: bytes(1), ...heldLittle, lifeMs: -2500.5 },
+    { hold: { ...at, remainingMs, value: bytes(1), version, lifeMs: 0, staleMs: 2500.5 } },
+  ),
   "hold of the source's version zero": request(
     { do: 'hold', ...at, value: bytes(), ...heldLittle, sourceVersion: 0 },
     { hold: { ...at, remainingMs, value: bytes(), version, sourceVersion: 0 } },
@@ -87,6 +91,19 @@ const rows: Record<string, [Operation, Body]> = {
   'value with what its node knew': reply(
     { is: 'value', value: bytes(1), ...known, wasPut: true, sourceVersion: 0, floor: version },
     { value: { value: bytes(1), ...knownBody, wasPut: true, sourceVersion: 0, floor: version } },
+  ),
+  'value that has expired': reply(
+    {
+      is: 'value',
+      value: bytes(1),
+      version,
+      lifeMs: -0.25,
+      outcome: 'stale',
+      wasPut: false,
+      sourceVersion: undefined,
+      floor: 0,
+    },
+    { value: { value: bytes(1), version, lifeMs: 0, outcome: 4, staleMs: 0.25 } },
   ),
   'absent with what its node knew': reply(
     { is: 'absent', ...known, floor: version },
@@ -226,6 +243,8 @@ describe('operations of the coherence protocol', () => {
     'floor of hold': (floor) => ({ hold: { floor } }),
     'version of check': (wrongVersion) => ({ check: { version: wrongVersion } }),
     'source_version of value': (sourceVersion) => ({ value: { sourceVersion } }),
+    'stale_ms of hold': (staleMs) => ({ hold: { staleMs } }),
+    'stale_ms of value': (staleMs) => ({ value: { staleMs } }),
     'floor of value': (floor) => ({ value: { floor } }),
     'floor of absent': (floor) => ({ absent: { floor } }),
     'sent of lease': (sent) => ({ lease: { sent } }),
