@@ -1,6 +1,7 @@
 import { formatDuration } from '../base/units.js';
 import type {
   EventDocument,
+  HotKeyspaceDocument,
   KeyspaceDocument,
   LatencyDocument,
   NodeDocument,
@@ -8,7 +9,7 @@ import type {
   RingDocument,
   SourceDocument,
 } from '../ports/admin.js';
-import type { ClusterEvent, KeyspaceStatus, PeerStatus } from '../ports/cache.js';
+import type { ClusterEvent, HotKeyspace, KeyspaceStatus, PeerStatus } from '../ports/cache.js';
 import type { AdminNode, LatencySummary, ProcessGauges, RingStatus } from '../ports/insight.js';
 import type { Member } from '../ports/membership.js';
 import type { SourceStatus } from '../ports/source-status.js';
@@ -74,6 +75,19 @@ export const sourceDocument = (keyspace: string, source: SourceStatus): SourceDo
     refused_overloaded: counts.overloaded,
   };
 };
+
+export const hotKeyspaceDocument = ({ name, hits, windowMs, keys }: HotKeyspace): HotKeyspaceDocument => ({
+  name,
+  hits,
+  window_ms: windowMs,
+  keys: keys.map(({ key, hits, share, hitsPerSecond, owner }) => ({
+    key,
+    hits,
+    share,
+    hits_per_second: hitsPerSecond,
+    owner,
+  })),
+});
 
 interface Share {
   readonly name: string;
@@ -174,6 +188,7 @@ export const eventDocument = (
   ...('peer' in event ? memberFields(event.peer) : {}),
   ...('keyspace' in event ? { keyspace: event.keyspace } : {}),
   ...('missed' in event ? { missed: event.missed } : {}),
+  ...('from' in event ? { from: event.from, to: event.to } : {}),
 });
 
 const memberFields = (peer: Member): Omit<EventDocument, 'time' | 'type' | 'told_by'> => ({

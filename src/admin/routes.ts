@@ -4,6 +4,7 @@ import {
   type ConfigDocument,
   type DrainedDocument,
   type HealthDocument,
+  type HotKeysDocument,
   type IndexDocument,
   type KeyDeletedDocument,
   type KeyspaceDocument,
@@ -12,10 +13,12 @@ import {
   type PeersDocument,
   type ReadyDocument,
   type RingDocument,
+  type SourceDocument,
 } from '../ports/admin.js';
 import type { Clock } from '../ports/clock.js';
 import type { AdminNode, ProcessGauges } from '../ports/insight.js';
 import {
+  hotKeyspaceDocument,
   keyspaceDocument,
   nodeDocument,
   peerDocument,
@@ -59,6 +62,8 @@ export interface Route {
   answer(asked: Asked): Answered | Promise<Answered>;
 }
 
+/** Of each keyspace, unless `?limit=` says otherwise. */
+const hotKeysShown = 20;
 /** Shorter than a connection may be idle; what was not handed over by then is asked for by its new owners. */
 const drainMs = 25_000;
 
@@ -82,6 +87,11 @@ export function routesOf(deps: RouteDeps, urlOf: (path: string) => string): read
     get(adminPaths.keyspace, ({ name }) =>
       ok(keyspaceDocument(node.describeKeyspace(name)) satisfies KeyspaceDocument),
     ),
+    get(adminPaths.hotKeys, ({ query }) => {
+      const keyspace = query.get('keyspace') ?? undefined;
+      const limit = Number(query.get('limit') ?? hotKeysShown);
+      return ok(told<HotKeysDocument>({ keyspaces: node.hotKeys({ keyspace, limit }).map(hotKeyspaceDocument) }));
+    }),
     get(adminPaths.breakers, () =>
       ok(
         told<BreakersDocument>({
@@ -104,6 +114,10 @@ export function routesOf(deps: RouteDeps, urlOf: (path: string) => string): read
       const key = keyOf(body);
       const { version, unreached } = await node.delete(name, key, { signal });
       return ok(told<KeyDeletedDocument>({ keyspace: name, key, version, unreached }));
+    }),
+    post(adminPaths.resetBreaker, ({ name }) => {
+      node.resetBreaker(name);
+      return ok(sourceDocument(name, node.insights.sources().get(name)!) satisfies SourceDocument);
     }),
     post(adminPaths.drain, async ({ signal }) => {
       const { handedOver, left } = await node.drain({ signal, timeoutMs: drainMs });

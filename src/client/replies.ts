@@ -2,6 +2,7 @@ import { DistcacheError, isErrorCode, type KeyFailure } from '../base/errors.js'
 import type {
   ClusterEvent,
   FailedLookup,
+  HotKeyspace,
   KeyLocation,
   KeyspaceStatus,
   Lookup,
@@ -164,6 +165,19 @@ const rateLimitStatusOf = (limit: distcache.v1.RateLimitStatus.$Properties): Rat
   waitMs: limit.waitMs ?? 0,
   waiting: limit.waiting ?? 0,
   nextTokenInMs: limit.nextTokenInMs ?? 0,
+});
+
+export const hotKeyspaceOf = (space: distcache.v1.HotKeyspace.$Properties): HotKeyspace => ({
+  name: space.name ?? '',
+  hits: space.hits ?? 0,
+  windowMs: space.windowMs ?? 0,
+  keys: (space.keys ?? []).map(({ key, hits, share, hitsPerSecond, owner }) => ({
+    key: key ?? '',
+    hits: hits ?? 0,
+    share: share ?? 0,
+    hitsPerSecond: hitsPerSecond ?? 0,
+    owner: owner ?? '',
+  })),
 });
 
 export const keyLocationOf = (reply: distcache.v1.LocateKeyReply): KeyLocation => ({

@@ -1,4 +1,4 @@
-import { messageOf, notStarted } from '../base/errors.js';
+import { notStarted } from '../base/errors.js';
 import { allGuards } from '../coherence/guards.js';
 import type {
   CacheService,
@@ -7,6 +7,8 @@ import type {
   FailedLookup,
   Found,
   GetOptions,
+  HotKeysOptions,
+  HotKeyspace,
   KeyLocation,
   KeyspaceStatus,
   Lookup,
@@ -17,17 +19,17 @@ import type {
   WriteOptions,
   WriteResult,
 } from '../ports/cache.js';
-import type { Cancel, Wait } from '../ports/clock.js';
-import type { MemberChange } from '../ports/membership.js';
-import type { Ack, LinkEvent } from '../ports/peers.js';
+import type { Wait } from '../ports/clock.js';
+import type { Ack } from '../ports/peers.js';
 import { checkBatch, checkKey, putOf, waitOf } from './arguments.js';
 import { allRead, asDistcacheError, type KeyChange, namesOf, writeAll } from './batches.js';
 import type { EngineDeps } from './deps.js';
-import { type EngineEvent, EventHub, memberEvent } from './events.js';
+import { type EngineEvent, EventHub } from './events.js';
 import { Inflight } from './inflight.js';
 import { Insights } from './insights.js';
 import type { Keyspace } from './keyspace.js';
 import { Keyspaces } from './keyspaces.js';
+import { Lifecycle } from './lifecycle.js';
 import type { ResolvedOptions } from './options.js';
 import { isNewEnough, termsOf } from './path.js';
 import { Peering } from './peering.js';
@@ -37,8 +39,6 @@ import type { Topology } from './topology.js';
 import { Upkeep } from './upkeep.js';
 import { locationOf, peersOf, statusOf } from './views.js';
 import type { Change } from './writes.js';
-
-type State = NodeStatus['state'];
 
 /** For handing over, unless the caller says otherwise. */
 const drainMs = 30_000;
@@ -58,17 +58,12 @@ export class CacheEngine implements CacheService {
   readonly #writes: CallersWrites;
   readonly #peering: Peering;
   readonly #events = new EventHub();
-  readonly #upkeep: Upkeep;
   readonly #shape: Shape;
   /** Operations under way that are more than a look into memory. */
   readonly #inflight: Inflight;
   /** What peers have asked and wait for; each link bounds its own. */
   readonly #served: Inflight;
-  #state: State = 'starting';
-  #startedAtMs = 0;
-  #opening: Promise<void> | undefined;
-  #closing: Promise<void> | undefined;
-  #cancels: Cancel[] = [];
+  readonly #life: Lifecycle;
 
   constructor(deps: EngineDeps, options: ResolvedOptions) {
     this.#deps = deps;
@@ -81,8 +76,8 @@ export class CacheEngine implements CacheService {
         guards: deps.guards ?? allGuards,
         spaces: this.#spaces,
         served: this.#served,
-        serving: () => this.#state === 'serving',
-        starting: () => this.#state === 'starting',
+        serving: () => this.#life.state === 'serving',
+        starting: () => this.#life.state === 'starting',
         dropKeyspace: (name) => this.#spaces.remove(name),
       },
       options,
@@ -92,7 +87,7 @@ export class CacheEngine implements CacheService {
     this.#writes = this.#peering.writes;
     this.#shape = new Shape(deps.clock, deps.self);
     this.#inflight = new Inflight(deps.clock, options.limits.maxInflight);
-    this.#upkeep = new Upkeep(
+    const upkeep = new Upkeep(
       deps.clock,
       deps.log,
       () => this.#spaces.values(),
@@ -107,8 +102,17 @@ export class CacheEngine implements CacheService {
       topology: this.#topology,
       inflight: this.#inflight,
       options,
-      state: () => this.#state,
+      state: () => this.#life.state,
       isDraining: () => this.#peering.isDraining,
+    });
+    this.#life = new Lifecycle({
+      ...deps,
+      spaces: this.#spaces,
+      peering: this.#peering,
+      events: this.#events,
+      inflight: this.#inflight,
+      served: this.#served,
+      upkeep,
     });
   }
 
@@ -117,22 +121,19 @@ export class CacheEngine implements CacheService {
    * threw.
    */
   open(wait: Wait): Promise<void> {
-    if (this.#closing !== undefined) return Promise.reject(notStarted('start'));
-    this.#opening ??= this.#open(wait);
-    return this.#opening;
+    return this.#life.open(wait);
   }
 
   /** Refuses new operations, waits for those under way, leaves the cluster and frees everything. Idempotent. */
   close(wait: Wait): Promise<void> {
-    this.#closing ??= this.#close(wait);
-    return this.#closing;
+    return this.#life.close(wait);
   }
 
   /** Rejects with NOT_FOUND when the data source has no such key. */
   get(keyspace: string, key: string, options?: GetOptions): Promise<Found> {
     const space = this.#spaces.get(keyspace);
     // What memory holds was checked when it came in; the arguments are looked at only when it holds nothing.
-    if (space !== undefined && this.#state === 'serving' && options?.signal?.aborted !== true) {
+    if (space !== undefined && this.#life.state === 'serving' && options?.signal?.aborted !== true) {
       const lookup = this.#remembered(space, key, options);
       if (lookup !== undefined) return lookup.found ? Promise.resolve(lookup) : Promise.reject(space.noSuchKey(key));
     }
@@ -247,6 +248,10 @@ export class CacheEngine implements CacheService {
     this.#spaces.existing(keyspace).source.reset();
   }
 
+  hotKeys(options?: HotKeysOptions): readonly HotKeyspace[] {
+    return this.insights.hotKeys(options);
+  }
+
   /** The name of the node that owns a key now. */
   owner(keyspace: string, key: string): string {
     this.#spaceOf(keyspace, key, 'owner');
@@ -270,71 +275,17 @@ export class CacheEngine implements CacheService {
 
   /** Takes this node out of the ring and hands what it holds to the owners to come; it goes on answering. */
   drain(options?: CallOptions): Promise<DrainResult> {
-    if (this.#state !== 'serving') return Promise.reject(notStarted('drain'));
+    if (this.#life.state !== 'serving') return Promise.reject(notStarted('drain'));
     return this.#peering.drain(waitOf(options, drainMs, this.#deps.clock, 'drain'));
   }
 
   status(): NodeStatus {
-    const uptimeMs = this.#state === 'starting' ? 0 : Math.round(this.#deps.clock.nowMs() - this.#startedAtMs);
     const { ready, state } = this.insights.readiness();
-    return statusOf(this.#deps, this.#topology, { state, ready, uptimeMs });
+    return statusOf(this.#deps, this.#topology, { state, ready, uptimeMs: this.#life.uptimeMs });
   }
 
   peers(): readonly PeerStatus[] {
     return peersOf(this.#deps, this.#topology);
-  }
-
-  async #open(wait: Wait): Promise<void> {
-    const { clock, membership, peers } = this.#deps;
-    try {
-      await this.#spaces.openSources(wait);
-      this.#peering.start();
-      this.#cancels.push(
-        membership.onChange((change) => this.#onMember(change)),
-        peers.onLink((event: LinkEvent) => this.#peering.onLink(event)),
-      );
-      await membership.start(wait);
-      await this.#peering.joined();
-    } catch (error) {
-      const wasClosing = this.#closing !== undefined;
-      await this.close({ deadlineMs: clock.nowMs() });
-      throw wasClosing ? notStarted('start') : error;
-    }
-    if (this.#closing !== undefined) throw notStarted('start');
-    this.#startedAtMs = clock.nowMs();
-    this.#state = 'serving';
-    this.#upkeep.start();
-  }
-
-  async #close(wait: Wait): Promise<void> {
-    const { membership, peers, log } = this.#deps;
-    this.#state = 'draining';
-    this.#upkeep.stop();
-    await this.#peering.leave(wait);
-    await Promise.all([this.#inflight.quiet(wait), this.#served.quiet(wait)]);
-    this.#spaces.abortReads(notStarted('the engine has stopped'));
-    const settle = async (what: string, work: Promise<void>): Promise<void> => {
-      try {
-        await work;
-      } catch (error) {
-        log.write('warn', `${what} did not stop cleanly`, { error: messageOf(error) });
-      }
-    };
-    this.#peering.stop();
-    await settle('membership', membership.stop(wait));
-    await settle('the peer links', peers.close());
-    for (const cancel of this.#cancels.splice(0)) cancel();
-    await this.#spaces.closeSources(wait);
-    this.#spaces.clear();
-    this.#events.close();
-    this.#state = 'stopped';
-  }
-
-  #onMember(change: MemberChange): void {
-    this.#peering.changed();
-    if (change.is === 'refuted') this.#peering.doubt();
-    // Nobody is their own peer.
-    else if (change.member.id !== this.#deps.self().id) this.#events.publish(memberEvent(change));
   }
 
   #remembered(space: Keyspace, key: string, options: GetOptions | undefined): Lookup | undefined {
@@ -342,6 +293,7 @@ export class CacheEngine implements CacheService {
     if (entry === undefined || !this.#peering.mayServe(entry)) return undefined;
     if (options !== undefined && !isNewEnough(entry, options)) return undefined;
     space.countHit(entry);
+    space.hotKeys.touch(key);
     return this.#shape.remembered(entry, options);
   }
 
@@ -356,6 +308,7 @@ export class CacheEngine implements CacheService {
 
   async #read(space: Keyspace, key: string, wait: Wait, options: GetOptions | undefined): Promise<Lookup> {
     this.#inflight.enter();
+    space.hotKeys.touch(key);
     const startedMs = this.#deps.clock.nowMs();
     try {
       const answer = await this.#reads.read(space, key, wait, termsOf(this.#deps.context.current(), options));
@@ -388,7 +341,7 @@ export class CacheEngine implements CacheService {
   }
 
   #space(name: string, what: string): Keyspace {
-    if (this.#state !== 'serving') throw notStarted(what);
+    if (this.#life.state !== 'serving') throw notStarted(what);
     return this.#spaces.existing(name);
   }
 

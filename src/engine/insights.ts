@@ -1,8 +1,10 @@
-import type { NodeStatus } from '../ports/cache.js';
+import { invalidArgument } from '../base/errors.js';
+import type { HotKeysOptions, HotKeyspace, NodeStatus } from '../ports/cache.js';
 import type { Clock } from '../ports/clock.js';
 import type { Latencies, NodeInsights, Readiness, RingStatus } from '../ports/insight.js';
 import type { SourceStatus } from '../ports/source-status.js';
 import type { Inflight } from './inflight.js';
+import type { Keyspace } from './keyspace.js';
 import type { Keyspaces } from './keyspaces.js';
 import type { ResolvedOptions } from './options.js';
 import { latenciesOf } from './timings.js';
@@ -20,6 +22,7 @@ export interface InsightDeps {
 
 /** Percentiles tell of the last half minute to minute. */
 const rotateMs = 30_000;
+const hotKeysMax = 100_000;
 
 /** What a node knows of itself beyond what its callers need: for admin endpoints, telemetry and the dashboard. */
 export class Insights implements NodeInsights {
@@ -52,6 +55,30 @@ export class Insights implements NodeInsights {
     };
   }
 
+  /** As callers of this node ask. */
+  hotKeys({ keyspace, limit = 20 }: HotKeysOptions = {}): readonly HotKeyspace[] {
+    if (!(Number.isSafeInteger(limit) && limit >= 1 && limit <= hotKeysMax)) {
+      throw invalidArgument(`limit is ${limit}, must be a whole number from 1 to ${hotKeysMax}`);
+    }
+    const { spaces } = this.#deps;
+    const wanted = keyspace === undefined ? [...spaces.values()] : [spaces.existing(keyspace)];
+    return wanted.map((space) => this.#hotKeysOf(space, limit));
+  }
+
+  #hotKeysOf({ name, hotKeys }: Keyspace, limit: number): HotKeyspace {
+    const { clock, topology } = this.#deps;
+    const { total } = hotKeys;
+    const windowMs = hotKeys.windowMs(clock.nowMs());
+    const keys = hotKeys.top(limit).map(({ key, hits }) => ({
+      key,
+      hits: Math.round(hits),
+      share: Math.min(1, hits / total),
+      hitsPerSecond: (hits * 1000) / windowMs,
+      owner: topology.place(key).owner.name,
+    }));
+    return { name, hits: Math.round(total), windowMs, keys };
+  }
+
   /** Operations under way that are more than a look into memory. */
   inflight(): number {
     return this.#deps.inflight.count;
@@ -68,6 +95,7 @@ export class Insights implements NodeInsights {
   /** Called once a second or so. */
   tidy(): void {
     const nowMs = this.#deps.clock.nowMs();
+    for (const { hotKeys } of this.#deps.spaces.values()) hotKeys.tick(nowMs);
     if (nowMs < this.#rotateAtMs) return;
     this.#rotateAtMs = nowMs + rotateMs;
     for (const { timings, counts } of this.#deps.spaces.values()) timings.rotate(counts.cacheHits);

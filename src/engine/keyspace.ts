@@ -1,6 +1,7 @@
 import { DistcacheError, messageOf } from '../base/errors.js';
 import { Slots } from '../coherence/slots.js';
 import { SingleFlight } from '../flight/single-flight.js';
+import { HotKeys } from '../hotkeys/hot-keys.js';
 import type { KeyspaceStatus } from '../ports/cache.js';
 import type { Clock } from '../ports/clock.js';
 import type { LoadContext } from '../ports/load-context.js';
@@ -95,11 +96,19 @@ export interface KeyspaceDeps {
   readonly recorder?: Recorder | undefined;
   readonly evictionIndex: EvictionIndexFactory;
   readonly circuitChanged: (keyspace: string, from: CircuitState, to: CircuitState) => void;
+  /** Keys that may be told to be hot. */
+  readonly maxHotKeys: number;
 }
 
 /** Part of a read's time, and at most so much, that a load leaves for what is answered when it has failed. */
 const answerShare = 0.1;
 const answerMaxMs = 250;
+
+/** Counters for each key that may be told to be hot: the more, the surer is the order of those that are. */
+const countersPerHotKey = 4;
+const hotKeysMin = 64;
+/** Hits of a minute ago count half. */
+const hotHalfLifeMs = 60_000;
 
 /** One keyspace on one node: its entries, what it remembers of writes, the loads under way, and its data source. */
 export class Keyspace {
@@ -136,6 +145,7 @@ export class Keyspace {
     copiesStale: 0,
   };
   readonly timings = new Timings();
+  readonly hotKeys: HotKeys;
   readonly #clock: Clock;
   readonly #random: Random;
 
@@ -143,6 +153,11 @@ export class Keyspace {
     this.options = options;
     this.#clock = deps.clock;
     this.#random = deps.random.fork(`ttl:${options.name}`);
+    this.hotKeys = new HotKeys({
+      capacity: Math.max(hotKeysMin, countersPerHotKey * deps.maxHotKeys),
+      halfLifeMs: hotHalfLifeMs,
+      random: deps.random.fork(`hot-keys:${options.name}`),
+    });
     this.store = new Store({ maxBytes: options.maxBytes, hotShare: options.hotShare, index: deps.evictionIndex });
     this.source = new GuardedSource(
       { ...deps, circuitChanged: (from, to) => deps.circuitChanged(options.name, from, to) },

@@ -12,7 +12,7 @@ import { within } from './within.js';
 /** Data sources get this long to close, at least: also when there was no time left for what used them. */
 const closeMs = 1000;
 
-export interface KeyspacesDeps extends Omit<KeyspaceDeps, 'evictionIndex' | 'circuitChanged'> {
+export interface KeyspacesDeps extends Omit<KeyspaceDeps, 'evictionIndex' | 'circuitChanged' | 'maxHotKeys'> {
   readonly log: Log;
   readonly events: Pick<EventHub, 'publish'>;
   readonly evictionPolicies: ReadonlyMap<string, EvictionIndexFactory>;
@@ -27,7 +27,7 @@ export class Keyspaces {
   /** No source is opened any more. */
   #closing = false;
 
-  constructor(deps: KeyspacesDeps, { keyspaces, limits }: ResolvedOptions) {
+  constructor(deps: KeyspacesDeps, { keyspaces, limits, warmup }: ResolvedOptions) {
     this.#clock = deps.clock;
     this.#log = deps.log;
     this.#events = deps.events;
@@ -35,7 +35,8 @@ export class Keyspaces {
       deps.events.publish({ type: 'breaker-changed', keyspace, from, to });
     for (const keyspace of keyspaces) {
       const evictionIndex = deps.evictionPolicies.get(keyspace.eviction)!;
-      this.#spaces.set(keyspace.name, new Keyspace(keyspace, limits, { ...deps, evictionIndex, circuitChanged }));
+      const made = { ...deps, evictionIndex, circuitChanged, maxHotKeys: warmup.maxHotKeys };
+      this.#spaces.set(keyspace.name, new Keyspace(keyspace, limits, made));
     }
   }
 

@@ -12,6 +12,7 @@ import {
   type RateLimitOptions,
   rateLimitOf,
 } from './protection.js';
+import { type ResolvedWarmup, resolveWarmup, type WarmupOptions } from './warmup-options.js';
 
 /** A named part of the cache with a budget and a data source of its own. */
 export interface KeyspaceOptions {
@@ -75,6 +76,8 @@ export interface CoreOptions {
         readonly maxInflight?: number | undefined;
       }
     | undefined;
+  /** Loading hot keys ahead of need. */
+  readonly warmup?: WarmupOptions | undefined;
   /** Defaults for every keyspace. */
   readonly source?:
     | (ProtectionOptions & { readonly maxConcurrent?: number | undefined; readonly maxQueued?: number | undefined })
@@ -115,6 +118,7 @@ export interface ResolvedOptions {
   readonly replicas: number;
   readonly onSplit: OnSplit;
   readonly limits: EngineLimits;
+  readonly warmup: ResolvedWarmup;
 }
 
 /** What surrounds the options: facts of the machine and of this build. */
@@ -212,7 +216,8 @@ export function checkOptions(
   if (onSplit !== 'serve' && onSplit !== 'passthrough') {
     check.problem(['onSplit'], `is ${show(onSplit)}, must be one of: serve, passthrough`);
   }
-  return { resolved: { keyspaces, virtualNodes, replicas, onSplit, limits }, problems: check.problems };
+  const warmup = resolveWarmup(options.warmup, check);
+  return { resolved: { keyspaces, virtualNodes, replicas, onSplit, limits, warmup }, problems: check.problems };
 }
 
 /** Throws INVALID_ARGUMENT naming every problem. */

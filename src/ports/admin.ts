@@ -17,7 +17,7 @@ export const adminPaths = {
   keyspaces: '/keyspaces',
   /** GET KeyspaceDocument, 404 where there is none */
   keyspace: '/keyspaces/{name}',
-  /** GET HotKeysDocument; `?keyspace=` for one */
+  /** GET HotKeysDocument; `?keyspace=` for one, `?limit=` keys of each, 20 without */
   hotKeys: '/hotkeys',
   /** GET BreakersDocument */
   breakers: '/breakers',
@@ -264,6 +264,9 @@ export interface EventDocument {
   readonly id?: string;
   /** Of keyspace-* and breaker-*. */
   readonly keyspace?: string;
+  /** Of breaker-changed: closed, open or half-open. */
+  readonly from?: string;
+  readonly to?: string;
   /** Of gap: events that this client was too slow for. */
   readonly missed?: number;
 }

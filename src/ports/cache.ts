@@ -186,6 +186,34 @@ export interface KeyspaceStatus {
   readonly stats: Readonly<Record<string, number>>;
 }
 
+/** The keys of a keyspace that callers of one node, or of all, ask for most. */
+export interface HotKeyspace {
+  readonly name: string;
+  /** All gets in the window, estimated as those of the keys are; older ones weigh less. */
+  readonly hits: number;
+  /** The hits are those of so long a time at the rate of now. */
+  readonly windowMs: number;
+  /** Hottest first. */
+  readonly keys: readonly HotKeyStatus[];
+}
+
+export interface HotKeyStatus {
+  readonly key: string;
+  readonly hits: number;
+  /** Part of all gets of the keyspace, 0 to 1. */
+  readonly share: number;
+  readonly hitsPerSecond: number;
+  /** Name of the node that owns it. */
+  readonly owner: string;
+}
+
+export interface HotKeysOptions {
+  /** undefined: all keyspaces. */
+  readonly keyspace?: string | undefined;
+  /** Keys of each keyspace. Default 20. */
+  readonly limit?: number | undefined;
+}
+
 /**
  * What a node does for its callers. The engine offers it in the process, the gRPC server to other processes, the client
  * over the network. `getMany` keeps the order of its keys; a missing key is an answer there, and NOT_FOUND from `get`.
@@ -219,6 +247,8 @@ export interface CacheService extends Cache {
   describeKeyspaces(): readonly KeyspaceStatus[];
   /** Rejects with KEYSPACE_NOT_FOUND. */
   describeKeyspace(name: string): KeyspaceStatus;
+  /** As callers of this node ask. Throws KEYSPACE_NOT_FOUND. */
+  hotKeys(options?: HotKeysOptions): readonly HotKeyspace[];
   /** Throws KEYSPACE_NOT_FOUND, and NOT_STARTED while the node does not serve. */
   locate(keyspace: string, key: string): KeyLocation;
   /** From this call on, until the node stops or `signal` aborts. Throws OVERLOADED where too many follow already. */

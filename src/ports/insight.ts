@@ -52,9 +52,11 @@ export interface NodeInsights {
 export interface AdminNode
   extends Pick<
     CacheService,
-    'status' | 'peers' | 'describeKeyspaces' | 'describeKeyspace' | 'delete' | 'drain' | 'events'
+    'status' | 'hotKeys' | 'peers' | 'describeKeyspaces' | 'describeKeyspace' | 'delete' | 'drain' | 'events'
   > {
   readonly insights: NodeInsights;
+  /** Closes the circuit before a keyspace's data source. Throws KEYSPACE_NOT_FOUND. */
+  resetBreaker(keyspace: string): void;
 }
 
 /** The process that a node runs in, and how late its event loop is. */

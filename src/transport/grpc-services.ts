@@ -68,6 +68,7 @@ export const clusterDefinition: ServiceDefinition = {
   listPeers: unaryMethod('Cluster/ListPeers'),
   listKeyspaces: unaryMethod('Cluster/ListKeyspaces'),
   getKeyspace: unaryMethod('Cluster/GetKeyspace'),
+  hotKeys: unaryMethod('Cluster/HotKeys'),
   locateKey: unaryMethod('Cluster/LocateKey'),
   drain: unaryMethod('Cluster/Drain'),
   watchEvents: method('Cluster/WatchEvents', false, true),
@@ -131,6 +132,9 @@ export class GrpcServices {
       listKeyspaces: this.#unary(() => encodeReply.keyspaces(service.describeKeyspaces())),
       getKeyspace: this.#unary((bytes) =>
         encodeReply.keyspace(service.describeKeyspace(decodeRequest.getKeyspace(bytes).name)),
+      ),
+      hotKeys: this.#unary((bytes) =>
+        encodeReply.hotKeys(service.hotKeys(decodeRequest.hotKeys(bytes)), service.status().node),
       ),
       locateKey: this.#unary((bytes) => {
         const { keyspace, key } = decodeRequest.locateKey(bytes);

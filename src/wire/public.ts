@@ -4,6 +4,8 @@ import type {
   DrainResult,
   FailedLookup,
   GetOptions,
+  HotKeysOptions,
+  HotKeyspace,
   KeyLocation,
   KeyspaceStatus,
   Lookup,
@@ -133,6 +135,10 @@ export const decodeRequest = {
   },
   getKeyspace: (bytes: Uint8Array): { readonly name: string } =>
     parse('GetKeyspaceRequest', bytes, (b) => v1.GetKeyspaceRequest.decode(b)),
+  hotKeys(bytes: Uint8Array): HotKeysOptions {
+    const { keyspace, limit } = parse('HotKeysRequest', bytes, (b) => v1.HotKeysRequest.decode(b));
+    return { ...(typeof keyspace === 'string' ? { keyspace } : {}), ...(limit === 0 ? {} : { limit }) };
+  },
   locateKey: (bytes: Uint8Array): KeyRequest => parse('LocateKeyRequest', bytes, (b) => v1.LocateKeyRequest.decode(b)),
 };
 
@@ -213,6 +219,10 @@ export const encodeReply = {
     bytesOf(v1.ListKeyspacesReply.encode({ keyspaces: keyspaces.map(keyspaceMessage) })),
   location: ({ owner, replicas, nodes }: KeyLocation): Buffer =>
     bytesOf(v1.LocateKeyReply.encode({ owner, replicas: [...replicas], nodes: [...nodes] })),
+  hotKeys: (keyspaces: readonly HotKeyspace[], node: string): Buffer =>
+    bytesOf(
+      v1.HotKeysReply.encode({ node, keyspaces: keyspaces.map((space) => ({ ...space, keys: [...space.keys] })) }),
+    ),
   /** `node`: who tells. `atMs`: milliseconds since 1970. */
   event: (event: ClusterEvent | { readonly type: 'listening' }, node: string, atMs: number): Buffer =>
     bytesOf(

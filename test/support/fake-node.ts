@@ -10,6 +10,8 @@ import type {
   FailedLookup,
   Found,
   GetOptions,
+  HotKeysOptions,
+  HotKeyspace,
   KeyLocation,
   KeyspaceStatus,
   Lookup,
@@ -155,6 +157,16 @@ export class FakeService implements CacheService {
       { ...peer, id: 'b', name: 'other', state: 'suspect', isSelf: false, bindPort: 3321 },
       { ...peer, ...foreign, id: 'c', name: 'serf', state: 'alive', isSelf: false, serving: false },
     ];
+  }
+
+  hotKeys(options: HotKeysOptions = {}): readonly HotKeyspace[] {
+    const name = options.keyspace ?? 'ks';
+    this.describeKeyspace(name);
+    const keys = [
+      { key: 'paris', hits: 30, share: 0.75, hitsPerSecond: 0.5, owner: 'other' },
+      { key: 'oslo', hits: 10, share: 0.25, hitsPerSecond: 0.2, owner: 'other' },
+    ];
+    return [{ name, hits: 40, windowMs: 60_000, keys: keys.slice(0, options.limit) }];
   }
 
   locate(keyspace: string, key: string): KeyLocation {

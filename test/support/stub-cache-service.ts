@@ -4,6 +4,8 @@ import type {
   CallOptions,
   DrainResult,
   FailedLookup,
+  HotKeysOptions,
+  HotKeyspace,
   Lookup,
   NodeStatus,
 } from '../../src/ports/cache.js';
@@ -117,6 +119,16 @@ export class StubCacheService implements CacheService {
 
   peers() {
     return [];
+  }
+
+  hotKeys(options: HotKeysOptions = {}): readonly HotKeyspace[] {
+    const name = options.keyspace ?? 'users';
+    this.describeKeyspace(name);
+    const keys = [
+      { key: 'paris', hits: 30, share: 0.75, hitsPerSecond: 0.5, owner: 'other' },
+      { key: 'oslo', hits: 10, share: 0.25, hitsPerSecond: 0.2, owner: 'other' },
+    ];
+    return [{ name, hits: 40, windowMs: 60_000, keys: keys.slice(0, options.limit) }];
   }
 
   locate() {
