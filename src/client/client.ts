@@ -7,6 +7,8 @@ import type {
   FailedLookup,
   Found,
   GetOptions,
+  HotKeysOptions,
+  HotKeyspace,
   KeyLocation,
   KeyspaceStatus,
   Lookup,
@@ -22,12 +24,14 @@ import { readFlagsOf, writeFlagsOf } from '../wire/public.js';
 import { batchesOf, writeInBatches } from './batches.js';
 import { type Call, type Method, serverStream, unary } from './calls.js';
 import { watchEvents } from './events.js';
+import { askEach, mergedHotKeys, type NodeAnswer, unreachedOf } from './everywhere.js';
 import { Links } from './links.js';
 import { methods } from './methods.js';
 import type { WatchedEvent } from './replies.js';
 import {
   failedLookupOf,
   failureOf,
+  hotKeyspaceOf,
   keyLocationOf,
   keyspaceStatusOf,
   lookupOf,
@@ -35,6 +39,12 @@ import {
   peerStatusOf,
   writeResultOf,
 } from './replies.js';
+
+export interface ClusterHotKeys {
+  readonly keyspaces: readonly HotKeyspace[];
+  /** Names of nodes that did not answer: what they were asked for is missing. */
+  readonly unreached: readonly string[];
+}
 
 export interface ConnectOptions {
   /** `host:port` of one or more nodes of the same cluster; the next is tried when one is out of reach. */
@@ -68,6 +78,10 @@ export interface Client extends Cache {
   keyspace(name: string, options?: CallOptions): Promise<KeyspaceStatus>;
   /** Who owns a key, as the node that answers sees it. Rejects with KEYSPACE_NOT_FOUND. */
   locate(keyspace: string, key: string, options?: CallOptions): Promise<KeyLocation>;
+  /** The keys that callers ask for most, over all nodes. Who could not be asked is named in `unreached`. */
+  hotKeys(options?: CallOptions & HotKeysOptions): Promise<ClusterHotKeys>;
+  /** Asks every node by itself, through a client of its own; some at a time, each within the call's time-out. */
+  eachNode<T>(ask: (node: Client) => Promise<T>, options?: CallOptions): Promise<readonly NodeAnswer<T>[]>;
   /** Takes the node that answers out of the ring and hands what it holds to the owners to come; it goes on answering. */
   drain(options?: CallOptions): Promise<DrainResult & { readonly node: string }>;
   /**
@@ -258,6 +272,31 @@ class GrpcClient implements Client {
     checkKey(key);
     const call = this.#call(`locate ${JSON.stringify(key)} of ${keyspace}`, options);
     return keyLocationOf(await this.#unary(methods.locateKey, { keyspace, key }, call, true));
+  }
+
+  async hotKeys(options: CallOptions & HotKeysOptions = {}): Promise<ClusterHotKeys> {
+    const { keyspace, limit = 20 } = options;
+    // Each tells more than is wanted of all: what is third everywhere may be first together.
+    const request = { ...(keyspace === undefined ? {} : { keyspace }), limit: Math.min(limit * 5, 100_000) };
+    const answers = await this.eachNode(async (node) => {
+      const reply = await (node as GrpcClient).#unary(methods.hotKeys, request, this.#call('hot keys', options), true);
+      return reply.keyspaces.map(hotKeyspaceOf);
+    }, options);
+    const told = answers.flatMap((answer) => (answer.is === 'answered' ? [answer.answer] : []));
+    const [failed] = answers.flatMap((answer) => (answer.is === 'failed' ? [answer.error] : []));
+    if (told.length === 0 && failed !== undefined) throw failed;
+    return { keyspaces: mergedHotKeys(told, limit), unreached: unreachedOf(answers) };
+  }
+
+  async eachNode<T>(ask: (node: Client) => Promise<T>, options?: CallOptions): Promise<readonly NodeAnswer<T>[]> {
+    return askEach(await this.peers(options), async (address) => {
+      const node = new GrpcClient({ ...this.options, addresses: [address] });
+      try {
+        return await ask(node);
+      } finally {
+        await node.close();
+      }
+    });
   }
 
   async drain(options?: CallOptions): Promise<DrainResult & { readonly node: string }> {

@@ -159,6 +159,10 @@ export interface KeyspaceDocument {
   readonly read_timeout_ms: number;
   readonly write_timeout: string;
   readonly write_timeout_ms: number;
+  readonly ttl_jitter: number;
+  /** How long after its expiry an entry is served while it is loaded again, or while the source fails; null: not. */
+  readonly stale_while_revalidate_ms: number | null;
+  readonly stale_if_error_ms: number | null;
   readonly hot_share: number;
   readonly eviction: string;
   readonly warm_keys: readonly string[];
