@@ -29,3 +29,16 @@ function insert(file: string, rows: readonly CityRow[]): void {
     database.close();
   }
 }
+
+/** Keys of the largest cities, the largest first. */
+export function largestCities(file: string, count: number): readonly string[] {
+  const database = new DatabaseSync(file, { readOnly: true });
+  try {
+    const rows = database
+      .prepare("select id from city order by json_extract(json, '$.population') desc limit ?")
+      .all(count);
+    return rows.map(({ id }) => String(id));
+  } finally {
+    database.close();
+  }
+}

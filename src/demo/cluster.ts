@@ -85,6 +85,7 @@ export class LocalCluster {
       name,
       bind: { addr: '127.0.0.1', port: 0 },
       gossip: { port: 0, profile: 'local' },
+      admin: { port: 0 },
       // Static without peers too: a node waits to be met by those that come later.
       discovery: { provider: 'static', peers },
       cluster: { shutdownTimeout: '5s' },

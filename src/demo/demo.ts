@@ -3,10 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { aborted, DistcacheError } from '../base/errors.js';
 import type { Clock } from '../ports/clock.js';
+import type { Random } from '../ports/random.js';
 import { watchActivity } from './activity.js';
-import { writeCityDatabase } from './city-database.js';
+import { largestCities, writeCityDatabase } from './city-database.js';
 import { keyspace, LocalCluster } from './cluster.js';
 import type { Launcher, RunningNode } from './node-process.js';
+import { readAsPeopleDo } from './readers.js';
 import type { StopSignals } from './stop-signals.js';
 import { type DrawTable, welcome } from './text.js';
 import { takeTour } from './tour.js';
@@ -20,8 +22,12 @@ export interface DemoOptions {
   readonly json: boolean;
 }
 
+/** Keys that are read while the cluster is watched. */
+const watchedKeys = 2_000;
+
 export interface DemoDeps {
   readonly clock: Clock;
+  readonly random: Random;
   readonly launcher: Launcher;
   readonly signals: Pick<StopSignals, 'stop' | 'force'>;
   /** What was asked for, to stdout. A failure ends the demo. */
@@ -29,6 +35,8 @@ export interface DemoDeps {
   /** Progress and events, to stderr. */
   note(line: string): Promise<void>;
   readonly table: DrawTable;
+  /** Shows the cluster for as long as somebody looks at it, instead of text and events; meanwhile it is read from. */
+  readonly watch?: ((nodes: readonly RunningNode[]) => Promise<void>) | undefined;
 }
 
 /** As `demo --json` prints it. */
@@ -44,14 +52,26 @@ export async function runDemo(options: DemoOptions, deps: DemoDeps): Promise<voi
   const { stop, force } = deps.signals;
   const folder = await mkdtemp(join(tmpdir(), 'distcache-demo-'));
   // Events have nowhere to go once stderr is closed, and nobody waits for them.
-  const tell = (line: string): void => void deps.note(line).catch(() => {});
+  let isWatched = false;
+  const tell = (line: string): void => {
+    // The screen belongs to whoever draws on it.
+    if (!isWatched) void deps.note(line).catch(() => {});
+  };
+  const watch = deps.watch;
+  const watched = async (nodes: readonly RunningNode[]): Promise<void> => {
+    isWatched = true;
+    await watch?.(nodes).finally(() => {
+      isWatched = false;
+    });
+  };
   const cluster = new LocalCluster(folder, join(folder, 'cities.db'), deps.launcher, deps.clock, {
     onLog: (node, line) => tell(`${node}: ${line}`),
     onLoss: (node, how, left) => tell(`${node} ${how}${left === 0 ? '' : '; the others go on'}`),
   });
   const over = new AbortController();
   try {
-    await Promise.race([serve(cluster, folder, options, deps, tell, over.signal), asked(stop)]);
+    const told = { ...deps, watch: watch && watched };
+    await Promise.race([serve(cluster, folder, options, told, tell, over.signal), asked(stop)]);
   } finally {
     over.abort();
     if (!options.json && stop.aborted) tell('stopping');
@@ -79,6 +99,11 @@ async function serve(
   }
   if (over.aborted) return;
   const nodes = [...cluster.running];
+  if (deps.watch !== undefined) {
+    const keys = largestCities(join(folder, 'cities.db'), watchedKeys);
+    const reading = readAsPeopleDo(nodes, keyspace, keys, { clock: deps.clock, random: deps.random, signal: over });
+    return Promise.race([deps.watch(nodes), reading]);
+  }
   if (options.json) {
     await deps.print(readyLine(nodes));
   } else {

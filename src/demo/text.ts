@@ -76,5 +76,8 @@ export function commands(keyspace: string, nodes: readonly RunningNode[]): reado
     `npx distcache delete ${keyspace} xanadu ${addr(1)}`,
     `npx distcache peers ${addr(0)}`,
     `npx distcache keyspace show ${keyspace} ${addr(0)}`,
+    ...nodes
+      .slice(0, 1)
+      .flatMap(({ admin }) => (admin === 'off' ? [] : [`npx distcache dash --admin http://${admin}`])),
   ];
 }

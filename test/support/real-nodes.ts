@@ -19,6 +19,8 @@ export interface NodeOptions {
   /** What runs the process, as `ip netns exec NAME`. */
   readonly via?: readonly string[];
   readonly port?: number;
+  /** Of the admin endpoints; 'off' without. */
+  readonly admin?: string;
   /** Without `--json`. */
   readonly plain?: boolean;
   readonly args?: readonly string[];
@@ -97,6 +99,13 @@ export class RealNode {
     return Number(this.gossip.split(':').at(-1));
   }
 
+  /** `host:port` of its admin endpoints, once it is ready. */
+  get admin(): string {
+    const admin = /"admin":"([^"]+)"/.exec(this.stdout);
+    if (admin === null) throw new Error(`the node is not ready: ${this.stderr}`);
+    return admin[1]!;
+  }
+
   /** Resolves when it has said that it serves. */
   async ready(): Promise<this> {
     await until('a node is ready', () => this.stdout.endsWith('\n') || this.exit !== undefined, 30_000, 5);
@@ -139,12 +148,22 @@ export class RealNodes {
 
   /** Starts a process without waiting for it. */
   async spawn(options: NodeOptions = {}): Promise<RealNode> {
-    const { name, config, peers = [], addr, port = 0, gossipPort = 0, plain = false, args = [] } = options;
+    const {
+      name,
+      config,
+      peers = [],
+      addr,
+      port = 0,
+      gossipPort = 0,
+      admin = 'off',
+      plain = false,
+      args = [],
+    } = options;
     const file = config === undefined ? [] : ['--config', await this.file(`node-${this.#files++}.yaml`, config)];
     const flags = [
       ...file,
       ...(addr === undefined ? [] : ['--bind-addr', addr]),
-      ...['--bind-port', String(port), '--discovery-port', String(gossipPort), '--admin-addr', 'off'],
+      ...['--bind-port', String(port), '--discovery-port', String(gossipPort), '--admin-addr', admin],
       ...(name === undefined ? [] : ['--name', name]),
       ...(peers.length === 0 ? [] : ['--peers', peers.map((peer) => peer.gossip).join(',')]),
       ...(plain ? [] : ['--json']),

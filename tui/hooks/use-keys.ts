@@ -29,6 +29,9 @@ export function keyNames(input: string, key: Key): readonly KeyName[] {
   const special = named.find(([name]) => key[name]);
   if (special !== undefined) return [special[1]];
   if (key.ctrl) return [`ctrl-${input}`];
-  if (key.meta) return [];
-  return [...input].map((char) => (char === ' ' ? 'space' : char === '\r' || char === '\n' ? 'enter' : char));
+  const characters = [...input].map((char) =>
+    char === ' ' ? 'space' : char === '\r' || char === '\n' ? 'enter' : char,
+  );
+  // Escape and the key after it arrive as one where the line is slow; Alt with a key means nothing here.
+  return key.meta ? ['escape', ...characters] : characters;
 }

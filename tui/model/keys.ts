@@ -245,7 +245,9 @@ function paced(ui: Ui, step: 1 | -1): Ui {
 /** Moves the choice in a list, and the text elsewhere. */
 function move(ui: Ui, { snapshot, topMax }: KeyContext, by: number): Ui {
   if (ui.mode.is === 'details' || ui.mode.is === 'help') {
-    return { ...ui, mode: { ...ui.mode, top: Math.max(0, Math.min(topMax, ui.mode.top + by)) } };
+    // The end stays the end when the page grows.
+    const top = by >= farAway ? farAway : Math.max(0, Math.min(topMax, Math.min(topMax, ui.mode.top) + by));
+    return { ...ui, mode: { ...ui.mode, top } };
   }
   const scene = sceneOf(snapshot, ui);
   if (scene.chosen < 0) return ui;

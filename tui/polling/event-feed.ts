@@ -25,6 +25,8 @@ export class EventFeed {
   #teller = '';
   #turn = 0;
   #stop = new AbortController();
+  /** Of the node that is followed, and what ends that. */
+  #following: { readonly name: string; readonly end: AbortController } | undefined;
   #cancel: Cancel = () => {};
 
   constructor(private readonly deps: EventFeedDeps) {}
@@ -35,6 +37,13 @@ export class EventFeed {
 
   start(): void {
     void this.#follow(this.#stop.signal);
+  }
+
+  /** To be called when nodes may have stopped to answer: a frozen one never says that it tells no more. */
+  reconsider(): void {
+    const followed = this.#following;
+    if (followed !== undefined && !this.deps.candidates().some(({ name }) => name === followed.name))
+      followed.end.abort();
   }
 
   stop(): void {
@@ -55,14 +64,18 @@ export class EventFeed {
   }
 
   async #followOne({ name, target }: { name: string; target: AdminTarget }, signal: AbortSignal): Promise<void> {
+    const end = new AbortController();
+    this.#following = { name, end };
+    const call = { signal: AbortSignal.any([signal, end.signal]), timeoutMs: this.deps.timeoutMs };
     try {
-      for await (const event of this.deps.api.events(target, { signal, timeoutMs: this.deps.timeoutMs })) {
+      for await (const event of this.deps.api.events(target, call)) {
         this.#teller = name;
         this.#add(event);
       }
     } catch {
       // Whoever it was shows as unreachable where that is what it is.
     }
+    this.#following = undefined;
     this.#turn++;
     this.#teller = '';
     if (!signal.aborted) this.deps.onChange();

@@ -102,6 +102,7 @@ export class Session {
 
   #gather(): void {
     this.#isStale = true;
+    this.#feed.reconsider();
     if (this.#over.signal.aborted) return;
     this.#cancelGather ??= this.options.clock.after(gatherMs, () => this.#show());
   }

@@ -10,6 +10,7 @@ import { runDemo } from '../../../src/demo/demo.js';
 import { stopSignals } from '../../../src/demo/stop-signals.js';
 import { commands } from '../../../src/demo/text.js';
 import { systemClock } from '../../../src/platform/clock.js';
+import { systemRandom } from '../../../src/platform/random.js';
 import { FakeClock } from '../../support/fake-clock.js';
 
 const script = fileURLToPath(new URL('./stand-in.mjs', import.meta.url));
@@ -164,6 +165,7 @@ describe('the demo around its nodes', () => {
         print: print ?? (async (text) => printed.resolve(text)),
         note: async (line) => void lines.push(line),
         table: () => '',
+        random: systemRandom,
       },
     ).then(
       () => 'done',

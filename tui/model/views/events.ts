@@ -1,16 +1,20 @@
 import { properties } from '../cells.js';
 import type { Column } from '../columns.js';
 import type { EventRow } from '../event-rows.js';
-import { clean, type Line, span, type Tone } from '../text.js';
+import { clean, type Line, span } from '../text.js';
 import type { View } from '../view.js';
 
 /** The time of day as it is told, in UTC: clocks of several machines side by side. */
 const timeOf = ({ document }: EventRow): string => /T(\d\d:\d\d:\d\d)/.exec(document.time)?.[1] ?? clean(document.time);
 
-const toneOf = (type: string): Tone => {
-  if (/failed|opened|gap/.test(type)) return 'bad';
-  return /left|drain|half|suspect/.test(type) ? 'warn' : 'good';
-};
+/** Of the event: what it is called, and what state it tells of. */
+function toneOf({ type, state = '' }: EventRow['document']): 'good' | 'warn' | 'bad' {
+  const words = `${type} ${state}`;
+  if (/failed|dead|open(ed)?\b|gap/.test(words) && !/half/.test(words)) return 'bad';
+  return /left|drain|half|suspect/.test(words) ? 'warn' : 'good';
+}
+
+const signs = { good: 'good', warn: 'half', bad: 'bad' } as const;
 
 const columns = (): readonly Column<EventRow>[] => [
   {
@@ -28,10 +32,7 @@ const columns = (): readonly Column<EventRow>[] => [
     width: 19,
     rank: 0,
     cell: ({ document }, _width, { glyphs }) => [
-      span(
-        `${toneOf(document.type) === 'bad' ? glyphs.bad : toneOf(document.type) === 'warn' ? glyphs.half : glyphs.good} `,
-        toneOf(document.type),
-      ),
+      span(`${glyphs[signs[toneOf(document)]]} `, toneOf(document)),
       span(clean(document.type)),
     ],
     sort: ({ document }) => document.type,
