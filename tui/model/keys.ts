@@ -145,7 +145,7 @@ export const bindings: readonly Binding[] = [
   {
     keys: ['D', 'C', 'X', 'B'],
     label: 'D C X B',
-    help: 'drain a node, clear a keyspace, delete a key, close a breaker: with --allow-writes, after a question',
+    help: 'drain, clear, delete, close a breaker; with --allow-writes, after a question',
     modes: ['list', 'details'],
     apply: askFor,
   },
@@ -194,8 +194,17 @@ export function press(before: Ui, key: KeyName, context: KeyContext): Pressed {
   const { is } = ui.mode;
   const binding = bindings.find(({ keys, modes }) => keys.includes(key) && modes.includes(is));
   if (binding === undefined) return { ui };
-  const pressed = binding.apply(ui, context, key);
-  return 'ui' in pressed ? pressed : { ui: pressed };
+  const applied = binding.apply(ui, context, key);
+  const pressed = 'ui' in applied ? applied : { ui: applied };
+  return { ...pressed, ui: settled(pressed.ui, context) };
+}
+
+/** Keeps the place of the chosen row, for when it is gone: an order or a filter has moved it. */
+function settled(ui: Ui, { snapshot }: KeyContext): Ui {
+  const { chosen } = ui.lists[ui.view];
+  if (chosen === undefined) return ui;
+  const { rows, chosen: index } = sceneOf(snapshot, ui);
+  return rows[index]?.id === chosen.id ? withList(ui, (state) => ({ ...state, chosen: { id: chosen.id, index } })) : ui;
 }
 
 /** Filters are words to look for, not texts to write. */

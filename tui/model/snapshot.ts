@@ -3,8 +3,17 @@ import { type HotKeyRow, hotKeyRows } from './hot-key-rows.js';
 import { type KeyspaceRow, keyspaceRows } from './keyspace-rows.js';
 import { type NodeRow, nodeRows } from './node-rows.js';
 import { type SourceRow, sourceRows } from './source-rows.js';
-import type { Feed, PollFailure, Rates, Track, Watched } from './track.js';
-import { addRates, nodeRates, noRates } from './track.js';
+
+import {
+  addRates,
+  type Feed,
+  nodeRates,
+  noRates,
+  type PollFailure,
+  type Rates,
+  type Track,
+  type Watched,
+} from './track.js';
 
 /** The cluster as all nodes together tell it. Holds no ages: those are up to when it is looked at. */
 export interface Snapshot {
@@ -25,22 +34,43 @@ export interface Snapshot {
   readonly failure: PollFailure | undefined;
 }
 
+/** Rows are made when a view asks for them: 200 keyspaces on 50 nodes are 10,000 to add up, and seldom looked at. */
 export function snapshotOf({ tracks, leftOut, feed, failure }: Watched): Snapshot {
   const answering = tracks.filter(({ latest, failure: failed }) => latest !== undefined && failed === undefined);
   const rates = answering.flatMap((track) => nodeRates(track) ?? []);
+  const keyspaces = lazy(() => keyspaceRows(answering));
+  const hotKeys = lazy(() => hotKeyRows(answering));
+  const sources = lazy(() => sourceRows(answering));
+  const events = lazy(() => eventRows(feed));
   return {
     label: labelOf(tracks),
     nodes: nodeRows(tracks),
     leftOut,
-    keyspaces: keyspaceRows(answering),
-    hotKeys: hotKeyRows(answering),
-    sources: sourceRows(answering),
-    events: eventRows(feed),
+    get keyspaces() {
+      return keyspaces();
+    },
+    get hotKeys() {
+      return hotKeys();
+    },
+    get sources() {
+      return sources();
+    },
+    get events() {
+      return events();
+    },
     feed,
     ringVersions: byCount(answering.map(({ latest }) => latest!.node.ring_version)),
     rates: rates.length === 0 ? undefined : rates.reduce(addRates, noRates),
     dataAtMs: dataAtMs(tracks, answering),
     failure,
+  };
+}
+
+function lazy<T>(make: () => T): () => T {
+  let made: T | undefined;
+  return () => {
+    made ??= make();
+    return made;
   };
 }
 

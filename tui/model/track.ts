@@ -98,28 +98,37 @@ export const noRates: Rates = {
   expirations: 0,
 };
 
+/** Written out, as is `addRates`: 200 keyspaces on 50 nodes are 10,000 of each at every refresh. */
 export function ratesOf(previous: Stats, latest: Stats, ms: number): Rates {
-  const rate = (...names: readonly string[]): number =>
-    names.reduce((sum, name) => sum + Math.max(0, (latest[name] ?? 0) - (previous[name] ?? 0)), 0) / (ms / 1000);
+  const perSecond = 1000 / ms;
+  const rate = (name: string): number => Math.max(0, (latest[name] ?? 0) - (previous[name] ?? 0)) * perSecond;
   const gets = rate('gets');
   const reads = Math.max(0, gets - rate('server_requests'));
+  const sourceErrors = rate('local_load_errs');
   return {
-    requests: reads + rate('puts', 'deletes'),
+    requests: reads + rate('puts') + rate('deletes'),
     reads,
     gets,
     hits: rate('cache_hits'),
-    sourceLoads: rate('local_loads', 'local_load_errs'),
-    sourceErrors: rate('local_load_errs'),
+    sourceLoads: rate('local_loads') + sourceErrors,
+    sourceErrors,
     coalesced: rate('loads_coalesced'),
     evictions: rate('evictions'),
     expirations: rate('expirations'),
   };
 }
 
-export function addRates(a: Rates, b: Rates): Rates {
-  const names = Object.keys(a) as (keyof Rates)[];
-  return Object.fromEntries(names.map((name) => [name, a[name] + b[name]])) as unknown as Rates;
-}
+export const addRates = (a: Rates, b: Rates): Rates => ({
+  requests: a.requests + b.requests,
+  reads: a.reads + b.reads,
+  gets: a.gets + b.gets,
+  hits: a.hits + b.hits,
+  sourceLoads: a.sourceLoads + b.sourceLoads,
+  sourceErrors: a.sourceErrors + b.sourceErrors,
+  coalesced: a.coalesced + b.coalesced,
+  evictions: a.evictions + b.evictions,
+  expirations: a.expirations + b.expirations,
+});
 
 /** Part of the looks into memory that found something; undefined where nobody looked. */
 export const hitRatio = ({ gets, hits }: Rates): number | undefined =>

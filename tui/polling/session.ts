@@ -25,6 +25,8 @@ export interface Seen {
 
 /** Answers of many nodes come close together: they are shown together. */
 const gatherMs = 60;
+/** Times as long as showing took is waited before showing again, so that many nodes cannot take all of a processor. */
+const restTimes = 4;
 const tickMs = 1_000;
 
 /** Watches a cluster, from `start` to `stop`. */
@@ -36,6 +38,7 @@ export class Session {
   #cancelGather: Cancel | undefined;
   #cancelTick: Cancel = () => {};
   #isStale = false;
+  #tookMs = 0;
   #seen: Seen;
 
   constructor(private readonly options: SessionOptions) {
@@ -104,7 +107,8 @@ export class Session {
     this.#isStale = true;
     this.#feed.reconsider();
     if (this.#over.signal.aborted) return;
-    this.#cancelGather ??= this.options.clock.after(gatherMs, () => this.#show());
+    const waitMs = Math.max(gatherMs, restTimes * this.#tookMs);
+    this.#cancelGather ??= this.options.clock.after(waitMs, () => this.#show());
   }
 
   #tick(): void {
@@ -117,10 +121,12 @@ export class Session {
   #show(): void {
     this.#cancelGather?.();
     this.#cancelGather = undefined;
+    const startMs = this.options.clock.nowMs();
     const snapshot = this.#isStale ? this.#watched() : this.#seen.snapshot;
     this.#isStale = false;
-    this.#seen = { snapshot, nowMs: this.options.clock.nowMs() };
+    this.#seen = { snapshot, nowMs: startMs };
     for (const listener of this.#listeners) listener();
+    this.#tookMs = this.options.clock.nowMs() - startMs;
   }
 
   #watched(): Snapshot {
