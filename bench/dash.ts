@@ -79,9 +79,9 @@ class Taker extends EventEmitter {
 const stdout = new Taker();
 const elementOf = (frame: Frame) => createElement(Screen, { frame, size, theme: colours });
 const texts = [textsAt(100), textsAt(102), textsAt(104)];
-let before = samplesOf(texts[0]!, 0);
+const first = samplesOf(texts[0]!, 0);
 const start = startUi({ allowWrites: false, intervalMs: refreshMs, view: 'nodes' });
-const empty = frameOf(snapshotAt(before, before), start, size, { glyphs: unicode, nowMs: 0 });
+const empty = frameOf(snapshotAt(first, first), start, size, { glyphs: unicode, nowMs: 0 });
 const screen = render(elementOf(empty), {
   stdout: stdout as unknown as NodeJS.WriteStream,
   interactive: true,
@@ -89,20 +89,25 @@ const screen = render(elementOf(empty), {
   maxFps: 1_000,
   patchConsole: false,
 });
-for (let round = 1; round <= rounds; round++) {
-  const received = texts[round % texts.length]!;
-  const atMs = round * refreshMs;
-  const samples = timed('read documents', () => samplesOf(received, atMs));
-  const snapshot = timed('snapshot', () => snapshotAt(samples, before));
-  for (const view of viewNames) {
-    const frame = timed(`frame: ${view}`, () =>
-      frameOf(snapshot, { ...start, view }, size, { glyphs: unicode, nowMs: atMs }),
-    );
-    timed('draw with Ink', () => screen.rerender(elementOf(frame)));
-    await screen.waitUntilRenderFlush();
+async function refreshes(): Promise<void> {
+  let before = first;
+  for (let round = 1; round <= rounds; round++) {
+    const received = texts[round % texts.length]!;
+    const atMs = round * refreshMs;
+    const samples = timed('read documents', () => samplesOf(received, atMs));
+    const snapshot = timed('snapshot', () => snapshotAt(samples, before));
+    for (const view of viewNames) {
+      const frame = timed(`frame: ${view}`, () =>
+        frameOf(snapshot, { ...start, view }, size, { glyphs: unicode, nowMs: atMs }),
+      );
+      timed('draw with Ink', () => screen.rerender(elementOf(frame)));
+      await screen.waitUntilRenderFlush();
+    }
+    before = samples;
   }
-  before = samples;
 }
+
+await refreshes();
 screen.unmount();
 
 printMachine(`Dashboard, ${nodeCount} nodes with ${keyspaceCount} keyspaces, ${size.columns}x${size.rows}`);
