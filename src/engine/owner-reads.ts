@@ -41,33 +41,44 @@ export class OwnerReads {
    * where there is none.
    */
   stale(space: Keyspace, key: string, place: Place, terms: ReadTerms): Answer | undefined {
-    const { staleWhileRevalidateMs, readTimeoutMs } = space.options;
+    const { staleWhileRevalidateMs } = space.options;
     if (staleWhileRevalidateMs === 0) return undefined;
     const old = this.#overdue.answer(space, key, terms, staleWhileRevalidateMs);
     if (old === undefined) return undefined;
     space.countStale();
-    const { slot, token } = this.#trips.slotOf(space, place);
-    if (!space.loads.has(key, token)) {
-      space.counts.refreshes++;
-      const wait: Wait = { deadlineMs: this.#deps.clock.nowMs() + readTimeoutMs };
-      const youngest = this.#trips.joinsSince(space, slot, true);
-      // Whoever reads next hears of a failure, if there is still one.
-      this.#fly(space, key, place, token, wait, anyTerms, youngest).catch(() => {});
-    }
+    this.#refresh(space, key, place);
     return old;
   }
 
   /** Answers with what has expired, within `staleIfError`, where the data source fails or is not to be asked. */
   load(space: Keyspace, key: string, place: Place, wait: Wait, terms: ReadTerms, sinceMs: number): Promise<Answer> {
+    const { staleIfErrorMs, staleWhileRevalidateMs } = space.options;
     const loaded = this.#load(space, key, place, wait, terms, sinceMs);
-    const { staleIfErrorMs } = space.options;
-    if (staleIfErrorMs === 0) return loaded;
-    return loaded.catch((error) => {
-      const old = isForgiven(error) ? this.#overdue.answer(space, key, terms, staleIfErrorMs) : undefined;
-      if (old === undefined) throw error;
-      if (old.outcome === 'stale') space.counts.stale++;
-      return old;
-    });
+    if (staleIfErrorMs === 0 && staleWhileRevalidateMs === 0) return loaded;
+    return loaded.then(
+      (answer) => {
+        if (answer.outcome !== 'stale') return answer;
+        space.counts.stale++;
+        this.#refresh(space, key, place);
+        return answer;
+      },
+      (error) => {
+        const old = isForgiven(error) ? this.#overdue.answer(space, key, terms, staleIfErrorMs) : undefined;
+        if (old === undefined) throw error;
+        if (old.outcome === 'stale') space.counts.stale++;
+        return old;
+      },
+    );
+  }
+
+  /** One load at a time that nobody waits for; whoever reads next hears of its failure, if there is still one. */
+  #refresh(space: Keyspace, key: string, place: Place): void {
+    const { slot, token } = this.#trips.slotOf(space, place);
+    if (space.loads.has(key, token)) return;
+    space.counts.refreshes++;
+    const wait: Wait = { deadlineMs: this.#deps.clock.nowMs() + space.options.readTimeoutMs };
+    const youngest = this.#trips.joinsSince(space, slot, true);
+    this.#fly(space, key, place, token, wait, anyTerms, youngest).catch(() => {});
   }
 
   #load(space: Keyspace, key: string, place: Place, wait: Wait, terms: ReadTerms, sinceMs: number): Promise<Answer> {
@@ -100,7 +111,8 @@ export class OwnerReads {
       if (held !== undefined && !allAsked) return this.#beside(trip);
       const known = held ?? recalled;
       if (known !== undefined && known.expiresAtMs > this.#deps.clock.nowMs()) return this.#keepOwn(trip, known);
-      if (known !== undefined) this.#keepExpired(trip, known);
+      const old = known && this.#keepExpired(trip, known);
+      if (old !== undefined) return old;
     }
     const loadedAt = this.#deps.guards['load-version'] ? version : undefined;
     const answer = await this.#loader.load(space, key, terms.loading, loadedAt, signal);
@@ -165,10 +177,16 @@ export class OwnerReads {
     return latest;
   }
 
-  /** What another node held and has expired: this node's own from now on, to stand in where the source fails. */
-  #keepExpired(trip: Trip, known: Answer): void {
+  /**
+   * What was held elsewhere, or in doubt, and has expired is this node's own from now on, to stand in where the source
+   * fails. Gives back what may be answered with at once.
+   */
+  #keepExpired(trip: Trip, known: Answer): Answer | undefined {
+    const { space, key, terms } = trip;
     const isUnsure = this.#isApart(trip) || this.#isContested(trip) || this.#trips.hasMoved(trip);
-    if (!isUnsure && this.#trips.isUnwritten(trip)) this.#trips.storeExpired(trip, known);
+    if (isUnsure || !this.#trips.isUnwritten(trip)) return undefined;
+    this.#trips.storeExpired(trip, known);
+    return this.#overdue.answer(space, key, terms, space.options.staleWhileRevalidateMs);
   }
 
   /** This node may not act as the owner any more, or has not all along. */

@@ -59,6 +59,28 @@ describe('entries that are kept past their expiry', () => {
     });
   }
 
+  it('what has expired when its key moves is answered with at once too, with one load behind it', async () => {
+    await start({ staleWhileRevalidate: 60_000 });
+    const keys = Array.from({ length: 60 }, (_, i) => `moving ${i}`);
+    for (const key of keys) await read(cluster.node(0), key);
+    await cluster.clock.advance(15_000);
+    row = 'two';
+    const joined = cluster.make('node-4', 9);
+    await cluster.run(joined.engine.open(cluster.wait(10_000)));
+    await cluster.clock.advance(500);
+    const moved = keys.filter((key) => cluster.ownerOf(key) === joined);
+    for (const key of moved) {
+      cluster.fetched.clear();
+      for (const told of await Promise.all(cluster.nodes.map((node) => read(node, key))))
+        expect(told).to.match(/^stale one/);
+      await cluster.clock.advance(10);
+      for (const node of cluster.nodes) expect(await read(node, key)).to.match(/^(hit|hot) two/);
+      expect(cluster.fetched.get(key)).to.equal(1);
+    }
+    const stats = joined.engine.stats()[ks]!;
+    expect(stats.loads! + stats.refreshes!).to.equal(stats.loads_coalesced! + stats.loads_deduped!);
+  });
+
   it('what a node that leaves hands over past its expiry is taken as that, and not beyond its time', async () => {
     await start({});
     const [owner, leaving] = cluster.nodes as [TestNode, TestNode];
