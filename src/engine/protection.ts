@@ -85,10 +85,12 @@ export function breakerOf(
     check.problem(path, `is ${show(given)}, must be { failures, reset }, or false for no breaker`);
     return standard;
   }
-  const { failures, reset } = given as Partial<BreakerOptions>;
+  for (const field of ['failures', 'reset'] as const) {
+    if (given[field] === undefined) check.problem([...path, field], 'is missing; a breaker needs { failures, reset }');
+  }
   return {
-    failures: check.count([...path, 'failures'], failures ?? Number.NaN, 1, 1, countMax),
-    resetMs: check.duration([...path, 'reset'], reset ?? Number.NaN, 1, 1, waitMaxMs),
+    failures: check.count([...path, 'failures'], given.failures, 1, 1, countMax),
+    resetMs: check.duration([...path, 'reset'], given.reset, 1, 1, waitMaxMs),
   };
 }
 

@@ -86,7 +86,6 @@ keyspaces:
     expect(openedAt).to.equal(failures);
 
     source.hold();
-    source.delayMs = 0;
     source.isDown = false;
     await until('one load tries the source', async () => {
       clients[2]!.get('cut', keys[20]!).catch(() => {});
