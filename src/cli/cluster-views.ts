@@ -72,7 +72,7 @@ const sourceJson = ({ breaker, rateLimit, counts, ...source }: SourceStatus) => 
           failures: breaker.failures,
           failures_max: breaker.failuresMax,
           reset_ms: breaker.resetMs,
-          next_probe_in_ms: breaker.nextProbeInMs ?? null,
+          next_probe_in_ms: breaker.nextProbeInMs === undefined ? null : Math.ceil(breaker.nextProbeInMs),
           opened: breaker.opened,
         },
   rate_limit:
@@ -84,7 +84,7 @@ const sourceJson = ({ breaker, rateLimit, counts, ...source }: SourceStatus) => 
           burst: rateLimit.burst,
           wait_ms: rateLimit.waitMs,
           waiting: rateLimit.waiting,
-          next_token_in_ms: rateLimit.nextTokenInMs,
+          next_token_in_ms: Math.ceil(rateLimit.nextTokenInMs),
         },
   running: source.running,
   max_concurrent: source.maxConcurrent,

@@ -129,7 +129,7 @@ export class Keyspaces {
   release(topology: Topology, selfId: string): void {
     const isReplica = ({ key }: Entry): boolean =>
       topology.replicasOf(topology.hash(key)).some(({ id }) => id === selfId);
-    for (const space of this.#spaces.values()) space.store.releaseHeld(isReplica);
+    for (const space of this.#spaces.values()) space.store.releaseHeld(isReplica, this.#clock.nowMs());
   }
 
   /** Invalidations of a peer that is out of reach don't arrive, so nothing it owns is served or stored any more. */

@@ -241,16 +241,16 @@ export class Store {
 
   /**
    * Held entries that need not be kept become hot copies, the ones most worth keeping first, as long as there is room
-   * without pushing out others; the rest is dropped.
+   * without pushing out others; the rest is dropped, and with it what has expired, which no copy may answer with.
    */
-  releaseHeld(keep: (entry: Entry) => boolean): void {
+  releaseHeld(keep: (entry: Entry) => boolean, nowMs: number): void {
     const leaving: StoredEntry[] = [];
     this.#owned.index.forEach((entry) => {
       if (entry.isHeld && !keep(entry)) leaving.push(entry);
     });
     const staying: StoredEntry[] = [];
     for (const entry of leaving) {
-      if (this.#hot.bytes + entry.bytes > this.#hot.limitBytes) {
+      if (entry.expiresAtMs <= nowMs || this.#hot.bytes + entry.bytes > this.#hot.limitBytes) {
         this.#drop(entry, 'demoted');
         continue;
       }

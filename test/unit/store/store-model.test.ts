@@ -28,7 +28,7 @@ type Step =
   | { readonly do: 'expire'; readonly nowMs: number }
   | { readonly do: 'resize'; readonly maxBytes: number; readonly hotShare: number }
   | { readonly do: 'reassign'; readonly turn: number; readonly trusted: string }
-  | { readonly do: 'release'; readonly kept: number }
+  | { readonly do: 'release'; readonly kept: number; readonly nowMs: number }
   | { readonly do: 'lose'; readonly owner: string };
 
 /** Rings of this node and two others. */
@@ -75,7 +75,7 @@ function stepper(startMs: number): (random: Seeded) => Step {
     if (draw < 0.95)
       return { do: 'resize', maxBytes: random.between(1200, 9000), hotShare: random.pick([0, 0.125, 0.5]) };
     if (draw < 0.97) return { do: 'reassign', turn: random.below(4), trusted: random.pick(['p', 'q', 'pq']) };
-    if (draw < 0.98) return { do: 'release', kept: random.below(3) };
+    if (draw < 0.98) return { do: 'release', kept: random.below(3), nowMs };
     return random.chance(0.2) ? { do: 'clear' } : { do: 'lose', owner: random.pick(['p', 'q']) };
   };
 }
@@ -139,7 +139,7 @@ describe('Store against its twin', () => {
             store.reassign(ownerOf(step.turn), ({ owner }) => step.trusted.includes(owner));
             return;
           case 'release':
-            store.releaseHeld(({ version }) => version % 3 === step.kept);
+            store.releaseHeld(({ version }) => version % 3 === step.kept, step.nowMs);
             return;
           case 'lose':
             store.dropOwnedBy(step.owner);
@@ -167,7 +167,7 @@ describe('Store against its twin', () => {
           case 'reassign':
             return twin.reassign(ownerOf(step.turn), ({ owner }) => step.trusted.includes(owner));
           case 'release':
-            return twin.releaseHeld(({ version }) => version % 3 === step.kept);
+            return twin.releaseHeld(({ version }) => version % 3 === step.kept, step.nowMs);
           case 'lose':
             return twin.dropOwnedBy(step.owner);
         }

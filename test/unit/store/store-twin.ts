@@ -109,11 +109,12 @@ export class StoreTwin {
     });
   }
 
-  releaseHeld(keep: (entry: TwinEntry) => boolean): void {
+  releaseHeld(keep: (entry: TwinEntry) => boolean, nowMs: number): void {
     const leaving = this.#owned.entries.filter((entry) => entry.isHeld && !keep(entry)).reverse();
     const moved: TwinEntry[] = [];
     for (const entry of leaving) {
-      if (bytesOf(this.#hot.entries) + bytesOf(moved) + entry.bytes > this.#hot.limitBytes) {
+      const isFull = bytesOf(this.#hot.entries) + bytesOf(moved) + entry.bytes > this.#hot.limitBytes;
+      if (isFull || entry.expiresAtMs <= nowMs) {
         this.#drop(entry, 'demoted');
       } else {
         this.#owned.entries = this.#owned.entries.filter((other) => other !== entry);

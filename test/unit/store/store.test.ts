@@ -196,7 +196,7 @@ describe('Store', () => {
       );
       expect(keysOf(store)).to.deep.equal(mostUsed);
       expect(store.counts().heldEntries).to.equal(mostUsed.length);
-      store.releaseHeld(() => false);
+      store.releaseHeld(() => false, 0);
       const { heldEntries, hotEntries } = store.counts();
       expect(heldEntries).to.equal(0);
       expect(hotEntries).to.be.within(1, 99);
