@@ -41,7 +41,8 @@ async function serve(): Promise<void> {
   for (let i = 0; i < 10_000; i++) store.set(`user:${i}`, value);
   network.serve((_from, request): PeerReply => {
     const found = request.do === 'get' ? store.get(request.key) : undefined;
-    if (found === undefined) return { is: 'absent', version: 1, lifeMs: 1, outcome: 'negative', floor: 0 };
+    if (found === undefined)
+      return { is: 'absent', version: 1, lifeMs: 1, outcome: 'negative', floor: 0, generation: 0 };
     return {
       is: 'value',
       value: found,
@@ -51,6 +52,7 @@ async function serve(): Promise<void> {
       wasPut: false,
       sourceVersion: undefined,
       floor: 0,
+      generation: 0,
     };
   });
   server.addService(peerDefinition as ServiceDefinition, {

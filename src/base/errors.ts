@@ -70,11 +70,29 @@ export interface KeyFailure {
   readonly node: string;
 }
 
+/** What a change that every node is told of came to at one of them. */
+export interface NodeOutcome {
+  /** Name of the node. */
+  readonly node: string;
+  /** `unchanged`: it was so already, or the node does not have the keyspace. */
+  readonly outcome: 'applied' | 'unchanged' | 'failed';
+  /** Of a node that failed. */
+  readonly error?: { readonly code: ErrorCode; readonly message: string } | undefined;
+}
+
+/** What a change of a keyspace came to, the nodes sorted by name. */
+export interface KeyspaceResult {
+  readonly keyspace: string;
+  readonly nodes: readonly NodeOutcome[];
+}
+
 /** A batch of which a part went through: names the keys and the nodes that failed. */
 export class PartialFailure extends DistcacheError {
+  /** @param results of changes of keyspaces: what they came to at every node; `key` in `failures` is the keyspace then */
   constructor(
     message: string,
     readonly failures: readonly KeyFailure[],
+    readonly results: readonly KeyspaceResult[] = [],
   ) {
     super('PARTIAL_FAILURE', message);
     this.name = 'PartialFailure';

@@ -213,7 +213,10 @@ export function eventText(event: WatchedEvent): string {
   const start = `${event.at.toISOString()} ${event.type}`;
   if ('missed' in event) return `${start} ${event.missed} events were missed here`;
   if ('from' in event) return `${start} ${oneLine(event.keyspace)} from=${event.from} to=${event.to}`;
-  if ('keyspace' in event) return `${start} ${oneLine(event.keyspace)}`;
+  if ('keyspace' in event) {
+    const peer = 'peer' in event ? ` in the file of ${oneLine(event.peer.name)}` : '';
+    return `${start} ${oneLine(event.keyspace)}${peer}`;
+  }
   if (!('peer' in event)) return `${start} to ${event.node}`;
   const { name, address, gossip, state, serving } = event.peer;
   return `${start} ${oneLine(name)} grpc=${orDash(address)} gossip=${orDash(gossip)} state=${state} serving=${yesNo(serving)}`;

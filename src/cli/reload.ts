@@ -3,9 +3,11 @@ import { messageOf } from '../base/errors.js';
 import type { NodeConfig } from '../config/node-config.js';
 import type { Engine } from '../node/engine.js';
 import type { Log } from '../ports/log.js';
+import { type KeyspaceReload, reloadKeyspaces } from './reload-keyspaces.js';
 
 export interface Reload {
-  readonly engine: Pick<Engine, 'setGossipSecrets'>;
+  readonly engine: Pick<Engine, 'setGossipSecrets'> & KeyspaceReload['engine'];
+  readonly sourceOf: KeyspaceReload['sourceOf'];
   /** What the node runs with. */
   readonly config: NodeConfig;
   /** Reads file and flags again. */
@@ -38,19 +40,23 @@ export function reloadOnSignal(reload: Reload): () => void {
 }
 
 /** What the node runs with afterwards. Never rejects. */
-async function reloaded({ engine, config, read, log }: Reload): Promise<NodeConfig> {
+async function reloaded(reload: Reload): Promise<NodeConfig> {
+  const { engine, config, read, log } = reload;
   try {
     const next = await read();
     const secrets = secretsOf(next);
     const changes = !isDeepStrictEqual(secrets, secretsOf(config));
     if (changes) engine.setGossipSecrets(secrets);
     log.write('info', changes ? 'SIGHUP: gossip.secrets changed' : 'SIGHUP: gossip.secrets have not changed');
-    const later = sectionsThatDiffer(withSecretsOf(config, next), next);
+    const keyspaces = await reloadKeyspaces(reload, config.keyspaces, next.keyspaces);
+    // What is told of here was told of keyspace by keyspace there.
+    const taken = { ...withSecretsOf(config, next), keyspaces };
+    const later = sectionsThatDiffer({ ...taken, keyspaces: next.keyspaces }, next);
     if (later.length > 0) {
       log.write('warn', `SIGHUP: changes of ${later.join(', ')} take effect when the node is started again`);
     }
     // Only what took effect: the rest is told of again the next time.
-    return withSecretsOf(config, next);
+    return taken;
   } catch (error) {
     log.write('error', `SIGHUP: the config was not taken over, the node goes on as before: ${messageOf(error)}`);
     return config;

@@ -2,7 +2,7 @@ import { messageOf } from '../base/errors.js';
 import type { NodeFlags } from '../config/flags.js';
 import type { NodeConfig } from '../config/node-config.js';
 import type { Engine } from '../node/engine.js';
-import { engineOf } from '../node/from-config.js';
+import { dataSourceOf, engineOf } from '../node/from-config.js';
 import { createLog } from '../platform/log.js';
 import { totalMemoryBytes } from '../platform/machine.js';
 import type { NodeStatus } from '../ports/cache.js';
@@ -39,6 +39,7 @@ export async function runNode(run: NodeRun): Promise<void> {
     engine,
     config,
     read: async () => (await startConfig(run.file, run.flags, machine)).config,
+    sourceOf: (keyspace) => dataSourceOf(keyspace, config.limits, baseDir, log),
     log,
   });
   try {
@@ -86,10 +87,12 @@ function stopOnSignal(engine: Engine, log: Log): Stopped {
 async function tell(engine: Engine, log: Log): Promise<void> {
   for await (const event of engine.events()) {
     if (event.type === 'gap') log.write('warn', `${event.missed} events were missed`);
-    else if (event.type === 'keyspace-deleted') log.write('info', `keyspace '${event.keyspace}' was deleted`);
     else if (event.type === 'breaker-changed') {
       const { keyspace, from, to } = event;
       log.write(to === 'open' ? 'warn' : 'info', `the circuit of keyspace '${keyspace}' is ${to}, was ${from}`);
+    } else if ('keyspace' in event) {
+      const peer = 'peer' in event ? ` from what ${event.peer.name} has in its file` : '';
+      log.write('info', `${event.type.replace('-', ' ')}: ${event.keyspace}${peer}`);
     } else {
       const failed = event.type === 'peer-failed';
       const { name, address, id, state, serving } = event.peer;

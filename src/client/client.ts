@@ -1,4 +1,12 @@
-import { ArgumentTypeError, DistcacheError, invalidArgument, PartialFailure } from '../base/errors.js';
+import {
+  ArgumentTypeError,
+  DistcacheError,
+  invalidArgument,
+  type KeyspaceResult,
+  PartialFailure,
+} from '../base/errors.js';
+import { checkNodes } from '../base/node-outcomes.js';
+import { checkNames, settingsOf } from '../engine/tunables.js';
 import { systemClock } from '../platform/clock.js';
 import type {
   Cache,
@@ -20,6 +28,8 @@ import type {
   WriteResult,
 } from '../ports/cache.js';
 import type { Clock } from '../ports/clock.js';
+import type { KeyspaceChanges, KeyspacePreview } from '../ports/keyspace-changes.js';
+import { resultIn, settingsIn, settingsMessage } from '../wire/keyspace-settings.js';
 import { readFlagsOf, writeFlagsOf } from '../wire/public.js';
 import { batchesOf, writeInBatches } from './batches.js';
 import { type Call, type Method, serverStream, unary } from './calls.js';
@@ -76,6 +86,17 @@ export interface Client extends Cache {
   keyspaces(options?: CallOptions): Promise<readonly KeyspaceStatus[]>;
   /** Rejects with KEYSPACE_NOT_FOUND. */
   keyspace(name: string, options?: CallOptions): Promise<KeyspaceStatus>;
+  /**
+   * Changes options of a keyspace on every node; entries that are valid stay. Rejects with PARTIAL_FAILURE where a node could
+   * not be told, which has the results of all.
+   */
+  updateKeyspace(name: string, changes: KeyspaceChanges, options?: CallOptions): Promise<KeyspaceResult>;
+  /** What that would change on the node that answers; nothing is changed. */
+  previewKeyspace(name: string, changes: KeyspaceChanges, options?: CallOptions): Promise<KeyspacePreview>;
+  /** Empties a keyspace on every node: no node then answers with anything from before. Rejects as `updateKeyspace` does. */
+  clearKeyspace(name: string, options?: CallOptions): Promise<KeyspaceResult>;
+  /** Removes keyspaces on every node. All are checked before the first is removed. Rejects as `updateKeyspace` does. */
+  deleteKeyspaces(names: readonly string[], options?: CallOptions): Promise<readonly KeyspaceResult[]>;
   /** Who owns a key, as the node that answers sees it. Rejects with KEYSPACE_NOT_FOUND. */
   locate(keyspace: string, key: string, options?: CallOptions): Promise<KeyLocation>;
   /** The keys that callers ask for most, over all nodes. Who could not be asked is named in `unreached`. */
@@ -268,6 +289,38 @@ class GrpcClient implements Client {
     return keyspaceStatusOf(await this.#unary(methods.getKeyspace, { name }, call, true));
   }
 
+  async updateKeyspace(name: string, changes: KeyspaceChanges, options?: CallOptions): Promise<KeyspaceResult> {
+    const request = { name, settings: changesMessage(changes), dryRun: false };
+    const reply = await this.#unary(
+      methods.updateKeyspace,
+      request,
+      this.#call(`update keyspace ${name}`, options),
+      true,
+    );
+    return told([resultIn(reply.result, name)], 'changed')[0]!;
+  }
+
+  async previewKeyspace(name: string, changes: KeyspaceChanges, options?: CallOptions): Promise<KeyspacePreview> {
+    const request = { name, settings: changesMessage(changes), dryRun: true };
+    const call = this.#call(`preview an update of keyspace ${name}`, options);
+    const { before, after } = await this.#unary(methods.updateKeyspace, request, call, true);
+    return { keyspace: name, before: settingsIn(before), after: settingsIn(after) };
+  }
+
+  async clearKeyspace(name: string, options?: CallOptions): Promise<KeyspaceResult> {
+    const call = this.#call(`clear keyspace ${name}`, options);
+    return told([resultIn(await this.#unary(methods.clearKeyspace, { name }, call, true), name)], 'cleared')[0]!;
+  }
+
+  async deleteKeyspaces(names: readonly string[], options?: CallOptions): Promise<readonly KeyspaceResult[]> {
+    const call = this.#call(`delete keyspaces ${names.join(', ')}`, options);
+    const { results } = await this.#unary(methods.deleteKeyspaces, { names: [...names] }, call, false);
+    return told(
+      results.map((result) => resultIn(result, '')),
+      'deleted',
+    );
+  }
+
   async locate(keyspace: string, key: string, options?: CallOptions): Promise<KeyLocation> {
     checkKey(key);
     const call = this.#call(`locate ${JSON.stringify(key)} of ${keyspace}`, options);
@@ -343,6 +396,17 @@ class GrpcClient implements Client {
       throw invalidArgument(`time to live of ${JSON.stringify(entry.key)} is ${ttlMs} ms, must be above 0`);
     return { key: entry.key, value: entry.value, ttlMs };
   }
+}
+
+/** Throws PARTIAL_FAILURE where a node failed. */
+function told(results: readonly KeyspaceResult[], done: string): readonly KeyspaceResult[] {
+  checkNodes(results, done);
+  return results;
+}
+
+function changesMessage(changes: KeyspaceChanges) {
+  checkNames(changes);
+  return settingsMessage(settingsOf(changes), 'request');
 }
 
 /** What no encoding could carry; lengths are the node's to judge, which knows its limits. */

@@ -34,6 +34,9 @@ export const methods = {
   getKeyspace: method('Cluster/GetKeyspace', v1.GetKeyspaceRequest, v1.Keyspace),
   hotKeys: method('Cluster/HotKeys', v1.HotKeysRequest, v1.HotKeysReply),
   locateKey: method('Cluster/LocateKey', v1.LocateKeyRequest, v1.LocateKeyReply),
+  updateKeyspace: method('Cluster/UpdateKeyspace', v1.UpdateKeyspaceRequest, v1.UpdateKeyspaceReply),
+  clearKeyspace: method('Cluster/ClearKeyspace', v1.ClearKeyspaceRequest, v1.KeyspaceResult),
+  deleteKeyspaces: method('Cluster/DeleteKeyspaces', v1.DeleteKeyspacesRequest, v1.DeleteKeyspacesReply),
   drain: method('Cluster/Drain', v1.DrainRequest, v1.DrainReply),
   watchEvents: method('Cluster/WatchEvents', v1.WatchEventsRequest, v1.Event),
 };

@@ -219,6 +219,9 @@ export function watchedEventOf(message: distcache.v1.Event): WatchedEvent | unde
     case 'peer-failed':
     case 'peer-updated':
       return { ...told, type: message.type, peer: memberOf(peer ?? {}) };
+    case 'keyspace-updated':
+    case 'keyspace-cleared':
+    case 'keyspace-added':
     case 'keyspace-deleted':
       return { ...told, type: message.type, keyspace };
     case 'breaker-changed':
@@ -229,6 +232,8 @@ export function watchedEventOf(message: distcache.v1.Event): WatchedEvent | unde
         from: circuitStateOf(message.from),
         to: circuitStateOf(message.to),
       };
+    case 'keyspace-differs':
+      return { ...told, type: message.type, keyspace, peer: memberOf(peer ?? {}) };
     case 'gap':
       return { ...told, type: message.type, missed };
     default:

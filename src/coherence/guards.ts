@@ -22,6 +22,8 @@ export const guardNames = [
   'repair-first',
   /** An answer of an owner that knows of fewer writes than the asking node is not stored. */
   'reply-floor',
+  /** What comes from a node that has not heard of the latest clear is neither stored nor answered with. */
+  'generation',
   /** A slot that another node than its owner writes to keeps no fills for a while. */
   'embargo',
   /** A copy bears the version of its owner's entry, a load the clock of its start. */

@@ -207,6 +207,11 @@ export class Leases {
     lease.received = Math.max(lease.received, sequence);
   }
 
+  /** All peers are asked for their floors before anything of theirs is served again. */
+  lapseAll(): void {
+    for (const lease of this.#peers.values()) if (lease.isLinked) this.#lapse(lease);
+  }
+
   /** The peer has told all its floors. */
   synced(peerId: string, sequence: number): void {
     const lease = this.#peers.get(peerId);

@@ -66,6 +66,11 @@ export class Slots {
     }
   }
 
+  /** A write of this version to all keys was made here or heard of. */
+  touchAll(version: number): void {
+    for (let slot = 0; slot < slotCount; slot++) this.touch(slot, version);
+  }
+
   /** All floors for a peer, 8 bytes a slot, little-endian doubles; undefined where no write is known. */
   floors(): Uint8Array | undefined {
     if (this.#floors.every((floor) => floor === 0)) return undefined;

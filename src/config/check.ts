@@ -17,15 +17,18 @@ export interface Finding {
 
 type Issue = z.core.$ZodIssue;
 
+/** Holds a config file to its schema, as `checkAgainst` does. */
+export const checkTree = (document: ConfigDocument, totalMemoryBytes: number) =>
+  checkAgainst<FileConfig>(document, fileSchema(totalMemoryBytes));
+
 /**
- * Holds the file to its schema. `file` is there when nothing was found. Variables that stand alone count as what their
- * place asks for: text, or else the number or boolean that YAML would read; `document.root` is changed accordingly.
+ * Holds a file to a schema. `file` is there when nothing was found. Variables that stand alone count as what their place
+ * asks for: text, or else the number or boolean that YAML would read; `document.root` is changed accordingly.
  */
-export function checkTree(
+export function checkAgainst<T>(
   document: ConfigDocument,
-  totalMemoryBytes: number,
-): { readonly file: FileConfig | undefined; readonly findings: readonly Finding[] } {
-  const schema = fileSchema(totalMemoryBytes);
+  schema: z.ZodType<T>,
+): { readonly file: T | undefined; readonly findings: readonly Finding[] } {
   const parse = () => schema.safeParse(document.root, { error: allowedKeys });
   let result = parse();
   const issues = (): readonly Issue[] => flat(result.error?.issues ?? []);

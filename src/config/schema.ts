@@ -126,6 +126,10 @@ const keyspace = (totalMemoryBytes: number) =>
     source: sourceDefinition(),
   });
 
+/** What `keyspace update --file` takes: the same keys below no name, without those that need a restart; `none` is gone. */
+export const keyspaceChangesSchema = () =>
+  keyspace(Number.MAX_SAFE_INTEGER).omit({ source: true, eviction: true }).partial();
+
 /**
  * The whole file, later releases' keys included; not-yet.ts tells which are in force. The output has milliseconds,
  * bytes and shares in place of texts, and no defaults.

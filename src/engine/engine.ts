@@ -22,12 +22,14 @@ import type {
 import type { Wait } from '../ports/clock.js';
 import type { Ack } from '../ports/peers.js';
 import { checkBatch, checkKey, putOf, waitOf } from './arguments.js';
-import { allRead, asDistcacheError, type KeyChange, namesOf, writeAll } from './batches.js';
+import { allRead, asDistcacheError, type KeyChange, writeAll } from './batches.js';
 import type { EngineDeps } from './deps.js';
 import { type EngineEvent, EventHub } from './events.js';
 import { Inflight } from './inflight.js';
 import { Insights } from './insights.js';
 import type { Keyspace } from './keyspace.js';
+import type { KeyspaceControl } from './keyspace-control.js';
+import { KeyspaceOperations } from './keyspace-operations.js';
 import { Keyspaces } from './keyspaces.js';
 import { Lifecycle } from './lifecycle.js';
 import type { ResolvedOptions } from './options.js';
@@ -47,7 +49,7 @@ const drainMs = 30_000;
  * The cache engine of one node: joins store, ring, flights, sources, membership and peers into the read and write paths.
  * Everything from outside (time, chance, network, members) is passed in.
  */
-export class CacheEngine implements CacheService {
+export class CacheEngine extends KeyspaceOperations implements CacheService {
   /** What the admin endpoints show. */
   readonly insights: Insights;
   readonly #deps: EngineDeps;
@@ -66,9 +68,11 @@ export class CacheEngine implements CacheService {
   readonly #life: Lifecycle;
 
   constructor(deps: EngineDeps, options: ResolvedOptions) {
+    super();
     this.#deps = deps;
     this.#options = options;
     this.#spaces = new Keyspaces({ ...deps, events: this.#events }, options);
+    this.#inflight = new Inflight(deps.clock, options.limits.maxInflight);
     this.#served = new Inflight(deps.clock, Number.POSITIVE_INFINITY);
     this.#peering = new Peering(
       {
@@ -78,7 +82,8 @@ export class CacheEngine implements CacheService {
         served: this.#served,
         serving: () => this.#life.state === 'serving',
         starting: () => this.#life.state === 'starting',
-        dropKeyspace: (name) => this.#spaces.remove(name),
+        inflight: this.#inflight,
+        publish: (event) => this.#events.publish(event),
       },
       options,
     );
@@ -86,7 +91,6 @@ export class CacheEngine implements CacheService {
     this.#reads = this.#peering.reads;
     this.#writes = this.#peering.writes;
     this.#shape = new Shape(deps.clock, deps.self);
-    this.#inflight = new Inflight(deps.clock, options.limits.maxInflight);
     const upkeep = new Upkeep(
       deps.clock,
       deps.log,
@@ -197,28 +201,6 @@ export class CacheEngine implements CacheService {
     return this.#writeMany(space, changes, options?.ack, this.#writeWait(space, options, 'deleteMany'));
   }
 
-  /** Removes a keyspace on every node that can be reached. Those named did not confirm: they keep it until asked themselves. */
-  async deleteKeyspace(name: string, options?: CallOptions): Promise<{ readonly unreached: readonly string[] }> {
-    const space = this.#space(name, 'deleteKeyspace');
-    const wait = this.#writeWait(space, options, 'deleteKeyspace', name);
-    const request = { do: 'drop-keyspace', keyspace: name, version: this.#deps.hybrid.next() } as const;
-    return this.#inflight.run(async () => {
-      this.#spaces.remove(name);
-      return { unreached: await this.#writes.confirmed(() => request, wait) };
-    });
-  }
-
-  /** All of them are checked before the first is removed. */
-  async deleteKeyspaces(
-    names: readonly string[],
-    options?: CallOptions,
-  ): Promise<{ readonly unreached: readonly string[] }> {
-    checkBatch('names', names, this.#options.limits);
-    for (const name of names) this.#space(name, 'deleteKeyspaces');
-    const results = await Promise.all([...new Set(names)].map((name) => this.deleteKeyspace(name, options)));
-    return { unreached: namesOf(results.map((result) => result.unreached)) };
-  }
-
   /** What memory holds of a key while it is fresh, without waiting, loading or asking anybody. */
   peek(keyspace: string, key: string, options?: { readonly shared?: boolean }): Lookup | undefined {
     const entry = this.#spaceOf(keyspace, key, 'peek').fresh(key);
@@ -286,6 +268,10 @@ export class CacheEngine implements CacheService {
 
   peers(): readonly PeerStatus[] {
     return peersOf(this.#deps, this.#topology);
+  }
+
+  protected override get control(): KeyspaceControl {
+    return this.#peering.control;
   }
 
   #remembered(space: Keyspace, key: string, options: GetOptions | undefined): Lookup | undefined {

@@ -2,6 +2,7 @@ import type { DrainResult } from '../ports/cache.js';
 import { type Clock, remainingMs, type Wait } from '../ports/clock.js';
 import type { Entry } from '../store/entry.js';
 import type { Keyspace } from './keyspace.js';
+import { knowledgeOf } from './known-reply.js';
 import type { ReplicaDeps } from './replicas.js';
 import { holdRequest } from './replicas.js';
 
@@ -76,10 +77,9 @@ export class Handover {
     const { hash, owner, mine } = topology.place(key);
     if (mine) return 'again';
     const nowMs = clock.nowMs();
-    const floor = space.slots.floor(space.slots.slotOf(hash));
     const wait: Wait = { deadlineMs: Math.min(deadlineMs, nowMs + toldWithinMs), signal };
     try {
-      const reply = await peers.call(owner.id, holdRequest(space, key, entry, floor, nowMs), wait);
+      const reply = await peers.call(owner.id, holdRequest(space, key, entry, knowledgeOf(space, hash), nowMs), wait);
       if (reply.is === 'applied') return 'taken';
       return reply.is === 'not-owner' ? 'again' : 'not-wanted';
     } catch {

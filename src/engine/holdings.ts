@@ -5,7 +5,7 @@ import type { Wait } from '../ports/clock.js';
 import type { NodeInfo } from '../ports/membership.js';
 import type { PeerReply, PeerRequest } from '../ports/peers.js';
 import type { Keyspace } from './keyspace.js';
-import { knownReply } from './known-reply.js';
+import { knowledgeOf, knownReply } from './known-reply.js';
 import type { PathDeps } from './path.js';
 
 type Request<Kind extends PeerRequest['do']> = Extract<PeerRequest, { do: Kind }>;
@@ -35,7 +35,7 @@ export class Holdings {
   /** A peer says what it holds of a key: its replica is wanted here, or this node owns the key now. */
   hold(space: Keyspace, request: Request<'hold'>, from: NodeInfo): PeerReply {
     const { topology, guards, clock, leases } = this.#deps;
-    const { key, value, version, lifeMs, wasPut, sourceVersion, floor, sequence } = request;
+    const { key, value, version, lifeMs, wasPut, sourceVersion, floor, generation, sequence } = request;
     const { hash, owner, mine } = topology.place(key);
     const slot = space.slots.slotOf(hash);
     const nowMs = clock.nowMs();
@@ -53,6 +53,9 @@ export class Holdings {
     // An owner tells its replicas of its writes in their order; anything else must know of all that is known here.
     const inOrder = !mine && sequence > 0 && !space.slots.isEmbargoed(slot, nowMs);
     if (!inOrder && !knewLess) return sequence > 0 ? applied : nothing;
+    // The sender has not heard of the latest clear, or wrote it before: only what it put later counts.
+    const isVoid = wasPut && sequence > 0 ? version <= space.generation : generation < space.generation;
+    if (guards.generation && isVoid) return sequence > 0 ? applied : nothing;
     const expiresAtMs = nowMs + lifeMs;
     const keepUntilMs = space.keepUntilMs(value, expiresAtMs);
     if (keepUntilMs <= nowMs || (mine && !leases.owns())) return nothing;
@@ -94,7 +97,7 @@ export class Holdings {
     if (entry === undefined || (entry.owner !== '' && !entry.isHeld)) return nothing;
     if (!mine) space.store.delete(key, 'demoted');
     const nowMs = clock.nowMs();
-    return knownReply(entry, entry.expiresAtMs > nowMs ? 'hit' : 'stale', space.slots.floor(slot), nowMs);
+    return knownReply(entry, entry.expiresAtMs > nowMs ? 'hit' : 'stale', knowledgeOf(space, hash), nowMs);
   }
 }
 

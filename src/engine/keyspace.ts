@@ -9,24 +9,12 @@ import type { Outcome } from '../ports/peers.js';
 import type { Random } from '../ports/random.js';
 import type { Recorder } from '../ports/recorder.js';
 import type { CircuitState } from '../ports/source-status.js';
-import { GuardedSource, type SourceLimits } from '../source/guarded-source.js';
+import { GuardedSource } from '../source/guarded-source.js';
 import type { Entry, EvictionIndexFactory } from '../store/entry.js';
 import { Store } from '../store/store.js';
-import type { EngineLimits, ResolvedKeyspace } from './options.js';
+import type { EngineLimits, KeyspaceOptions, ResolvedKeyspace } from './options.js';
+import { sourceLimits } from './source-limits.js';
 import { latenciesOf, Timings } from './timings.js';
-
-/** What of a keyspace's options holds for its data source. */
-export function sourceLimits(options: ResolvedKeyspace, { maxValueBytes }: EngineLimits): SourceLimits {
-  const { maxConcurrentLoads, maxQueuedLoads, readTimeoutMs, rate, breaker } = options;
-  return {
-    maxConcurrent: maxConcurrentLoads,
-    maxQueued: maxQueuedLoads,
-    maxValueBytes,
-    loadTimeoutMs: readTimeoutMs - Math.min(answerMaxMs, readTimeoutMs * answerShare),
-    rate,
-    breaker,
-  };
-}
 
 /** What a read came to, before it is given the shape that callers see. */
 export interface Answer {
@@ -42,6 +30,9 @@ export interface Answer {
   /** Name of the node whose memory or source answered. */
   readonly node: string;
 }
+
+/** Entries evicted in one go where the budget was lowered: a millisecond or two. */
+const evictedPerSlice = 2000;
 
 /** Of an entry that memory answers with. */
 export const outcomeOf = (entry: Entry): Outcome =>
@@ -100,10 +91,6 @@ export interface KeyspaceDeps {
   readonly maxHotKeys: number;
 }
 
-/** Part of a read's time, and at most so much, that a load leaves for what is answered when it has failed. */
-const answerShare = 0.1;
-const answerMaxMs = 250;
-
 /** Counters for each key that may be told to be hot: the more, the surer is the order of those that are. */
 const countersPerHotKey = 4;
 const hotKeysMin = 64;
@@ -112,7 +99,6 @@ const hotHalfLifeMs = 60_000;
 
 /** One keyspace on one node: its entries, what it remembers of writes, the loads under way, and its data source. */
 export class Keyspace {
-  readonly options: ResolvedKeyspace;
   readonly store: Store;
   readonly slots = new Slots();
   readonly source: GuardedSource;
@@ -148,9 +134,18 @@ export class Keyspace {
   readonly hotKeys: HotKeys;
   readonly #clock: Clock;
   readonly #random: Random;
+  readonly #limits: EngineLimits;
+  /** What this node's own file, or its caller, says of it: changes at run time are laid over this. */
+  given: KeyspaceOptions;
+  #options: ResolvedKeyspace;
+  #generation = 0;
+  /** Under way while a smaller budget is not reached yet. */
+  #resizing: Promise<void> | undefined;
 
   constructor(options: ResolvedKeyspace, limits: EngineLimits, deps: KeyspaceDeps) {
-    this.options = options;
+    this.given = options.given;
+    this.#options = options;
+    this.#limits = limits;
     this.#clock = deps.clock;
     this.#random = deps.random.fork(`ttl:${options.name}`);
     this.hotKeys = new HotKeys({
@@ -175,7 +170,41 @@ export class Keyspace {
   }
 
   get name(): string {
-    return this.options.name;
+    return this.#options.name;
+  }
+
+  /** As they are now: read them anew for each use. */
+  get options(): ResolvedKeyspace {
+    return this.#options;
+  }
+
+  /** Version of the latest clear. */
+  get generation(): number {
+    return this.#generation;
+  }
+
+  /**
+   * Takes other options of the same keyspace, in force at once for whatever begins from now on. Resolves when the entries
+   * are within the budget; those that are valid and fit are kept.
+   */
+  retune(options: ResolvedKeyspace): Promise<void> {
+    this.#options = options;
+    this.source.retune(sourceLimits(options, this.#limits));
+    this.#resizing ??= this.#resize();
+    return this.#resizing;
+  }
+
+  /**
+   * Everything from before this version is void: what is held goes, what is under way is stored no more, and what other
+   * nodes send from before they have heard of it is refused. False where that is known already.
+   */
+  clear(version: number): boolean {
+    if (version <= this.#generation) return false;
+    this.#generation = version;
+    this.slots.touchAll(version);
+    // As with any write that is heard of: what was put later stays, and what was loaded may be older than it says.
+    this.store.clear('cleared', ({ wasPut, version: written }) => wasPut && written > version);
+    return true;
   }
 
   /** The entry in memory while it is fresh. The hot path: one lookup, no allocation. */
@@ -308,6 +337,13 @@ export class Keyspace {
       ...named('removals_', held.removed),
       ...this.#percentiles(),
     };
+  }
+
+  /** In slices, between which reads and writes have their turn. */
+  async #resize(): Promise<void> {
+    const slice = (): boolean => this.store.resize(this.options.maxBytes, this.options.hotShare, evictedPerSlice);
+    while (!slice()) await new Promise<void>((resolve) => void this.#clock.after(0, resolve));
+    this.#resizing = undefined;
   }
 
   #percentiles(): Readonly<Record<string, number>> {

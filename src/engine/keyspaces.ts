@@ -5,7 +5,7 @@ import type { Log } from '../ports/log.js';
 import type { Entry, EvictionIndexFactory } from '../store/entry.js';
 import type { EventHub } from './events.js';
 import { Keyspace, type KeyspaceDeps } from './keyspace.js';
-import type { ResolvedOptions } from './options.js';
+import type { EngineLimits, ResolvedKeyspace, ResolvedOptions } from './options.js';
 import type { Topology } from './topology.js';
 import { within } from './within.js';
 
@@ -23,6 +23,9 @@ export class Keyspaces {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #events: KeyspacesDeps['events'];
+  readonly #deps: KeyspacesDeps;
+  readonly #limits: EngineLimits;
+  readonly #maxHotKeys: number;
   readonly #spaces = new Map<string, Keyspace>();
   /** No source is opened any more. */
   #closing = false;
@@ -30,14 +33,11 @@ export class Keyspaces {
   constructor(deps: KeyspacesDeps, { keyspaces, limits, warmup }: ResolvedOptions) {
     this.#clock = deps.clock;
     this.#log = deps.log;
+    this.#deps = deps;
     this.#events = deps.events;
-    const circuitChanged: KeyspaceDeps['circuitChanged'] = (keyspace, from, to) =>
-      deps.events.publish({ type: 'breaker-changed', keyspace, from, to });
-    for (const keyspace of keyspaces) {
-      const evictionIndex = deps.evictionPolicies.get(keyspace.eviction)!;
-      const made = { ...deps, evictionIndex, circuitChanged, maxHotKeys: warmup.maxHotKeys };
-      this.#spaces.set(keyspace.name, new Keyspace(keyspace, limits, made));
-    }
+    this.#limits = limits;
+    this.#maxHotKeys = warmup.maxHotKeys;
+    for (const keyspace of keyspaces) this.#spaces.set(keyspace.name, this.#made(keyspace));
   }
 
   get(name: string): Keyspace | undefined {
@@ -72,6 +72,22 @@ export class Keyspaces {
   /** Counters and gauges, by keyspace. */
   stats(): Readonly<Record<string, Readonly<Record<string, number>>>> {
     return Object.fromEntries([...this.#spaces].map(([name, space]) => [name, space.stats()]));
+  }
+
+  /** Opens its source, then has it. Rejects with what opening threw, and has it not. */
+  async add(options: ResolvedKeyspace, wait: Wait): Promise<Keyspace> {
+    const space = this.#made(options);
+    const { name, source } = space;
+    try {
+      if (this.#closing) throw notStarted('adding a keyspace');
+      await within(this.#clock, wait, `opening the data source of keyspace '${name}'`, source.open());
+      if (this.#closing || this.#spaces.has(name)) throw notStarted('adding a keyspace');
+    } catch (error) {
+      source.close().catch((fault) => this.#notClosed(name, fault));
+      throw error;
+    }
+    this.#spaces.set(name, space);
+    return space;
   }
 
   /** Ends its reads, drops its entries, closes its source and tells of it; false when there was none of this name. */
@@ -147,6 +163,14 @@ export class Keyspaces {
 
   clear(): void {
     for (const space of this.#spaces.values()) space.store.clear('cleared');
+  }
+
+  #made(options: ResolvedKeyspace): Keyspace {
+    const evictionIndex = this.#deps.evictionPolicies.get(options.eviction)!;
+    const circuitChanged: KeyspaceDeps['circuitChanged'] = (keyspace, from, to) =>
+      this.#events.publish({ type: 'breaker-changed', keyspace, from, to });
+    const deps = { ...this.#deps, evictionIndex, circuitChanged, maxHotKeys: this.#maxHotKeys };
+    return new Keyspace(options, this.#limits, deps);
   }
 
   #notClosed(name: string, error: unknown): void {

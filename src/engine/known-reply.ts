@@ -1,17 +1,28 @@
 import type { Outcome, PeerReply } from '../ports/peers.js';
 import type { Entry } from '../store/entry.js';
+import type { Keyspace } from './keyspace.js';
 
 /** What an entry and an answer have in common. */
 export type Known = Pick<Entry, 'value' | 'version' | 'expiresAtMs' | 'wasPut' | 'sourceVersion'>;
 
-/** @param floor how new this node's knowledge of writes to the key's slot is */
-export function knownReply(known: Known, outcome: Outcome, floor: number, nowMs: number): PeerReply {
+/** How new a node's knowledge is: of writes to a slot, and of clears of the keyspace. */
+export interface Knowledge {
+  readonly floor: number;
+  readonly generation: number;
+}
+
+export const knowledgeOf = ({ slots, generation }: Keyspace, hash: number): Knowledge => ({
+  floor: slots.floor(slots.slotOf(hash)),
+  generation,
+});
+
+export function knownReply(known: Known, outcome: Outcome, { floor, generation }: Knowledge, nowMs: number): PeerReply {
   const { version, wasPut, value, expiresAtMs, sourceVersion } = known;
   const leftMs = remainingLifeMs(expiresAtMs, nowMs);
   const lifeMs = outcome === 'stale' ? leftMs : Math.max(0, leftMs);
   return value === null
-    ? { is: 'absent', version, lifeMs, outcome, floor }
-    : { is: 'value', value, version, lifeMs, outcome, wasPut, sourceVersion, floor };
+    ? { is: 'absent', version, lifeMs, outcome, floor, generation }
+    : { is: 'value', value, version, lifeMs, outcome, wasPut, sourceVersion, floor, generation };
 }
 
 /** Lifetimes travel as durations. Below zero: it expired so long ago. */

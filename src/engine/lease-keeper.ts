@@ -116,6 +116,13 @@ export class LeaseKeeper {
     return this.leases.grant(peerId, this.#deps.clock.nowMs());
   }
 
+  /** What all peers know of writes is to be told anew, before this node serves anything of them. */
+  resync(): void {
+    this.leases.lapseAll();
+    this.weigh();
+    for (const { id } of this.#deps.peers.linked()) this.#renew(id);
+  }
+
   /** Members, links or leases have changed. */
   weigh(): void {
     const { clock, guards, others, regained } = this.#deps;

@@ -85,6 +85,8 @@ export interface CoreOptions {
 }
 
 export interface ResolvedKeyspace {
+  /** What it was resolved from. */
+  readonly given: KeyspaceOptions;
   readonly name: string;
   readonly maxBytes: number;
   readonly dataSource: DataSource;
@@ -114,6 +116,8 @@ export interface EngineLimits {
 
 export interface ResolvedOptions {
   readonly keyspaces: readonly ResolvedKeyspace[];
+  /** One more keyspace, or one with other options, under the same defaults. Throws INVALID_ARGUMENT naming every problem. */
+  readonly resolveKeyspace: (given: KeyspaceOptions) => ResolvedKeyspace;
   readonly virtualNodes: number;
   readonly replicas: number;
   readonly onSplit: OnSplit;
@@ -161,18 +165,12 @@ export function checkOptions(
   const protection = protectionOf(check, options.source);
 
   const seen = new Set<string>();
-  const grace = (path: Path, given: Duration | undefined): number =>
-    check.duration(path, given, 0, 0, Number.MAX_SAFE_INTEGER);
-  const keyspaces = options.keyspaces.map((listed, index): ResolvedKeyspace => {
-    if (listed === null || typeof listed !== 'object') {
-      check.problem(['keyspaces', index], `is ${String(listed)}, must be an object { name, maxBytes, dataSource }`);
-    }
-    const given: Partial<KeyspaceOptions> = listed ?? {};
+  const keyspaceOf = (check: Checker, given: Partial<KeyspaceOptions>, path: Path): ResolvedKeyspace => {
     const name = given.name ?? '';
-    const at = (field: string): Path => ['keyspaces', index, field];
+    const at = (field: string): Path => [...path, field];
+    const grace = (field: Path, ms: Duration | undefined): number =>
+      check.duration(field, ms, 0, 0, Number.MAX_SAFE_INTEGER);
     check.keyspaceName(at('name'), name);
-    if (name !== '' && seen.has(name)) check.problem(at('name'), `'${name}' is the name of two keyspaces`);
-    seen.add(name);
     if (typeof given.dataSource?.fetch !== 'function') {
       check.problem(at('dataSource'), 'has no fetch(key, { signal }) function');
     }
@@ -184,6 +182,7 @@ export function checkOptions(
       check.problem(at('eviction'), `is '${eviction}', must be one of: ${context.evictionPolicies.join(', ')}`);
     }
     return {
+      given: given as KeyspaceOptions,
       name,
       maxBytes: check.size(at('maxBytes'), given.maxBytes, undefined, maxBytesMin, context.totalMemoryBytes),
       dataSource: given.dataSource ?? { fetch: () => null },
@@ -209,7 +208,23 @@ export function checkOptions(
       maxConcurrentLoads: check.count(at('maxConcurrentLoads'), given.maxConcurrentLoads, concurrent, 1, 100_000),
       maxQueuedLoads: check.count(at('maxQueuedLoads'), given.maxQueuedLoads, queued, 0, 10_000_000),
     };
+  };
+  const keyspaces = options.keyspaces.map((listed, index) => {
+    const path = ['keyspaces', index];
+    if (listed === null || typeof listed !== 'object') {
+      check.problem(path, `is ${String(listed)}, must be an object { name, maxBytes, dataSource }`);
+    }
+    const name = listed?.name ?? '';
+    if (name !== '' && seen.has(name)) check.problem([...path, 'name'], `'${name}' is the name of two keyspaces`);
+    seen.add(name);
+    return keyspaceOf(check, listed ?? {}, path);
   });
+  const resolveKeyspace = (given: KeyspaceOptions): ResolvedKeyspace => {
+    const own = new Checker();
+    const resolved = keyspaceOf(own, given, []);
+    throwProblems(own.problems);
+    return resolved;
+  };
   const virtualNodes = check.count(['virtualNodes'], options.virtualNodes, 512, 1, 4096);
   const replicas = check.count(['replicas'], options.replicas, 1, 1, 16);
   const onSplit = options.onSplit ?? 'serve';
@@ -217,7 +232,10 @@ export function checkOptions(
     check.problem(['onSplit'], `is ${show(onSplit)}, must be one of: serve, passthrough`);
   }
   const warmup = resolveWarmup(options.warmup, check);
-  return { resolved: { keyspaces, virtualNodes, replicas, onSplit, limits, warmup }, problems: check.problems };
+  return {
+    resolved: { keyspaces, resolveKeyspace, virtualNodes, replicas, onSplit, limits, warmup },
+    problems: check.problems,
+  };
 }
 
 /** Throws INVALID_ARGUMENT naming every problem. */
@@ -226,10 +244,13 @@ export function resolveOptions(options: CoreOptions, context: OptionsContext): R
     throw invalidArgument('keyspaces is not an array; an engine needs { keyspaces: [{ name, maxBytes, dataSource }] }');
   }
   const { resolved, problems } = checkOptions(options, context);
-  if (problems.length > 0) {
-    throw invalidArgument(problems.map(({ path, message }) => `${pathText(path)} ${message}`).join('; '));
-  }
+  throwProblems(problems);
   return resolved;
+}
+
+function throwProblems(problems: readonly OptionProblem[]): void {
+  if (problems.length === 0) return;
+  throw invalidArgument(problems.map(({ path, message }) => `${pathText(path)} ${message}`).join('; '));
 }
 
 /** `keyspaces[0].maxBytes` */

@@ -149,6 +149,7 @@ export class OwnerReads {
         continue;
       }
       if (reply.is !== 'value' && reply.is !== 'absent') continue;
+      if (this.#trips.isVoid(trip, reply)) continue;
       if (this.#deps.guards['reply-floor'] && reply.floor < space.slots.floor(slot)) continue;
       if (reply.version < terms.minVersion) continue;
       space.counts.recalls++;

@@ -1,12 +1,13 @@
 import { DistcacheError } from '../base/errors.js';
 import type { Clock, Wait } from '../ports/clock.js';
+import type { KeyspaceRecord } from '../ports/keyspace-record.js';
 import type { NodeInfo } from '../ports/membership.js';
 import type { Ack, Outcome, PeerReply, PeerRequest } from '../ports/peers.js';
 import { checkKey, checkValueBytes } from './arguments.js';
 import type { Holdings } from './holdings.js';
 import type { Inflight } from './inflight.js';
 import { type Keyspace, outcomeOf } from './keyspace.js';
-import { type Known, knownReply } from './known-reply.js';
+import { type Known, knowledgeOf, knownReply } from './known-reply.js';
 import type { LeaseKeeper } from './lease-keeper.js';
 import type { EngineLimits } from './options.js';
 import type { Reads } from './reads.js';
@@ -30,7 +31,8 @@ export interface PeerRequestDeps {
   /** While this node has told the others that it serves and is not quite there: resolves when it is. */
   readonly joining: () => Promise<void> | undefined;
   readonly keyspace: (name: string) => Keyspace | undefined;
-  readonly dropKeyspace: (name: string) => void;
+  /** Takes in what a peer tells of a keyspace. */
+  readonly recorded: (from: NodeInfo, record: KeyspaceRecord) => Promise<PeerReply>;
 }
 
 /** What is asked of this node as one that answers for keys. */
@@ -51,9 +53,8 @@ export class PeerRequests {
       case 'synced':
         this.#deps.leases.leases.synced(from.id, request.sequence);
         return applied;
-      case 'drop-keyspace':
-        this.#deps.dropKeyspace(request.keyspace);
-        return applied;
+      case 'keyspace':
+        return this.#deps.recorded(from, request.record);
       case 'invalidate':
       case 'floors':
       case 'hold':
@@ -143,12 +144,12 @@ export class PeerRequests {
     const { hash, owner } = topology.place(key);
     if (answer === undefined) return { is: 'not-owner', owner: owner.id };
     // What this node knew when it began: a write that comes meanwhile may have missed the answer.
-    const floor = space.slots.floor(space.slots.slotOf(hash));
-    return served.run(() => answer.then((found) => knownReply(found, found.outcome, floor, clock.nowMs())));
+    const knowledge = knowledgeOf(space, hash);
+    return served.run(() => answer.then((found) => knownReply(found, found.outcome, knowledge, clock.nowMs())));
   }
 
   #reply(space: Keyspace, known: Known, outcome: Outcome, hash: number): PeerReply {
-    return knownReply(known, outcome, space.slots.floor(space.slots.slotOf(hash)), this.#deps.clock.nowMs());
+    return knownReply(known, outcome, knowledgeOf(space, hash), this.#deps.clock.nowMs());
   }
 
   #write(

@@ -10,9 +10,12 @@ import type { Random } from '../ports/random.js';
 import type { Recorder } from '../ports/recorder.js';
 import type { Entry } from '../store/entry.js';
 import { Confirmations } from './confirmations.js';
+import type { EngineEvent } from './events.js';
 import { Handover } from './handover.js';
 import { Holdings } from './holdings.js';
 import type { Inflight } from './inflight.js';
+import { KeyspaceControl } from './keyspace-control.js';
+import { KeyspaceLedger } from './keyspace-ledger.js';
 import type { Keyspaces } from './keyspaces.js';
 import { LeaseKeeper } from './lease-keeper.js';
 import type { ResolvedOptions } from './options.js';
@@ -42,7 +45,8 @@ export interface PeeringDeps {
   readonly serving: () => boolean;
   /** It is on its way to that. */
   readonly starting: () => boolean;
-  readonly dropKeyspace: (name: string) => void;
+  readonly publish: (event: EngineEvent) => void;
+  readonly inflight: Inflight;
   /** Watches what callers, peers and data sources take; without it nobody does. */
   readonly recorder?: Recorder | undefined;
 }
@@ -64,6 +68,7 @@ export class Peering {
   readonly leases: LeaseKeeper;
   readonly reads: CallersReads;
   readonly writes: CallersWrites;
+  readonly control: KeyspaceControl;
   readonly #deps: PeeringDeps;
   readonly #repair: Repair;
   readonly #confirmations: Confirmations;
@@ -103,7 +108,9 @@ export class Peering {
       self,
       passthroughOnSplit: options.onSplit === 'passthrough',
     };
-    this.#repair = new Repair(path);
+    const ledger = new KeyspaceLedger({ ...deps, resolveKeyspace: options.resolveKeyspace });
+    this.control = new KeyspaceControl({ ...deps, leases: this.leases, ledger, limits: options.limits });
+    this.#repair = new Repair({ ...path, records: () => ledger.told() });
     this.#confirmations = new Confirmations(path);
     this.#replicas = new Replicas(path, () => spaces.values());
     this.#handover = new Handover(path);
@@ -131,7 +138,7 @@ export class Peering {
       serving: deps.serving,
       joining: () => (deps.starting() && this.topology.isOwner ? this.joined() : undefined),
       keyspace: (name) => spaces.get(name),
-      dropKeyspace: deps.dropKeyspace,
+      recorded: (from, record) => this.control.recorded(from, record),
     });
     peers.serve((from, request, wait) => requests.handle(from, request, wait));
   }

@@ -144,6 +144,7 @@ export class Reads {
       if (reply.is === 'not-owner') return this.#disagreed(trip, target, reply.owner, asksLeft);
       return this.#withoutOwner(trip);
     }
+    if (this.#trips.isVoid(trip, reply)) return this.#withoutOwner(trip);
     const answer = this.#trips.received(reply, target.name);
     space.counts.peerLoads++;
     this.#forgetOlder(trip, answer);
@@ -189,7 +190,7 @@ export class Reads {
     const { loading, minVersion } = terms;
     const request = { do: 'get', keyspace: space.name, key, loading, minVersion, standIn: false } as const;
     const reply = await this.#deps.peers.call(place.owner.id, request, trip);
-    if (reply.is === 'value' || reply.is === 'absent') {
+    if ((reply.is === 'value' || reply.is === 'absent') && !this.#trips.isVoid(trip, reply)) {
       space.counts.peerLoads++;
       const answer = this.#trips.received(reply, place.owner.name);
       this.#forgetOlder(trip, answer);

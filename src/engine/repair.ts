@@ -1,9 +1,10 @@
-import { invalidArgument } from '../base/errors.js';
+import { codeOf, invalidArgument } from '../base/errors.js';
 import type { Guards } from '../coherence/guards.js';
 import { type HybridClock, skewLimit } from '../coherence/hybrid-clock.js';
 import { embargoMs } from '../coherence/leases.js';
 import { readFloors } from '../coherence/slots.js';
 import type { Clock } from '../ports/clock.js';
+import type { KeyspaceRecord } from '../ports/keyspace-record.js';
 import type { PeerNetwork } from '../ports/peers.js';
 import type { Keyspace } from './keyspace.js';
 import type { LeaseKeeper } from './lease-keeper.js';
@@ -19,6 +20,8 @@ export interface RepairDeps {
   readonly topology: Topology;
   readonly leases: LeaseKeeper;
   readonly guards: Guards;
+  /** What was done to keyspaces at run time. */
+  readonly records: () => readonly KeyspaceRecord[];
 }
 
 /**
@@ -34,16 +37,21 @@ export class Repair {
   }
 
   /**
-   * Tells a peer all floors. To be called in the turn in which the link came up, so that nothing goes before it, and
+   * Tells a peer what was done to keyspaces, and all floors. To be called in the turn in which the link came up, so that nothing goes before it, and
    * whenever the peer found that it missed something.
    */
   tell(peerId: string, spaces: Iterable<Keyspace>): void {
-    const { peers, clock, guards } = this.#deps;
+    const { peers, clock, guards, records } = this.#deps;
     const { leases } = this.#deps.leases;
     const startedMs = clock.nowMs();
     const wait = { deadlineMs: startedMs + toldWithinMs };
     leases.telling(peerId);
-    const calls: Promise<unknown>[] = [];
+    // A peer that cannot have such settings says so, and is no less told.
+    const calls: Promise<unknown>[] = records().map((record) =>
+      peers.call(peerId, { do: 'keyspace', record }, wait).catch((error) => {
+        if (codeOf(error) !== 'INVALID_ARGUMENT') throw error;
+      }),
+    );
     for (const space of guards['floor-exchange'] ? spaces : []) {
       const floors = space.slots.floors();
       if (floors !== undefined) calls.push(peers.call(peerId, { do: 'floors', keyspace: space.name, floors }, wait));

@@ -3,7 +3,7 @@ import type { Cancel } from '../ports/clock.js';
 import type { PeerRequest } from '../ports/peers.js';
 import type { Entry } from '../store/entry.js';
 import type { Keyspace } from './keyspace.js';
-import { type Known, remainingLifeMs } from './known-reply.js';
+import { type Knowledge, type Known, knowledgeOf, remainingLifeMs } from './known-reply.js';
 import type { PathDeps } from './path.js';
 
 /** How often an owner compares what its replicas hold with what it holds itself, and how soon after the ring changed. */
@@ -20,7 +20,7 @@ export const holdRequest = (
   space: Keyspace,
   key: string,
   { value, version, expiresAtMs, wasPut, sourceVersion }: Known,
-  floor: number,
+  knowledge: Knowledge,
   nowMs: number,
 ): Extract<PeerRequest, { do: 'hold' }> => ({
   do: 'hold',
@@ -31,7 +31,7 @@ export const holdRequest = (
   lifeMs: remainingLifeMs(expiresAtMs, nowMs),
   wasPut,
   sourceVersion,
-  floor,
+  ...knowledge,
   sequence: 0,
 });
 
@@ -57,7 +57,7 @@ export class Replicas {
     const replicas = topology.replicasOf(hash);
     if (replicas.length === 0) return;
     const nowMs = clock.nowMs();
-    const request = holdRequest(space, key, known, space.slots.floor(space.slots.slotOf(hash)), nowMs);
+    const request = holdRequest(space, key, known, knowledgeOf(space, hash), nowMs);
     for (const { id } of replicas) {
       // What does not arrive is found by the next comparison.
       peers.call(id, request, { deadlineMs: nowMs + toldWithinMs }).catch(() => {});
@@ -146,8 +146,7 @@ export class Replicas {
       const told = missing.slice(at, at + atOnce).map(({ entry, hash }) => {
         // It may have been replaced while others were told.
         if (space.store.peek(entry.key) !== entry) return undefined;
-        const floor = space.slots.floor(space.slots.slotOf(hash));
-        return peers.call(peerId, holdRequest(space, entry.key, entry, floor, nowMs), wait());
+        return peers.call(peerId, holdRequest(space, entry.key, entry, knowledgeOf(space, hash), nowMs), wait());
       });
       const outcomes = await Promise.allSettled(told);
       if (outcomes.some(({ status }) => status === 'rejected')) return;

@@ -84,6 +84,11 @@ export class Trips {
     };
   }
 
+  /** The answering node has not heard of the latest clear: what it says may be from before. */
+  isVoid({ space }: Trip, reply: Extract<PeerReply, { is: 'value' | 'absent' }>): boolean {
+    return this.#deps.guards.generation && reply.generation < space.generation;
+  }
+
   hasMoved({ place }: Trip): boolean {
     return this.#deps.topology.placeOf(place.hash).owner.id !== place.owner.id;
   }

@@ -117,6 +117,7 @@ export class Writes {
           wasPut: true,
           sourceVersion: undefined,
           floor,
+          generation: space.generation,
         } as const;
         requestFor = ({ id }, next) =>
           replicas.some((replica) => replica.id === id)
@@ -147,8 +148,7 @@ export class Writes {
 
   /** Sends every peer what it is to know and waits for all; names of those that did not confirm, sorted. Never rejects. */
   confirmed(requestFor: RequestFor, wait: Wait): Promise<readonly string[]> {
-    const keptBackMs = Math.min(answerMaxMs, remainingMs(wait, this.#deps.clock) * answerShare);
-    return this.#confirmations.told(requestFor, { deadlineMs: wait.deadlineMs - keptBackMs });
+    return this.#confirmations.told(requestFor, beforeAnswer(wait, this.#deps.clock));
   }
 
   async #ask(
@@ -174,6 +174,12 @@ export class Writes {
       throw error;
     }
   }
+}
+
+/** The part of a wait after which there is still time for the answer to travel. */
+export function beforeAnswer(wait: Wait, clock: Clock): Wait {
+  const keptBackMs = Math.min(answerMaxMs, remainingMs(wait, clock) * answerShare);
+  return { deadlineMs: wait.deadlineMs - keptBackMs };
 }
 
 const splitError = (key: string): DistcacheError =>

@@ -1,8 +1,9 @@
-import type { AdminConfig, BreakerConfig, NodeConfig, RateLimitConfig } from '../config/node-config.js';
+import type { AdminConfig, BreakerConfig, KeyspaceConfig, NodeConfig, RateLimitConfig } from '../config/node-config.js';
 import { createDataSource } from '../connectors/registry.js';
 import type { KeyspaceOptions } from '../engine/options.js';
 import type { BreakerOptions, RateLimitOptions } from '../engine/protection.js';
 import { systemClock } from '../platform/clock.js';
+import type { DataSource } from '../ports/data-source.js';
 import type { Log } from '../ports/log.js';
 import { discoveryOf } from './discovery-of.js';
 import { Engine } from './engine.js';
@@ -13,31 +14,8 @@ export async function engineOf(config: NodeConfig, baseDir: string, logger: Log)
   const { cluster, timeouts, limits } = config;
   const keyspaces: KeyspaceOptions[] = [];
   for (const keyspace of config.keyspaces) {
-    const dataSource = await createDataSource(keyspace.source, {
-      keyspace: keyspace.name,
-      baseDir,
-      maxValueBytes: limits.maxValueBytes,
-      honourCacheHeaders: keyspace.defaultTtlMs === undefined,
-      readTimeoutMs: keyspace.readTimeoutMs,
-      clock: systemClock,
-      log: logger,
-    });
-    keyspaces.push({
-      name: keyspace.name,
-      maxBytes: keyspace.maxBytes,
-      dataSource,
-      defaultTtl: keyspace.defaultTtlMs,
-      ttlJitter: keyspace.ttlJitter,
-      negativeTtl: keyspace.negativeTtlMs,
-      staleWhileRevalidate: keyspace.staleWhileRevalidateMs,
-      staleIfError: keyspace.staleIfErrorMs,
-      rateLimit: keyspace.rateLimit && rateLimitOf(keyspace.rateLimit),
-      breaker: keyspace.breaker && breakerOf(keyspace.breaker),
-      hotShare: keyspace.hotShare,
-      readTimeout: keyspace.readTimeoutMs,
-      writeTimeout: keyspace.writeTimeoutMs,
-      eviction: keyspace.eviction,
-    });
+    const dataSource = await dataSourceOf(keyspace, limits, baseDir, logger);
+    keyspaces.push({ ...keyspaceSettings(keyspace), dataSource });
   }
   return new Engine({
     name: config.name,
@@ -64,6 +42,40 @@ export async function engineOf(config: NodeConfig, baseDir: string, logger: Log)
     logger,
   });
 }
+
+/** Rejects with INVALID_ARGUMENT where it cannot work as described. */
+export const dataSourceOf = (
+  keyspace: KeyspaceConfig,
+  { maxValueBytes }: NodeConfig['limits'],
+  baseDir: string,
+  log: Log,
+): Promise<DataSource> =>
+  createDataSource(keyspace.source, {
+    keyspace: keyspace.name,
+    baseDir,
+    maxValueBytes,
+    honourCacheHeaders: keyspace.defaultTtlMs === undefined,
+    readTimeoutMs: keyspace.readTimeoutMs,
+    clock: systemClock,
+    log,
+  });
+
+/** All that a file says of a keyspace but its source. */
+export const keyspaceSettings = (keyspace: KeyspaceConfig): Omit<KeyspaceOptions, 'dataSource'> => ({
+  name: keyspace.name,
+  maxBytes: keyspace.maxBytes,
+  defaultTtl: keyspace.defaultTtlMs,
+  ttlJitter: keyspace.ttlJitter,
+  negativeTtl: keyspace.negativeTtlMs,
+  staleWhileRevalidate: keyspace.staleWhileRevalidateMs,
+  staleIfError: keyspace.staleIfErrorMs,
+  rateLimit: keyspace.rateLimit && rateLimitOf(keyspace.rateLimit),
+  breaker: keyspace.breaker && breakerOf(keyspace.breaker),
+  hotShare: keyspace.hotShare,
+  readTimeout: keyspace.readTimeoutMs,
+  writeTimeout: keyspace.writeTimeoutMs,
+  eviction: keyspace.eviction,
+});
 
 const adminOf = ({ addr, port, basePath, isPortFlexible }: AdminConfig, config: NodeConfig): AdminOptions => ({
   addr,

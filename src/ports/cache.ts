@@ -1,4 +1,5 @@
-import type { DistcacheError } from '../base/errors.js';
+import type { DistcacheError, KeyspaceResult } from '../base/errors.js';
+import type { KeyspaceChanges, KeyspacePreview } from './keyspace-changes.js';
 import type { Member, MemberState } from './membership.js';
 import type { Ack, Outcome } from './peers.js';
 import type { CircuitState, SourceStatus } from './source-status.js';
@@ -148,10 +149,21 @@ export interface KeyLocation {
   readonly nodes: readonly { readonly name: string; readonly share: number }[];
 }
 
+/** Of a keyspace on the node that tells. */
+export const keyspaceEventTypes = [
+  'keyspace-updated',
+  'keyspace-cleared',
+  'keyspace-added',
+  'keyspace-deleted',
+] as const;
+export type KeyspaceEventType = (typeof keyspaceEventTypes)[number];
+
 /** What happens in the cluster, as one node sees it. */
 export type ClusterEvent =
   | { readonly type: 'peer-joined' | 'peer-left' | 'peer-failed' | 'peer-updated'; readonly peer: Member }
-  | { readonly type: 'keyspace-deleted'; readonly keyspace: string }
+  | { readonly type: KeyspaceEventType; readonly keyspace: string }
+  /** The files of this node and of the one named say different things of a keyspace. */
+  | { readonly type: 'keyspace-differs'; readonly keyspace: string; readonly peer: Member }
   /** The circuit before a keyspace's data source, on the node that tells. */
   | {
       readonly type: 'breaker-changed';
@@ -249,6 +261,15 @@ export interface CacheService extends Cache {
   describeKeyspace(name: string): KeyspaceStatus;
   /** As callers of this node ask. Throws KEYSPACE_NOT_FOUND. */
   hotKeys(options?: HotKeysOptions): readonly HotKeyspace[];
+  /**
+   * Changes of a keyspace on every node. Each rejects with PARTIAL_FAILURE where a node could not be told, which has the
+   * results of all nodes.
+   */
+  updateKeyspace(name: string, changes: KeyspaceChanges, options?: CallOptions): Promise<KeyspaceResult>;
+  clearKeyspace(name: string, options?: CallOptions): Promise<KeyspaceResult>;
+  deleteKeyspaces(names: readonly string[], options?: CallOptions): Promise<readonly KeyspaceResult[]>;
+  /** What `updateKeyspace` would change here; nothing is changed. */
+  previewKeyspace(name: string, changes: KeyspaceChanges): KeyspacePreview;
   /** Throws KEYSPACE_NOT_FOUND, and NOT_STARTED while the node does not serve. */
   locate(keyspace: string, key: string): KeyLocation;
   /** From this call on, until the node stops or `signal` aborts. Throws OVERLOADED where too many follow already. */

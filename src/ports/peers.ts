@@ -1,5 +1,6 @@
 import type { ErrorCode } from '../base/errors.js';
 import type { Cancel, Wait } from './clock.js';
+import type { KeyspaceRecord } from './keyspace-record.js';
 import type { NodeInfo } from './membership.js';
 import type { TraceContext } from './recorder.js';
 
@@ -43,7 +44,8 @@ export type PeerRequest =
       /** Of this link, counted up by one with every `invalidate` and `hold` that has one; 0: not counted. */
       readonly sequence: number;
     }
-  | { readonly do: 'drop-keyspace'; readonly keyspace: string; readonly version: number }
+  /** What was done to a keyspace at run time: told of each change, and of all of them when a link comes up. */
+  | { readonly do: 'keyspace'; readonly record: KeyspaceRecord }
   /** What the sender knows of writes, said first when a link comes up; see Slots.floors for the bytes. */
   | { readonly do: 'floors'; readonly keyspace: string; readonly floors: Uint8Array }
   /** All floors were told; `sequence` is that of the last invalidation sent before. */
@@ -66,6 +68,8 @@ export type PeerRequest =
       readonly sourceVersion: number | undefined;
       /** How new the sender's knowledge of writes to the key's slot is. */
       readonly floor: number;
+      /** The latest clear of the keyspace that the sender knows of. */
+      readonly generation: number;
       /** As of `invalidate`. */
       readonly sequence: number;
     }
@@ -93,6 +97,8 @@ export type PeerReply =
       readonly sourceVersion: number | undefined;
       /** How new the answering node's knowledge of writes to the key's slot was. */
       readonly floor: number;
+      /** The latest clear of the keyspace that it knew of. */
+      readonly generation: number;
     }
   /** The data source has no such key. */
   | {
@@ -101,9 +107,12 @@ export type PeerReply =
       readonly lifeMs: number;
       readonly outcome: Outcome;
       readonly floor: number;
+      readonly generation: number;
     }
   | { readonly is: 'written'; readonly version: number; readonly unreached: readonly string[] }
   | { readonly is: 'applied' }
+  /** A record was taken in; `changed` is false where all of it was known. */
+  | { readonly is: 'recorded'; readonly changed: boolean }
   /** `owner` is the id of who owns the key in the answering node's view. */
   | { readonly is: 'not-owner'; readonly owner: string }
   /** The lease is granted; `sent` is the sequence of the last invalidation sent to the asking node. */

@@ -17,7 +17,6 @@ import { assert } from '../base/assert.js';
 import { copyBytes, entryBytes } from './bytes.js';
 import {
   type Entry,
-  type EvictionIndex,
   type EvictionIndexFactory,
   type NewEntry,
   type RemovalReason,
@@ -25,6 +24,7 @@ import {
   StoredEntry,
 } from './entry.js';
 import { ExpiryWheel } from './expiry-wheel.js';
+import { Part } from './part.js';
 import { supersedes } from './supersedes.js';
 
 export interface StoreOptions {
@@ -56,12 +56,6 @@ export interface StoreCounts {
   readonly removed: Readonly<Record<RemovalReason, number>>;
 }
 
-interface Part {
-  readonly index: EvictionIndex<StoredEntry>;
-  bytes: number;
-  limitBytes: number;
-}
-
 export class Store {
   readonly #owned: Part;
   readonly #hot: Part;
@@ -76,8 +70,9 @@ export class Store {
   readonly #removed = Object.fromEntries(removalReasons.map((reason) => [reason, 0])) as Record<RemovalReason, number>;
 
   constructor(options: StoreOptions) {
-    this.#owned = { index: options.index(), bytes: 0, limitBytes: 0 };
-    this.#hot = { index: options.index(), bytes: 0, limitBytes: 0 };
+    const evicted = (part: Part, entry: StoredEntry, reason: RemovalReason): void => this.#account(part, entry, reason);
+    this.#owned = new Part(options.index(), evicted);
+    this.#hot = new Part(options.index(), evicted);
     this.#onRemoved = options.onRemoved;
     this.resize(options.maxBytes, options.hotShare);
   }
@@ -149,7 +144,7 @@ export class Store {
     this.#stored++;
     if (isHeld) this.#held++;
     if (old !== undefined) this.#account(oldPart!, old, 'replaced');
-    this.#shrinkTo(part, 'evicted');
+    part.fit('evicted');
     return 'stored';
   }
 
@@ -161,11 +156,16 @@ export class Store {
     return true;
   }
 
-  clear(reason: RemovalReason = 'cleared'): void {
+  /** Drops all, or all but what `keeps` says. */
+  clear(reason: RemovalReason = 'cleared', keeps: (entry: Entry) => boolean = () => false): void {
     for (const part of [this.#owned, this.#hot]) {
-      const entries = listOf(part.index);
+      const entries = part.entries();
       part.index.clear();
-      for (const entry of entries) this.#account(part, entry, reason);
+      // Backwards, so that the ones most worth keeping are the last set.
+      for (const entry of entries.reverse()) {
+        if (keeps(entry)) part.index.set(entry.key, entry);
+        else this.#account(part, entry, reason);
+      }
     }
   }
 
@@ -179,16 +179,25 @@ export class Store {
     return this.#wheel.advance(nowMs, budget, (entry) => this.#drop(entry, 'expired'));
   }
 
-  /** Takes effect at once. `hotShare` stays as it is when left out. */
-  resize(maxBytes: number, hotShare = this.#hotShare): void {
+  /**
+   * Changes the budget. `hotShare` stays as it is when left out. What no longer fits is evicted, `evictedMax` entries at
+   * most: call again while the answer is false. Until then the budget is what has been reached, and holds as ever.
+   */
+  resize(maxBytes: number, hotShare = this.#hotShare, evictedMax = Number.POSITIVE_INFINITY): boolean {
     assert(Number.isSafeInteger(maxBytes) && maxBytes > 0, `maxBytes is ${maxBytes}, must be a whole number above 0`);
     assert(hotShare >= 0 && hotShare <= 0.5, `hotShare is ${hotShare}, must lie in [0, 0.5]`);
-    this.#maxBytes = maxBytes;
     this.#hotShare = hotShare;
-    this.#hot.limitBytes = Math.floor(maxBytes * hotShare);
-    this.#owned.limitBytes = maxBytes - this.#hot.limitBytes;
-    this.#shrinkTo(this.#hot, 'shrunk');
-    this.#shrinkTo(this.#owned, 'shrunk');
+    const hotBytes = Math.floor(maxBytes * hotShare);
+    const left = this.#hot.shrinkTowards(hotBytes, evictedMax);
+    this.#owned.shrinkTowards(maxBytes - hotBytes, left);
+    const isReached = this.#hot.limitBytes <= hotBytes && this.#owned.limitBytes <= maxBytes - hotBytes;
+    if (isReached) {
+      // A part grows when the other has made room.
+      this.#hot.limitBytes = hotBytes;
+      this.#owned.limitBytes = maxBytes - hotBytes;
+    }
+    this.#maxBytes = this.#hot.limitBytes + this.#owned.limitBytes;
+    return isReached;
   }
 
   /**
@@ -320,25 +329,15 @@ export class Store {
       [this.#owned, false],
       [this.#hot, true],
     ] as const) {
-      let bytes = 0;
-      const entries = listOf(part.index);
-      for (const entry of entries) {
-        bytes += entryBytes(entry.key, entry.value?.byteLength ?? 0);
+      for (const entry of part.recounted()) {
         if (entry.slot !== -1) expiring++;
         assert(!keys.has(entry.key), `${JSON.stringify(entry.key)} is stored twice`);
         keys.add(entry.key);
-        assert(part.index.peek(entry.key) === entry, `${JSON.stringify(entry.key)} is not found`);
         assert((entry.owner !== '' && !entry.isHeld) === isHot, `${JSON.stringify(entry.key)} is in the wrong part`);
         assert(!entry.isHeld || entry.owner !== '', `${JSON.stringify(entry.key)} is held for nobody`);
         if (entry.isHeld) held++;
         assert((entry.slot === -1) === (entry.keepUntilMs === Number.POSITIVE_INFINITY), 'an entry would never expire');
       }
-      assert(
-        entries.length === part.index.size,
-        `the index counts ${part.index.size} entries, found ${entries.length}`,
-      );
-      assert(bytes === part.bytes, `accounted ${part.bytes} bytes, found ${bytes}`);
-      assert(bytes <= part.limitBytes, `${bytes} bytes exceed the limit of ${part.limitBytes}`);
     }
     assert(this.#owned.limitBytes + this.#hot.limitBytes === this.#maxBytes, 'the parts are not the whole');
     assert(held === this.#held, `accounted ${this.#held} held entries, found ${held}`);
@@ -359,17 +358,6 @@ export class Store {
     return owner === '' || isHeld ? this.#owned : this.#hot;
   }
 
-  #shrinkTo(part: Part, reason: RemovalReason): void {
-    while (part.bytes > part.limitBytes) {
-      const victim = part.index.evict();
-      assert(
-        victim !== undefined,
-        `the policy gives up nothing, with ${part.bytes} of ${part.limitBytes} bytes stored`,
-      );
-      this.#account(part, victim, reason);
-    }
-  }
-
   #drop(entry: StoredEntry, reason: RemovalReason): void {
     const part = this.#partOf(entry.owner, entry.isHeld);
     part.index.delete(entry.key);
@@ -384,12 +372,4 @@ export class Store {
     this.#removed[reason]++;
     this.#onRemoved?.(entry.key, reason, entry);
   }
-}
-
-function listOf(index: EvictionIndex<StoredEntry>): StoredEntry[] {
-  const entries: StoredEntry[] = [];
-  index.forEach((entry) => {
-    entries.push(entry);
-  });
-  return entries;
 }

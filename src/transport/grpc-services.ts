@@ -7,7 +7,7 @@ import {
   type ServiceDefinition,
   type sendUnaryData,
 } from '@grpc/grpc-js';
-import { DistcacheError, invalidArgument, messageOf, PartialFailure } from '../base/errors.js';
+import { DistcacheError, invalidArgument, type KeyspaceResult, messageOf, PartialFailure } from '../base/errors.js';
 import type { CacheService, CallOptions } from '../ports/cache.js';
 import type { Clock } from '../ports/clock.js';
 import type { Log } from '../ports/log.js';
@@ -70,6 +70,9 @@ export const clusterDefinition: ServiceDefinition = {
   getKeyspace: unaryMethod('Cluster/GetKeyspace'),
   hotKeys: unaryMethod('Cluster/HotKeys'),
   locateKey: unaryMethod('Cluster/LocateKey'),
+  updateKeyspace: unaryMethod('Cluster/UpdateKeyspace'),
+  clearKeyspace: unaryMethod('Cluster/ClearKeyspace'),
+  deleteKeyspaces: unaryMethod('Cluster/DeleteKeyspaces'),
   drain: unaryMethod('Cluster/Drain'),
   watchEvents: method('Cluster/WatchEvents', false, true),
 };
@@ -139,6 +142,21 @@ export class GrpcServices {
       locateKey: this.#unary((bytes) => {
         const { keyspace, key } = decodeRequest.locateKey(bytes);
         return encodeReply.location(service.locate(keyspace, key));
+      }),
+      updateKeyspace: this.#unary(async (bytes, options) => {
+        const { name, changes, dryRun } = decodeRequest.updateKeyspace(bytes);
+        if (dryRun) return encodeReply.keyspacePreview(service.previewKeyspace(name, changes));
+        const [result] = await results(async () => [await service.updateKeyspace(name, changes, options)]);
+        return encodeReply.keyspaceUpdated(result!);
+      }),
+      clearKeyspace: this.#unary(async (bytes, options) => {
+        const { name } = decodeRequest.clearKeyspace(bytes);
+        const [result] = await results(async () => [await service.clearKeyspace(name, options)]);
+        return encodeReply.keyspaceResult(result!);
+      }),
+      deleteKeyspaces: this.#unary(async (bytes, options) => {
+        const { names } = decodeRequest.deleteKeyspaces(bytes);
+        return encodeReply.keyspacesDeleted(await results(() => service.deleteKeyspaces(names, options)));
       }),
       drain: this.#unary(async (_, options) => encodeReply.drain(await service.drain(options), service.status().node)),
       watchEvents: (call: ServerWritableStream<Buffer, Buffer>) => void this.#watchEvents(call),
@@ -251,6 +269,16 @@ async function partial(total: number, write: () => Promise<Buffer>): Promise<Buf
     return await write();
   } catch (error) {
     if (error instanceof PartialFailure) return encodeReply.partialWrite(error, total);
+    throw error;
+  }
+}
+
+/** A change that some nodes could not be told is an answer that says so of them. */
+async function results(change: () => Promise<readonly KeyspaceResult[]>): Promise<readonly KeyspaceResult[]> {
+  try {
+    return await change();
+  } catch (error) {
+    if (error instanceof PartialFailure && error.results.length > 0) return error.results;
     throw error;
   }
 }

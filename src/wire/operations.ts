@@ -1,5 +1,6 @@
 import type { Outcome, PeerReply, PeerRequest } from '../ports/peers.js';
 import { type TraceContext, traceparentCharsMax, tracestateCharsMax } from '../ports/recorder.js';
+import { encodeRecord, recordBound } from './keyspace-records.js';
 import { wireType } from './reader.js';
 import type { BackwardWriter } from './writer.js';
 
@@ -29,7 +30,6 @@ export const field = {
   put: 3,
   delete: 4,
   invalidate: 5,
-  dropKeyspace: 6,
   cancel: 7,
   floors: 8,
   synced: 9,
@@ -38,6 +38,7 @@ export const field = {
   hold: 12,
   check: 13,
   compare: 14,
+  keyspace: 15,
   value: 16,
   absent: 17,
   written: 18,
@@ -48,10 +49,11 @@ export const field = {
   nothing: 23,
   checked: 24,
   differ: 25,
+  recorded: 26,
 } as const;
-/** Bodies from here to `bodyLast` answer something; below they ask. */
-export const replyFirst = 16;
-export const bodyLast = 31;
+export const bodyLast = 63;
+/** Bodies of these numbers answer something; the others ask. */
+export const isAnswer = (number: number): boolean => (number & 16) !== 0;
 
 export const outcomes: readonly (Outcome | undefined)[] = [undefined, 'hit', 'hot', 'load', 'stale', 'negative'];
 const outcomeNumber: Readonly<Record<Outcome, number>> = { hit: 1, hot: 2, load: 3, stale: 4, negative: 5 };
@@ -90,6 +92,8 @@ function requestBound(request: PeerRequest, bytesOfText: (text: string) => numbe
       return bound + request.floors.byteLength;
     case 'compare':
       return bound + request.digests.byteLength;
+    case 'keyspace':
+      return bound + recordBound(request.record);
     default:
       return bound;
   }
@@ -180,12 +184,6 @@ function writeRequest(writer: BackwardWriter, request: PeerRequest, remainingMs:
       writer.stringField(delimitedTag(1), request.keyspace);
       writer.nested(delimitedTag(field.floors), mark);
       return;
-    case 'drop-keyspace':
-      writer.uint32Field(varintTag(3), wholeMs);
-      writer.doubleField(doubleTag(2), request.version);
-      writer.stringField(delimitedTag(1), request.keyspace);
-      writer.nested(delimitedTag(field.dropKeyspace), mark);
-      return;
     case 'synced':
       writer.doubleField(doubleTag(2), request.sequence);
       writer.uint32Field(varintTag(1), wholeMs);
@@ -203,6 +201,7 @@ function writeRequest(writer: BackwardWriter, request: PeerRequest, remainingMs:
       writer.nested(delimitedTag(field.recall), mark);
       return;
     case 'hold':
+      if (request.generation > 0) writer.doubleField(doubleTag(12), request.generation);
       if (request.lifeMs < 0) writer.doubleField(doubleTag(11), -request.lifeMs);
       if (request.floor > 0) writer.doubleField(doubleTag(10), request.floor);
       if (request.sourceVersion !== undefined) writer.doubleField(doubleTag(9), request.sourceVersion);
@@ -228,6 +227,11 @@ function writeRequest(writer: BackwardWriter, request: PeerRequest, remainingMs:
       writer.uint32Field(varintTag(3), wholeMs);
       writer.stringField(delimitedTag(1), request.keyspace);
       writer.nested(delimitedTag(field.compare), mark);
+      return;
+    case 'keyspace':
+      writer.bytesField(delimitedTag(2), encodeRecord(request.record));
+      writer.uint32Field(varintTag(1), wholeMs);
+      writer.nested(delimitedTag(field.keyspace), mark);
   }
 }
 
@@ -242,6 +246,7 @@ function writeReply(writer: BackwardWriter, reply: PeerReply): void {
   const mark = writer.mark();
   switch (reply.is) {
     case 'value':
+      if (reply.generation > 0) writer.doubleField(doubleTag(12), reply.generation);
       if (reply.lifeMs < 0) writer.doubleField(doubleTag(8), -reply.lifeMs);
       if (reply.floor > 0) writer.doubleField(doubleTag(7), reply.floor);
       if (reply.sourceVersion !== undefined) writer.doubleField(doubleTag(6), reply.sourceVersion);
@@ -253,6 +258,7 @@ function writeReply(writer: BackwardWriter, reply: PeerReply): void {
       writer.nested(delimitedTag(field.value), mark);
       return;
     case 'absent':
+      if (reply.generation > 0) writer.doubleField(doubleTag(12), reply.generation);
       if (reply.floor > 0) writer.doubleField(doubleTag(4), reply.floor);
       writer.uint32Field(varintTag(3), outcomeNumber[reply.outcome]);
       if (reply.lifeMs !== Number.POSITIVE_INFINITY) writer.doubleField(doubleTag(2), reply.lifeMs);
@@ -293,5 +299,9 @@ function writeReply(writer: BackwardWriter, reply: PeerReply): void {
     case 'differ':
       writer.bytesField(delimitedTag(1), reply.slots);
       writer.nested(delimitedTag(field.differ), mark);
+      return;
+    case 'recorded':
+      if (reply.changed) writer.uint32Field(varintTag(1), 1);
+      writer.nested(delimitedTag(field.recorded), mark);
   }
 }

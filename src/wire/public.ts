@@ -1,4 +1,4 @@
-import type { PartialFailure } from '../base/errors.js';
+import type { KeyspaceResult, PartialFailure } from '../base/errors.js';
 import type {
   ClusterEvent,
   DrainResult,
@@ -16,10 +16,13 @@ import type {
   WriteOptions,
   WriteResult,
 } from '../ports/cache.js';
+import type { KeyspaceChanges, KeyspacePreview } from '../ports/keyspace-changes.js';
+import type { KeyspaceSettings, SettingValue, Tunable } from '../ports/keyspace-record.js';
 import type { Member } from '../ports/membership.js';
 import type { Outcome } from '../ports/peers.js';
 import type { BreakerStatus, SourceStatus } from '../ports/source-status.js';
 import { distcache } from './generated/distcache.js';
+import { changesIn, resultMessage, settingsMessage } from './keyspace-settings.js';
 import { MalformedError, Reader, wireType } from './reader.js';
 
 /*
@@ -139,6 +142,20 @@ export const decodeRequest = {
     const { keyspace, limit } = parse('HotKeysRequest', bytes, (b) => v1.HotKeysRequest.decode(b));
     return { ...(typeof keyspace === 'string' ? { keyspace } : {}), ...(limit === 0 ? {} : { limit }) };
   },
+  updateKeyspace(bytes: Uint8Array): {
+    readonly name: string;
+    readonly changes: KeyspaceChanges;
+    readonly dryRun: boolean;
+  } {
+    const { name, settings, dryRun } = parse('UpdateKeyspaceRequest', bytes, (b) => v1.UpdateKeyspaceRequest.decode(b));
+    return { name, changes: changesIn(settings ?? {}), dryRun };
+  },
+  clearKeyspace: (bytes: Uint8Array): { readonly name: string } =>
+    parse('ClearKeyspaceRequest', bytes, (b) => v1.ClearKeyspaceRequest.decode(b)),
+  deleteKeyspaces(bytes: Uint8Array): { readonly names: readonly string[] } {
+    checkCount(bytes, 1, 'the names');
+    return parse('DeleteKeyspacesRequest', bytes, (b) => v1.DeleteKeyspacesRequest.decode(b));
+  },
   locateKey: (bytes: Uint8Array): KeyRequest => parse('LocateKeyRequest', bytes, (b) => v1.LocateKeyRequest.decode(b)),
 };
 
@@ -217,6 +234,13 @@ export const encodeReply = {
   keyspace: (keyspace: KeyspaceStatus): Buffer => bytesOf(v1.Keyspace.encode(keyspaceMessage(keyspace))),
   keyspaces: (keyspaces: readonly KeyspaceStatus[]): Buffer =>
     bytesOf(v1.ListKeyspacesReply.encode({ keyspaces: keyspaces.map(keyspaceMessage) })),
+  keyspaceResult: (result: KeyspaceResult): Buffer => bytesOf(v1.KeyspaceResult.encode(resultMessage(result))),
+  keyspaceUpdated: (result: KeyspaceResult): Buffer =>
+    bytesOf(v1.UpdateKeyspaceReply.encode({ result: resultMessage(result) })),
+  keyspacePreview: ({ before, after }: KeyspacePreview): Buffer =>
+    bytesOf(v1.UpdateKeyspaceReply.encode({ before: inReply(before), after: inReply(after) })),
+  keyspacesDeleted: (results: readonly KeyspaceResult[]): Buffer =>
+    bytesOf(v1.DeleteKeyspacesReply.encode({ results: results.map(resultMessage) })),
   location: ({ owner, replicas, nodes }: KeyLocation): Buffer =>
     bytesOf(v1.LocateKeyReply.encode({ owner, replicas: [...replicas], nodes: [...nodes] })),
   hotKeys: (keyspaces: readonly HotKeyspace[], node: string): Buffer =>
@@ -237,6 +261,9 @@ export const encodeReply = {
       }),
     ),
 };
+
+const inReply = (settings: KeyspaceSettings) =>
+  settingsMessage(Object.entries(settings) as [Tunable, SettingValue][], 'reply');
 
 const memberMessage = ({ address, ...rest }: Member): distcache.v1.Member.$Properties => ({ ...rest, grpc: address });
 

@@ -1,16 +1,17 @@
 import { isErrorCode } from '../base/errors.js';
 import type { PeerReply, PeerRequest } from '../ports/peers.js';
+import { decodeRecord } from './keyspace-records.js';
 import {
   bodyLast,
   delimitedTag,
   doubleTag,
   field,
   fitsTrace,
+  isAnswer,
   loadingMax,
   none,
   type Operation,
   outcomes,
-  replyFirst,
   unreachedMax,
   varintTag,
 } from './operations.js';
@@ -51,7 +52,6 @@ function readBody(reader: Reader, number: number, id: number, names: Names): Ope
     case field.put:
     case field.delete:
     case field.invalidate:
-    case field.dropKeyspace:
     case field.floors:
     case field.recall:
     case field.hold:
@@ -61,6 +61,8 @@ function readBody(reader: Reader, number: number, id: number, names: Names): Ope
     case field.synced:
     case field.renew:
       return readBare(reader, number, id);
+    case field.keyspace:
+      return readKeyspaceChange(reader, id);
     case field.cancel:
       return { is: 'cancel', id };
     case field.value:
@@ -83,8 +85,12 @@ function readBody(reader: Reader, number: number, id: number, names: Names): Ope
       return { is: 'reply', id, reply: { is: 'checked', current: readNumber(reader, varintTag(1), 'current') === 1 } };
     case field.differ:
       return { is: 'reply', id, reply: { is: 'differ', slots: readSlots(reader) } };
+    case field.recorded: {
+      const changed = readNumber(reader, varintTag(1), 'changed') === 1;
+      return { is: 'reply', id, reply: { is: 'recorded', changed } };
+    }
     default:
-      return { is: number >= replyFirst ? 'unknown-reply' : 'unknown-request', id };
+      return { is: isAnswer(number) ? 'unknown-reply' : 'unknown-request', id };
   }
 }
 
@@ -116,14 +122,25 @@ function readBare(reader: Reader, kind: number, id: number): Operation {
   return { is: 'request', id, remainingMs, request };
 }
 
-const withoutKey: ReadonlySet<number> = new Set([field.dropKeyspace, field.floors, field.compare]);
+function readKeyspaceChange(reader: Reader, id: number): Operation {
+  let remainingMs = 0;
+  let record: Uint8Array = noBytes;
+  while (reader.at < reader.end) {
+    const tag = reader.uint32();
+    if (tag === varintTag(1)) remainingMs = reader.uint32();
+    else if (tag === delimitedTag(2)) record = reader.bytes();
+    else reader.skip(tag & 7);
+  }
+  return { is: 'request', id, remainingMs, request: { do: 'keyspace', record: decodeRecord(record) } };
+}
+
+const withoutKey: ReadonlySet<number> = new Set([field.floors, field.compare]);
 /** Requests that may bear a trace context. */
 const traced: ReadonlySet<number> = new Set([field.get, field.put, field.delete]);
 const withBytes: ReadonlySet<number> = new Set([field.put, field.floors, field.hold, field.compare]);
 /** The tag of a request's version; others have none. */
 const versionTags: ReadonlyMap<number, number> = new Map([
   [field.invalidate, doubleTag(3)],
-  [field.dropKeyspace, doubleTag(2)],
   [field.hold, doubleTag(5)],
   [field.check, doubleTag(4)],
 ]);
@@ -136,6 +153,7 @@ interface Extras {
   sequence: number;
   sourceVersion: number | undefined;
   floor: number;
+  generation: number;
   /** put and delete: ack; get: stand_in; hold: was_put. */
   flag: boolean;
   /** get, put and delete. */
@@ -181,6 +199,7 @@ const plain: Readonly<Extras> = Object.freeze({
   sequence: 0,
   sourceVersion: undefined,
   floor: 0,
+  generation: 0,
   flag: false,
   traceparent: '',
   tracestate: '',
@@ -207,6 +226,8 @@ function readExtra(reader: Reader, kind: number, tag: number, extras: Extras): v
     extras.sourceVersion = finite(reader.double(), 'source_version');
   } else if (tag === doubleTag(10) && kind === field.hold) {
     extras.floor = finite(reader.double(), 'floor');
+  } else if (tag === doubleTag(12) && kind === field.hold) {
+    extras.generation = finite(reader.double(), 'generation');
   } else if (
     (tag === varintTag(6) && (kind === field.put || kind === field.get)) ||
     (tag === varintTag(4) && kind === field.delete) ||
@@ -228,7 +249,7 @@ function requestOf(
   key: string,
   value: Uint8Array | undefined,
   loading: readonly string[] | undefined,
-  { version, span, sequence, sourceVersion, floor, flag, traceparent, tracestate }: Readonly<Extras>,
+  { version, span, sequence, sourceVersion, floor, generation, flag, traceparent, tracestate }: Readonly<Extras>,
 ): PeerRequest {
   const ack = flag ? 'owner' : 'applied';
   const trace = traceparent === '' || !fitsTrace(traceparent, tracestate) ? {} : { trace: { traceparent, tracestate } };
@@ -252,10 +273,10 @@ function requestOf(
     case field.hold: {
       const lifeMs = span ?? Number.POSITIVE_INFINITY;
       const held = { do: 'hold', keyspace, key, value: value ?? null, version, lifeMs, wasPut: flag } as const;
-      return { ...held, sourceVersion, floor, sequence };
+      return { ...held, sourceVersion, floor, generation, sequence };
     }
     default:
-      return { do: 'drop-keyspace', keyspace, version };
+      throw new MalformedError(`${kind} is no request of a keyspace`);
   }
 }
 
@@ -298,6 +319,7 @@ function readValue(reader: Reader): PeerReply {
   let sourceVersion: number | undefined;
   let floor = 0;
   let staleMs = 0;
+  let generation = 0;
   while (reader.at < reader.end) {
     const tag = reader.uint32();
     if (tag === delimitedTag(1)) value = reader.bytes();
@@ -308,10 +330,12 @@ function readValue(reader: Reader): PeerReply {
     else if (tag === doubleTag(6)) sourceVersion = finite(reader.double(), 'source_version');
     else if (tag === doubleTag(7)) floor = finite(reader.double(), 'floor');
     else if (tag === doubleTag(8)) staleMs = finite(reader.double(), 'stale_ms');
+    else if (tag === doubleTag(12)) generation = finite(reader.double(), 'generation');
     else reader.skip(tag & 7);
   }
   if (staleMs > 0) lifeMs = -staleMs;
-  return { is: 'value', value, version, lifeMs, outcome: outcomes[outcome] ?? 'load', wasPut, sourceVersion, floor };
+  const known = { version, lifeMs, wasPut, sourceVersion, floor, generation };
+  return { is: 'value', value, outcome: outcomes[outcome] ?? 'load', ...known };
 }
 
 function readAbsent(reader: Reader): PeerReply {
@@ -319,15 +343,17 @@ function readAbsent(reader: Reader): PeerReply {
   let lifeMs = Number.POSITIVE_INFINITY;
   let outcome = 0;
   let floor = 0;
+  let generation = 0;
   while (reader.at < reader.end) {
     const tag = reader.uint32();
     if (tag === doubleTag(1)) version = finite(reader.double(), 'version');
     else if (tag === doubleTag(2)) lifeMs = notNegative(reader.double(), 'life_ms');
     else if (tag === varintTag(3)) outcome = reader.uint32();
     else if (tag === doubleTag(4)) floor = finite(reader.double(), 'floor');
+    else if (tag === doubleTag(12)) generation = finite(reader.double(), 'generation');
     else reader.skip(tag & 7);
   }
-  return { is: 'absent', version, lifeMs, outcome: outcomes[outcome] ?? 'load', floor };
+  return { is: 'absent', version, lifeMs, outcome: outcomes[outcome] ?? 'load', floor, generation };
 }
 
 function readWritten(reader: Reader): PeerReply {

@@ -38,6 +38,7 @@ const valueReply = (value: Uint8Array): PeerReply => ({
   wasPut: false,
   sourceVersion: undefined,
   floor: 0,
+  generation: 0,
 });
 
 /** What every PeerNetwork keeps to, whatever carries it. */
@@ -54,7 +55,7 @@ export function peerNetworkContract(name: string, pair: () => Promise<LinkedPair
 
     it('carries every kind of request and answer, both ways', async () => {
       const { a, b, until } = linked;
-      const held = { version: 5, lifeMs: never, wasPut: true, sourceVersion: 3, floor: 4 };
+      const held = { version: 5, lifeMs: never, wasPut: true, sourceVersion: 3, floor: 4, generation: 0 };
       const rows: [PeerRequest, PeerReply][] = [
         [
           { ...get('ключ'), do: 'get', loading: ['users/x'], minVersion: 0, standIn: false } as PeerRequest,
@@ -66,11 +67,20 @@ export function peerNetworkContract(name: string, pair: () => Promise<LinkedPair
         ],
         [
           { do: 'delete', keyspace: 'users', key: '', ack: 'applied' },
-          { is: 'absent', version: 3, lifeMs: 0.5, outcome: 'negative', floor: 0 },
+          { is: 'absent', version: 3, lifeMs: 0.5, outcome: 'negative', floor: 0, generation: 0 },
         ],
         [{ do: 'invalidate', keyspace: 'users', key: 'k', version: 2 ** 52, sequence: 0 }, { is: 'applied' }],
         [
-          { do: 'drop-keyspace', keyspace: 'users', version: 1 },
+          {
+            do: 'keyspace',
+            record: {
+              keyspace: 'users',
+              existence: { deleted: true, version: 1, by: 'a' },
+              generation: 0,
+              settings: [{ tunable: 'maxBytes', value: 1024, version: 2, by: 'b' }],
+              digest: 7,
+            },
+          },
           { is: 'not-owner', owner: 'someone' },
         ],
         [{ do: 'floors', keyspace: 'users', floors: pattern(32_768) }, { is: 'applied' }],

@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { DistcacheError, PartialFailure } from '../../src/base/errors.js';
+import { DistcacheError, type KeyspaceResult, PartialFailure } from '../../src/base/errors.js';
 import { EventHub } from '../../src/engine/events.js';
 import { systemClock } from '../../src/platform/clock.js';
 import type {
@@ -22,6 +22,7 @@ import type {
   WriteOptions,
   WriteResult,
 } from '../../src/ports/cache.js';
+import type { KeyspacePreview } from '../../src/ports/keyspace-changes.js';
 import { silent } from '../../src/ports/log.js';
 import { createGrpcServer } from '../../src/transport/grpc-server.js';
 import { sourceStatus } from './source-status.js';
@@ -64,6 +65,22 @@ export class FakeService implements CacheService {
 
   async getMany(keyspace: string, keys: readonly string[], options?: CallOptions): Promise<readonly Lookup[]> {
     return Promise.all(keys.map((key) => this.lookup(keyspace, key, options)));
+  }
+
+  async updateKeyspace(name: string): Promise<KeyspaceResult> {
+    return { keyspace: name, nodes: [{ node: 'node-a', outcome: 'applied' }] };
+  }
+
+  async clearKeyspace(name: string): Promise<KeyspaceResult> {
+    return this.updateKeyspace(name);
+  }
+
+  async deleteKeyspaces(names: readonly string[]): Promise<readonly KeyspaceResult[]> {
+    return Promise.all(names.map((name) => this.updateKeyspace(name)));
+  }
+
+  previewKeyspace(): KeyspacePreview {
+    throw new Error('not asked for');
   }
 
   async lookup(keyspace: string, key: string, options?: CallOptions): Promise<Lookup> {

@@ -73,6 +73,7 @@ export const echo =
           wasPut: false,
           sourceVersion: undefined,
           floor: 0,
+          generation: 0,
         }
       : { is: 'applied' };
 

@@ -50,6 +50,7 @@ export const value = (text: string): PeerReply => ({
   wasPut: false,
   sourceVersion: undefined,
   floor: 0,
+  generation: 0,
 });
 export const request = (id: number, key = 'a', remainingMs = 1_000): Operation => ({
   is: 'request',

@@ -1,4 +1,4 @@
-import { DistcacheError, PartialFailure } from '../../src/base/errors.js';
+import { DistcacheError, type KeyspaceResult, PartialFailure } from '../../src/base/errors.js';
 import type {
   CacheService,
   CallOptions,
@@ -9,6 +9,7 @@ import type {
   Lookup,
   NodeStatus,
 } from '../../src/ports/cache.js';
+import type { KeyspacePreview } from '../../src/ports/keyspace-changes.js';
 import { sourceStatus } from './source-status.js';
 
 /**
@@ -20,6 +21,22 @@ export class StubCacheService implements CacheService {
   /** Options of every call, in order. */
   readonly options: CallOptions[] = [];
   ready = true;
+
+  async updateKeyspace(name: string): Promise<KeyspaceResult> {
+    return { keyspace: name, nodes: [{ node: 'node-a', outcome: 'applied' }] };
+  }
+
+  async clearKeyspace(name: string): Promise<KeyspaceResult> {
+    return this.updateKeyspace(name);
+  }
+
+  async deleteKeyspaces(names: readonly string[]): Promise<readonly KeyspaceResult[]> {
+    return Promise.all(names.map((name) => this.updateKeyspace(name)));
+  }
+
+  previewKeyspace(): KeyspacePreview {
+    throw new Error('not asked for');
+  }
 
   async lookup(keyspace: string, key: string, options: CallOptions = {}): Promise<Lookup> {
     this.options.push(options);

@@ -146,7 +146,7 @@ export class ChaosCluster {
             const isHere = !['dead', 'left'].includes(peer.state);
             if (!peer.isSelf && isHere) this.history.member(name, 'present', peer.name);
           }
-        } else if ('peer' in event && event.peer.name !== name) {
+        } else if (!('keyspace' in event) && event.peer.name !== name) {
           this.history.member(name, said[event.type], event.peer.name);
         }
       }

@@ -11,6 +11,7 @@ const shown: Readonly<Record<GuardName, readonly [scenario: string, from: number
   'lease-wait': ['cut', 100],
   'floor-exchange': ['pause', 100],
   'repair-first': ['overload', 100],
+  generation: ['clear', 22],
   embargo: ['join', 100],
   'copy-version': ['clocks', 100],
   'load-version': ['stable', 100],

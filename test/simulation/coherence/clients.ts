@@ -10,6 +10,8 @@ export interface Crowd {
   readonly writersPerKey: number;
   readonly readers: number;
   readonly asksOwner: boolean;
+  /** One client clears the keyspace now and then, and changes its settings. */
+  readonly operates: boolean;
 }
 
 const encoder = new TextEncoder();
@@ -21,6 +23,9 @@ export class Clients {
   readonly #running: Promise<void>[] = [];
   readonly #seqs = new Map<string, number>();
   #isOver = false;
+  /** Writes under way; while the operator waits for them, none begins. */
+  readonly #writing = new Set<Promise<void>>();
+  #gate: Promise<void> | undefined;
   /** Calls that did not settle by their deadline. */
   readonly overdue: string[] = [];
 
@@ -33,6 +38,7 @@ export class Clients {
       for (let i = 0; i < writersPerKey; i++)
         this.#run(`w${i}/${key}`, (random) => this.#writeOne(`w${i}/${key}`, key, random));
     }
+    if (crowd.operates) this.#run('operator', (random) => this.#operate(random));
     for (let i = 0; i < readers; i++) this.#run(`r${i}`, (random) => this.#readOne(`r${i}`, random));
   }
 
@@ -59,7 +65,7 @@ export class Clients {
     const loop = async (): Promise<void> => {
       while (!this.#isOver) {
         await new Promise<void>((resolve) => {
-          clock.after(random.between(1, name.startsWith('w') ? 400 : 120), resolve);
+          clock.after(random.between(1, name.startsWith('w') ? 400 : name === 'operator' ? 1500 : 120), resolve);
         });
         if (!this.#isOver) await step(random);
       }
@@ -68,15 +74,62 @@ export class Clients {
   }
 
   async #writeOne(client: string, key: string, random: Seeded): Promise<void> {
-    const { world } = this;
+    await this.#gate;
     const node = this.#nodeFor(random);
     if (node === undefined) return;
     const kind = random.chance(0.5) ? 'put' : 'delete';
+    const { seq, ended } = this.#begin(client, node, key, kind);
+    const writing = this.#write(node, key, kind, seq).then(ended);
+    this.#writing.add(writing);
+    await writing;
+    this.#writing.delete(writing);
+  }
+
+  /** The data source changes first. */
+  #begin(client: string, node: SimNode, key: string, kind: 'put' | 'delete') {
+    const { history, source } = this.world;
     const seq = (this.#seqs.get(key) ?? 0) + 1;
     this.#seqs.set(key, seq);
-    const ended = world.history.write({ client, node: node.name, key, kind, seq });
-    world.source.set(key, seq);
-    ended(await this.#write(node, key, kind, seq));
+    const ended = history.write({ client, node: node.name, key, kind, seq });
+    source.set(key, seq);
+    return { seq, ended };
+  }
+
+  async #operate(random: Seeded): Promise<void> {
+    const node = this.#nodeFor(random);
+    if (node === undefined) return;
+    if (random.chance(0.5)) return this.#clear(node);
+    const changes = { defaultTtl: random.between(100, 5000), negativeTtl: random.below(1000) };
+    await this.#told(node, node.engine.updateKeyspace(ks, changes, { timeoutMs: callTimeoutMs }), 'update');
+  }
+
+  /**
+   * To the checkers a clear is a delete of every key, by the key's own writer: it waits for the writes before, and those
+   * after wait for it. Acknowledged it is where no node failed.
+   */
+  async #clear(node: SimNode): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#gate = promise;
+    await Promise.all(this.#writing);
+    const begun = this.crowd.keys.map((key) => this.#begin(`w0/${key}`, node, key, 'delete'));
+    const version = Number.NaN;
+    const isTold = await this.#told(node, node.engine.clearKeyspace(ks, { timeoutMs: callTimeoutMs }), 'clear');
+    const outcome: WriteOutcome = isTold
+      ? { is: 'ok', version, unreached: [] }
+      : { is: 'unknown', code: 'PARTIAL_FAILURE' };
+    for (const { ended } of begun) ended(outcome);
+    this.#gate = undefined;
+    resolve();
+  }
+
+  /** No node failed. */
+  async #told(node: SimNode, call: Promise<unknown>, what: string): Promise<boolean> {
+    try {
+      await this.#answered(node, call, `${what} at ${node.name}`);
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   async #write(node: SimNode, key: string, kind: 'put' | 'delete', seq: number): Promise<WriteOutcome> {

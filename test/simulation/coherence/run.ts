@@ -7,7 +7,7 @@ import type { Violation } from '../../support/history/violations.js';
 import { seeded } from '../../support/seeded.js';
 import { Clients } from './clients.js';
 import { type Plot, type Scenario, scenarios } from './scenarios.js';
-import { World } from './world.js';
+import { ks, World } from './world.js';
 
 export interface Outcome {
   readonly scenario: string;
@@ -84,6 +84,7 @@ export async function runOnce(scenario: Scenario, seed: string, guards: Guards =
     writersPerKey: 1,
     readers: 6,
     asksOwner: scenario.name === 'stable',
+    operates: false,
     ...scenario.crowd?.(random.fork('crowd')),
   };
   const clients = new Clients(world, crowd);
@@ -93,7 +94,11 @@ export async function runOnce(scenario: Scenario, seed: string, guards: Guards =
   await clock.advance(quietMs);
   await clients.readAll();
 
-  const problems = [...clients.overdue.map((what) => `${what} is overdue`), ...disagreements(world)];
+  const problems = [
+    ...clients.overdue.map((what) => `${what} is overdue`),
+    ...disagreements(world),
+    ...differences(world),
+  ];
   const stores = world.up().map(({ engine }) => ({ check: () => engine.check() }));
   const { violations } = judge(world.history, { ...checksOf(windows, scenario.versionsMayFall === true), stores });
   await world.stop();
@@ -131,6 +136,15 @@ function checksOf(windows: readonly Window[], versionsMayFall: boolean): CheckOp
       ),
     excusesLoad: (load) => windows.some(({ fromMs, toMs }) => load.startMs < toMs + handoffMs && load.endMs > fromMs),
   };
+}
+
+/** Settings that were changed at run time are the same everywhere in the end. */
+function differences(world: World): readonly string[] {
+  const settings = world.up().map(({ engine }) => {
+    const { defaultTtlMs, negativeTtlMs } = engine.describeKeyspace(ks);
+    return `${defaultTtlMs}/${negativeTtlMs}`;
+  });
+  return new Set(settings).size <= 1 ? [] : [`nodes have different settings: ${settings.join(', ')}`];
 }
 
 /** Who the nodes that are up think is there. */

@@ -288,6 +288,37 @@ export const scenarios: readonly Scenario[] = [
     },
   },
   {
+    // Of keyspaces that operators clear and change meanwhile.
+    name: 'clear',
+    world: (random) => ({ replicas: random.between(1, 2) }),
+    crowd: () => ({ operates: true }),
+    play: async (plot) => {
+      await plot.after(3000);
+      await join(plot);
+      await plot.after(2000);
+      await leave(plot);
+      await plot.after(1000);
+    },
+  },
+  {
+    name: 'clear-troubled',
+    versionsMayFall: true,
+    crowd: () => ({ operates: true }),
+    play: async (plot) => {
+      for (let i = 0; i < 4; i++) {
+        const act = plot.random.pick([
+          join,
+          crash,
+          (p: Plot) => pause(p, p.random.between(100, 5000)),
+          (p: Plot) => cutApart(p, p.random.between(50, 1900), false),
+          (p: Plot) => oneWayCut(p, p.random.between(50, 6000)),
+        ]);
+        await act(plot);
+        await plot.after(plot.random.below(2000));
+      }
+    },
+  },
+  {
     name: 'mixed',
     versionsMayFall: true,
     world: (random) => ({ nodes: random.between(4, 6) }),

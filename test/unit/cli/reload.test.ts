@@ -1,22 +1,39 @@
 import { expect } from 'chai';
 import { reloadOnSignal } from '../../../src/cli/reload.js';
-import type { NodeConfig } from '../../../src/config/node-config.js';
+import type { KeyspaceConfig, NodeConfig } from '../../../src/config/node-config.js';
 import { until } from '../../support/until.js';
 
-const configOf = (secrets: readonly string[], label = ''): NodeConfig =>
-  ({ label, gossip: { port: 1, secrets } }) as unknown as NodeConfig;
+const configOf = (secrets: readonly string[], label = '', keyspaces = [keyspaceOf('a'), keyspaceOf('b')]): NodeConfig =>
+  ({ label, gossip: { port: 1, secrets }, keyspaces }) as unknown as NodeConfig;
+
+const keyspaceOf = (name: string, maxBytes = 1, type = 'none'): KeyspaceConfig =>
+  ({ name, maxBytes, eviction: 'lru', source: { type } }) as unknown as KeyspaceConfig;
 
 describe('cli: SIGHUP', () => {
   const logged: string[] = [];
   const applied: (readonly string[])[] = [];
+  const done: string[] = [];
+  let present: string[];
   let read: () => Promise<NodeConfig>;
   let cancel: () => void;
 
   beforeEach(() => {
     logged.length = 0;
     applied.length = 0;
+    done.length = 0;
+    present = ['a', 'b'];
     cancel = reloadOnSignal({
-      engine: { setGossipSecrets: (secrets) => void applied.push(secrets) },
+      engine: {
+        setGossipSecrets: (secrets) => void applied.push(secrets),
+        addKeyspace: async ({ name, maxBytes }) => {
+          if (name === 'bad') throw new Error('no such table');
+          done.push(`add ${name} ${maxBytes}`);
+        },
+        removeKeyspace: (name) => done.push(`remove ${name}`) > 0,
+        redefineKeyspace: async ({ name, maxBytes }) => done.push(`redefine ${name} ${maxBytes}`) > 0,
+        keyspaces: () => present,
+      },
+      sourceOf: async () => ({ fetch: () => null }),
       config: configOf(['old']),
       read: () => read(),
       log: { write: (level, message) => void logged.push(`${level} ${message}`) },
@@ -44,6 +61,40 @@ describe('cli: SIGHUP', () => {
     const later = 'warn SIGHUP: changes of label take effect when the node is started again';
     expect(await hangUp(2)).to.deep.equal(['info SIGHUP: gossip.secrets changed', later]);
     expect(await hangUp(2)).to.deep.equal(['info SIGHUP: gossip.secrets have not changed', later]);
+  });
+
+  it('brings the keyspaces to what the file says: new ones, changed ones, those that are gone', async () => {
+    read = async () => configOf(['old'], '', [keyspaceOf('a', 2), keyspaceOf('c', 3)]);
+    expect(await hangUp(4)).to.deep.equal([
+      'info SIGHUP: gossip.secrets have not changed',
+      "info SIGHUP: keyspace 'a' changed",
+      "info SIGHUP: keyspace 'c' added",
+      "info SIGHUP: keyspace 'b' is no longer in the file: removed from this node, and from no other",
+    ]);
+    expect(done).to.deep.equal(['redefine a 2', 'add c 3', 'remove b']);
+    present = ['a', 'c'];
+    expect(await hangUp(1)).to.deep.equal(['info SIGHUP: gossip.secrets have not changed']);
+    expect(done.length).to.equal(3);
+  });
+
+  it('a keyspace that cannot be taken over stays as it is, is told of each time, and keeps no other from it', async () => {
+    read = async () =>
+      configOf(['old'], '', [keyspaceOf('a', 2, 'http'), keyspaceOf('b'), keyspaceOf('bad'), keyspaceOf('d')]);
+    const told = [
+      "warn SIGHUP: source of keyspace 'a' take effect when the node is started again",
+      "error SIGHUP: keyspace 'bad' was not taken over: no such table",
+    ];
+    expect(await hangUp(5)).to.include.members([...told, "info SIGHUP: keyspace 'd' added"]);
+    expect(done).to.deep.equal(['redefine a 2', 'add d 1']);
+    present.push('d');
+    expect(await hangUp(3)).to.deep.equal(['info SIGHUP: gossip.secrets have not changed', ...told]);
+  });
+
+  it('a keyspace that was deleted on all nodes is not brought back by a reading for other reasons', async () => {
+    present = ['a'];
+    read = async () => configOf(['old']);
+    expect((await hangUp(2))[1]).to.match(/^warn SIGHUP: keyspace 'b' is in the file, but was deleted on all nodes/);
+    expect(done).to.deep.equal([]);
   });
 
   it('changes nothing with a config that cannot be used, and says what is wrong', async () => {

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
-import { codeOf, messageOf } from '../../../src/base/errors.js';
+import { codeOf, messageOf, PartialFailure } from '../../../src/base/errors.js';
+import { nothingDone } from '../../../src/engine/keyspace-records.js';
 import type { PeerRequest } from '../../../src/ports/peers.js';
 import { bytesOf, type ClusterOptions, ks, TestCluster, type TestNode, textOf } from '../../support/cluster.js';
 import { seeded } from '../../support/seeded.js';
@@ -220,8 +221,12 @@ describe('engine: faults', () => {
       const key = cluster.keyOwnedBy(first, 'written');
       const write = first.engine.put(ks, { key, value: bytesOf('v') });
       await cluster.clock.advance(10);
-      const deleted = await cluster.run(first.engine.deleteKeyspace(ks), 2000);
-      expect(deleted.unreached).to.deep.equal(['node-3']);
+      const deleted = await cluster.run(
+        first.engine.deleteKeyspace(ks).catch((error: PartialFailure) => error),
+        2000,
+      );
+      expect(deleted).to.be.instanceOf(PartialFailure);
+      expect((deleted as PartialFailure).nodes).to.deep.equal(['node-3']);
       expect(tally(await cluster.run(Promise.all(reads)))).to.deep.equal({ KEYSPACE_NOT_FOUND: 3 });
       expect((await cluster.run(write)).unreached).to.deep.equal(['node-3']);
       cluster.network.thaw(cluster.node(2).address);
@@ -278,7 +283,10 @@ describe('engine: faults', () => {
       expect(stranger.engine.peek(ks, 'k')).to.equal(undefined);
       expect(await outcomeOf(told(asker, owner, { ...put, keyspace: 'gone' }))).to.match(/^KEYSPACE_NOT_FOUND/);
       await told(asker, owner, { do: 'invalidate', keyspace: 'gone', key: 'k', version: 2 ** 50, sequence: 0 });
-      await told(asker, owner, { do: 'drop-keyspace', keyspace: 'gone', version: 2 ** 50 });
+      await told(asker, owner, {
+        do: 'keyspace',
+        record: { ...nothingDone('gone'), existence: { deleted: true, version: asker.hybrid.next(), by: 'x' } },
+      });
       expect(await everywhere('k')).to.deep.equal(['source', 'source', 'source']);
     });
 

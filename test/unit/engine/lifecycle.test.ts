@@ -167,7 +167,10 @@ describe('engine: start, stop, events', () => {
   it('deleteKeyspace removes it on every node', async () => {
     const cluster = await TestCluster.of();
     await cluster.run(Promise.all(cluster.nodes.map(({ engine }) => engine.get(ks, 'k'))));
-    expect(await cluster.run(cluster.node(1).engine.deleteKeyspace(ks))).to.deep.equal({ unreached: [] });
+    expect(await cluster.run(cluster.node(1).engine.deleteKeyspace(ks))).to.deep.equal({
+      keyspace: ks,
+      nodes: cluster.nodes.map(({ name }) => ({ node: name, outcome: 'applied' })),
+    });
     for (const { engine } of cluster.nodes) {
       expect(engine.keyspaces()).to.deep.equal([]);
       expect(await codeOfRejected(engine.get(ks, 'k'))).to.equal('KEYSPACE_NOT_FOUND');

@@ -88,11 +88,12 @@ export class StoreTwin {
     }
   }
 
-  resize(maxBytes: number, hotShare: number): void {
+  resize(maxBytes: number, hotShare: number): boolean {
     this.#hot.limitBytes = Math.floor(maxBytes * hotShare);
     this.#owned.limitBytes = maxBytes - this.#hot.limitBytes;
     this.#shrink(this.#owned, 'shrunk');
     this.#shrink(this.#hot, 'shrunk');
+    return true;
   }
 
   reassign(ownerOf: (key: string) => string, mayOwn: (entry: TwinEntry) => boolean): void {

@@ -122,7 +122,7 @@ describe('PeerSession: answering', () => {
 
   it('refuses a request of a newer release without harm to the link', async () => {
     const { clock, stream, session, ends } = setUp();
-    session.receive(Uint8Array.from([0x12, 6, 0x08, 5, 0x7a, 2, 0x08, 1]));
+    session.receive(Uint8Array.from([0x12, 7, 0x08, 5, 0xfa, 0x02, 2, 0x08, 1]));
     await clock.settle();
     const [reply] = stream.operations;
     expect(reply?.is === 'reply' && reply.reply).to.include({ is: 'refused', code: 'INVALID_ARGUMENT' });

@@ -12,11 +12,19 @@ const at = { keyspace: 'k', key: 'a' };
 const put: PeerRequest = { do: 'put', ...at, value: none, ttlMs: undefined, ack: 'applied' };
 const remove: PeerRequest = { do: 'delete', ...at, ack: 'owner' };
 const recall: PeerRequest = { do: 'recall', ...at };
-const knowledge = { version: 1, lifeMs: 1, wasPut: true, sourceVersion: undefined, floor: 0, sequence: 2 };
+const knowledge = {
+  version: 1,
+  lifeMs: 1,
+  wasPut: true,
+  sourceVersion: undefined,
+  floor: 0,
+  generation: 0,
+  sequence: 2,
+};
 /** What nobody could answer in the peer's stead, and what it must hear. */
 const told: readonly PeerRequest[] = [
   { do: 'invalidate', ...at, version: 1, sequence: 1 },
-  { do: 'drop-keyspace', keyspace: 'k', version: 1 },
+  { do: 'keyspace', record: { keyspace: 'k', existence: undefined, generation: 1, settings: [], digest: 0 } },
   { do: 'floors', keyspace: 'k', floors: none },
   { do: 'synced', sequence: 1 },
   { do: 'renew', resync: false },

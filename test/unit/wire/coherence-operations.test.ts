@@ -27,9 +27,18 @@ const heldAll = {
   wasPut: true,
   sourceVersion: large,
   floor: version,
+  generation: version,
   sequence: large,
 };
-const heldLittle = { version, lifeMs: never, wasPut: false, sourceVersion: undefined, floor: 0, sequence: 0 };
+const heldLittle = {
+  version,
+  lifeMs: never,
+  wasPut: false,
+  sourceVersion: undefined,
+  floor: 0,
+  generation: 0,
+  sequence: 0,
+};
 const known = { version, lifeMs: 1.5, outcome: 'hot' } as const;
 const knownBody = { version, lifeMs: 1.5, outcome: 2 };
 
@@ -89,8 +98,8 @@ const rows: Record<string, [Operation, Body]> = {
     { compare: { keyspace: 'users', remainingMs, digests: new Uint8Array(16_384).fill(9) } },
   ),
   'value with what its node knew': reply(
-    { is: 'value', value: bytes(1), ...known, wasPut: true, sourceVersion: 0, floor: version },
-    { value: { value: bytes(1), ...knownBody, wasPut: true, sourceVersion: 0, floor: version } },
+    { is: 'value', value: bytes(1), ...known, wasPut: true, sourceVersion: 0, floor: version, generation: large },
+    { value: { value: bytes(1), ...knownBody, wasPut: true, sourceVersion: 0, floor: version, generation: large } },
   ),
   'value that has expired': reply(
     {
@@ -102,12 +111,13 @@ const rows: Record<string, [Operation, Body]> = {
       wasPut: false,
       sourceVersion: undefined,
       floor: 0,
+      generation: 0,
     },
     { value: { value: bytes(1), version, lifeMs: 0, outcome: 4, staleMs: 0.25 } },
   ),
   'absent with what its node knew': reply(
-    { is: 'absent', ...known, floor: version },
-    { absent: { ...knownBody, floor: version } },
+    { is: 'absent', ...known, floor: version, generation: large },
+    { absent: { ...knownBody, floor: version, generation: large } },
   ),
   'not owner': reply({ is: 'not-owner', owner: 'node-b' }, { notOwner: { owner: 'node-b' } }),
   lease: reply({ is: 'lease', sent: large }, { lease: { sent: large } }),
@@ -227,8 +237,9 @@ describe('operations of the coherence protocol', () => {
         wasPut: false,
         sourceVersion: undefined,
         floor: 0,
+        generation: 0,
       },
-      { is: 'absent', version: 0, lifeMs: never, outcome: 'load', floor: 0 },
+      { is: 'absent', version: 0, lifeMs: never, outcome: 'load', floor: 0, generation: 0 },
       { is: 'not-owner', owner: '' },
     ]);
   });
@@ -241,6 +252,9 @@ describe('operations of the coherence protocol', () => {
     'sequence of hold': (sequence) => ({ hold: { sequence } }),
     'source_version of hold': (sourceVersion) => ({ hold: { sourceVersion } }),
     'floor of hold': (floor) => ({ hold: { floor } }),
+    'generation of hold': (generation) => ({ hold: { generation } }),
+    'generation of value': (generation) => ({ value: { generation } }),
+    'generation of absent': (generation) => ({ absent: { generation } }),
     'version of check': (wrongVersion) => ({ check: { version: wrongVersion } }),
     'source_version of value': (sourceVersion) => ({ value: { sourceVersion } }),
     'stale_ms of hold': (staleMs) => ({ hold: { staleMs } }),

@@ -69,7 +69,10 @@ const operations: Record<string, Operation> = {
     is: 'request',
     id: 300_000_000,
     remainingMs: 268_435_456,
-    request: { do: 'drop-keyspace', keyspace: 'users', version: 0 },
+    request: {
+      do: 'keyspace',
+      record: { keyspace: 'users', existence: undefined, generation: 0, settings: [], digest: 0 },
+    },
   },
   floors: {
     is: 'request',
@@ -90,6 +93,7 @@ const operations: Record<string, Operation> = {
       wasPut: false,
       sourceVersion: undefined,
       floor: 0,
+      generation: 0,
     },
   },
   'value not to be kept': {
@@ -104,13 +108,18 @@ const operations: Record<string, Operation> = {
       wasPut: true,
       sourceVersion: undefined,
       floor: 0,
+      generation: 0,
     },
   },
-  absent: { is: 'reply', id: 10, reply: { is: 'absent', version, lifeMs: 1234.5, outcome: 'negative', floor: 0 } },
+  absent: {
+    is: 'reply',
+    id: 10,
+    reply: { is: 'absent', version, lifeMs: 1234.5, outcome: 'negative', floor: 0, generation: 0 },
+  },
   'absent for ever': {
     is: 'reply',
     id: 10,
-    reply: { is: 'absent', version: 0, lifeMs: never, outcome: 'load', floor: 0 },
+    reply: { is: 'absent', version: 0, lifeMs: never, outcome: 'load', floor: 0, generation: 0 },
   },
   written: { is: 'reply', id: 11, reply: { is: 'written', version, unreached: ['node-b', 'node-c'] } },
   'written everywhere': { is: 'reply', id: 11, reply: { is: 'written', version, unreached: [] } },
@@ -216,8 +225,8 @@ describe('frames', () => {
     const operation = (...body: number[]): number[] => [0x12, body.length, ...body];
     const frame = bytes(
       ...[0x48, 1], // field 9, a varint
-      ...operation(0x08, 5, 0x7a, 2, 0x08, 1), // body 15
-      ...operation(0x08, 6, 0xfa, 0x01, 0), // body 31
+      ...operation(0x08, 5, 0xfa, 0x02, 2, 0x08, 1), // body 47
+      ...operation(0x08, 6, 0xfa, 0x03, 0), // body 63
       ...operation(0x08, 7, 0x82, 0x04, 0), // field 64: no body at all
     );
     expect(decodeFrame(frame).operations).to.deep.equal([
