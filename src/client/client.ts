@@ -5,8 +5,6 @@ import {
   type KeyspaceResult,
   PartialFailure,
 } from '../base/errors.js';
-import { checkNodes } from '../base/node-outcomes.js';
-import { checkNames, settingsOf } from '../engine/tunables.js';
 import { systemClock } from '../platform/clock.js';
 import type {
   Cache,
@@ -29,12 +27,13 @@ import type {
 } from '../ports/cache.js';
 import type { Clock } from '../ports/clock.js';
 import type { KeyspaceChanges, KeyspacePreview } from '../ports/keyspace-changes.js';
-import { resultIn, settingsIn, settingsMessage } from '../wire/keyspace-settings.js';
 import { readFlagsOf, writeFlagsOf } from '../wire/public.js';
+import { checkKey, checkTimeout, keyBytes } from './arguments.js';
 import { batchesOf, writeInBatches } from './batches.js';
 import { type Call, type Method, serverStream, unary } from './calls.js';
 import { watchEvents } from './events.js';
 import { askEach, mergedHotKeys, type NodeAnswer, unreachedOf } from './everywhere.js';
+import { KeyspaceCalls } from './keyspace-calls.js';
 import { Links } from './links.js';
 import { methods } from './methods.js';
 import type { WatchedEvent } from './replies.js';
@@ -140,6 +139,9 @@ export function connect(options: ConnectOptions): Client {
 
 class GrpcClient implements Client {
   readonly #links: Links;
+  readonly #keyspaces = new KeyspaceCalls((method, request, what, options, repeatable) =>
+    this.#unary(method, request, this.#call(what, options), repeatable),
+  );
 
   constructor(private readonly options: Required<{ [K in keyof ConnectOptions]: NonNullable<ConnectOptions[K]> }>) {
     this.#links = new Links(options.addresses, options);
@@ -289,36 +291,20 @@ class GrpcClient implements Client {
     return keyspaceStatusOf(await this.#unary(methods.getKeyspace, { name }, call, true));
   }
 
-  async updateKeyspace(name: string, changes: KeyspaceChanges, options?: CallOptions): Promise<KeyspaceResult> {
-    const request = { name, settings: changesMessage(changes), dryRun: false };
-    const reply = await this.#unary(
-      methods.updateKeyspace,
-      request,
-      this.#call(`update keyspace ${name}`, options),
-      true,
-    );
-    return told([resultIn(reply.result, name)], 'changed')[0]!;
+  updateKeyspace(name: string, changes: KeyspaceChanges, options?: CallOptions): Promise<KeyspaceResult> {
+    return this.#keyspaces.update(name, changes, options);
   }
 
-  async previewKeyspace(name: string, changes: KeyspaceChanges, options?: CallOptions): Promise<KeyspacePreview> {
-    const request = { name, settings: changesMessage(changes), dryRun: true };
-    const call = this.#call(`preview an update of keyspace ${name}`, options);
-    const { before, after } = await this.#unary(methods.updateKeyspace, request, call, true);
-    return { keyspace: name, before: settingsIn(before), after: settingsIn(after) };
+  previewKeyspace(name: string, changes: KeyspaceChanges, options?: CallOptions): Promise<KeyspacePreview> {
+    return this.#keyspaces.preview(name, changes, options);
   }
 
-  async clearKeyspace(name: string, options?: CallOptions): Promise<KeyspaceResult> {
-    const call = this.#call(`clear keyspace ${name}`, options);
-    return told([resultIn(await this.#unary(methods.clearKeyspace, { name }, call, true), name)], 'cleared')[0]!;
+  clearKeyspace(name: string, options?: CallOptions): Promise<KeyspaceResult> {
+    return this.#keyspaces.clear(name, options);
   }
 
-  async deleteKeyspaces(names: readonly string[], options?: CallOptions): Promise<readonly KeyspaceResult[]> {
-    const call = this.#call(`delete keyspaces ${names.join(', ')}`, options);
-    const { results } = await this.#unary(methods.deleteKeyspaces, { names: [...names] }, call, false);
-    return told(
-      results.map((result) => resultIn(result, '')),
-      'deleted',
-    );
+  deleteKeyspaces(names: readonly string[], options?: CallOptions): Promise<readonly KeyspaceResult[]> {
+    return this.#keyspaces.delete(names, options);
   }
 
   async locate(keyspace: string, key: string, options?: CallOptions): Promise<KeyLocation> {
@@ -397,30 +383,6 @@ class GrpcClient implements Client {
     return { key: entry.key, value: entry.value, ttlMs };
   }
 }
-
-/** Throws PARTIAL_FAILURE where a node failed. */
-function told(results: readonly KeyspaceResult[], done: string): readonly KeyspaceResult[] {
-  checkNodes(results, done);
-  return results;
-}
-
-function changesMessage(changes: KeyspaceChanges) {
-  checkNames(changes);
-  return settingsMessage(settingsOf(changes), 'request');
-}
-
-/** What no encoding could carry; lengths are the node's to judge, which knows its limits. */
-function checkKey(key: unknown): asserts key is string {
-  if (typeof key !== 'string') throw new ArgumentTypeError(`key is of type ${typeof key}, must be a string`);
-  if (!key.isWellFormed()) throw invalidArgument('key has a lone surrogate; keys are well-formed Unicode');
-}
-
-function checkTimeout(timeoutMs: number): void {
-  if (!(timeoutMs > 0)) throw invalidArgument(`timeoutMs is ${timeoutMs}, must be above 0`);
-}
-
-/** At most three bytes a UTF-16 unit: an upper bound, without encoding. */
-const keyBytes = (key: string): number => key.length * 3;
 
 const malformed = (call: Call, address: string, what: string): DistcacheError =>
   new DistcacheError('PEER_UNREACHABLE', `${call.what}: ${address} sent ${what}; does it run the same release?`);
