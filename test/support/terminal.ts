@@ -120,7 +120,7 @@ export class PseudoTerminal {
     const holds = (text: string | RegExp): boolean =>
       typeof text === 'string' ? this.text.includes(text) : text.test(this.text);
     try {
-      await until(texts.join(', '), () => texts.every(holds) || this.exit !== undefined, 15_000);
+      await until(texts.join(', '), () => texts.every(holds) || this.exit !== undefined, 30_000);
       if (!texts.every(holds)) throw new Error(`it ended with ${JSON.stringify(this.exit)}`);
     } catch (error) {
       throw new Error(`${(error as Error).message}; the screen shows:\n${this.text}`);

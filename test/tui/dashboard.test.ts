@@ -235,6 +235,17 @@ describe('dash in a pseudo-terminal', function () {
     });
   }
 
+  it('restores the screen when it breaks, and says what broke in one line', async () => {
+    const breaks = `process.on('SIGUSR2', () => { throw new Error('a fault of our own'); });`;
+    const terminal = dash([], { env: { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(breaks)}` } });
+    await terminal.shows('3 alive');
+    terminal.signal('SIGUSR2');
+    expect((await terminal.ended()).code).to.equal(1);
+    expect(terminal.isOnOwnScreen).to.equal(false);
+    expect(terminal.isCursorHidden).to.equal(false);
+    expect(terminal.text.trim()).to.equal('Error: a fault of our own');
+  });
+
   it('says everything without colour, and with colour nothing else', async () => {
     const [plain, coloured] = [dash([], { env: { NO_COLOR: '1' } }), dash()];
     for (const terminal of [plain, coloured]) await terminal.shows('3 alive', /requests \d/);
