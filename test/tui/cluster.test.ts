@@ -75,13 +75,26 @@ describe('dash before a real cluster', function () {
     terminal.press(key.escape);
   });
 
+  it('shows the keys that are read most, and deletes one when asked to', async () => {
+    terminal.press('3');
+    await terminal.shows(/user-\d+ +users +█.* \d+(\.\d)? +\d+\.\d% +(anna|berta|clara)/);
+    terminal.press('X');
+    await terminal.shows(/Delete key "user-\d+" of users/);
+    terminal.press('y');
+    await terminal.shows(/deleted "user-\d+" of users/);
+  });
+
   it('shows a breaker that opens, and closes it when asked to', async () => {
     terminal.press('4');
     await terminal.shows(/users +● closed/);
     // A key of one node, so that its breaker alone opens.
     for (let i = 0; i < 3; i++) await client.get('users', 'bad').catch(() => {});
     await terminal.shows(/users +▲ open 1\/3 +2\/2 +\d+s/);
-    expect(terminal.looksOf('▲').coloured || terminal.looksOf('› users').inverse).to.equal(true);
+    terminal.press('B');
+    await terminal.shows(/Close the breaker of users on (anna|berta|clara)\?/);
+    terminal.press('y');
+    await terminal.shows(/closed the breaker of users/);
+    await terminal.shows(/users +● closed/);
   });
 
   it('shows what happens, and a node that is killed', async () => {
