@@ -108,7 +108,7 @@ export interface OnceOptions extends DashOptions {
 /** Rates take two looks. */
 const lookAgainMs = 1_000;
 
-/** One frame, or one JSON document, as text. Rejects with PEER_UNREACHABLE or UNAUTHORIZED when no node answers. */
+/** One frame, or one JSON document, as text. Rejects with the code of the failure when no node answers. */
 export async function dashOnce(options: OnceOptions): Promise<string> {
   const { clock, columns, signal, hasColor, env } = options;
   const session = new Session(options);
@@ -130,7 +130,8 @@ export async function dashOnce(options: OnceOptions): Promise<string> {
 
 function check(session: Session): void {
   const { failure, dataAtMs } = session.seen.snapshot;
-  if (dataAtMs === undefined) throw new DistcacheError('PEER_UNREACHABLE', failure?.message ?? 'no node answers');
+  if (dataAtMs === undefined)
+    throw new DistcacheError(failure?.code ?? 'PEER_UNREACHABLE', failure?.message ?? 'no node answers');
 }
 
 function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {

@@ -1,3 +1,4 @@
+import type { ErrorCode } from '../../src/base/errors.js';
 import type {
   BreakersDocument,
   EventDocument,
@@ -21,6 +22,7 @@ export interface Sample {
 export interface PollFailure {
   /** Of the first failure since the last answer. */
   readonly sinceMs: number;
+  readonly code: ErrorCode;
   readonly message: string;
 }
 

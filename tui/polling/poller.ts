@@ -123,7 +123,7 @@ export class Poller {
       if (!signal.aborted) await this.refresh();
     } catch (error) {
       if (signal.aborted) return;
-      this.#seedFailure = { sinceMs: this.#seedFailure?.sinceMs ?? clock.nowMs(), message: messageOf(error) };
+      this.#seedFailure = failureOf(error, this.#seedFailure?.sinceMs ?? clock.nowMs());
     } finally {
       this.#seedPolling = false;
       this.deps.onChange();
@@ -142,7 +142,7 @@ export class Poller {
       this.#followPeers();
     } catch (error) {
       if (signal.aborted && codeOf(error) === 'ABORTED') return;
-      watch.track = failed(watch.track, messageOf(error), this.deps.clock.nowMs());
+      watch.track = failed(watch.track, error, this.deps.clock.nowMs());
     } finally {
       watch.polling = false;
       this.deps.onChange();
@@ -206,13 +206,22 @@ export class Poller {
 
 const originOf = (scheme: string, admin: string): string => (admin === 'off' ? '' : `${scheme}://${admin}`);
 
+/** A node may give the same answer twice within a moment: that is no second look. */
 function answered(track: Track, sample: Sample): Track {
-  const next = { ...track, previous: track.latest, latest: sample, failure: undefined };
+  const { latest } = track;
+  const isSame = latest?.node.id === sample.node.id && latest.node.uptime_ms === sample.node.uptime_ms;
+  const next = { ...track, previous: isSame ? track.previous : latest, latest: sample, failure: undefined };
   return { ...next, history: [...track.history, nodeRates(next)?.requests].slice(-historyMax) };
 }
 
-const failed = (track: Track, message: string, nowMs: number): Track => ({
+const failed = (track: Track, error: unknown, nowMs: number): Track => ({
   ...track,
-  failure: { sinceMs: track.failure?.sinceMs ?? nowMs, message },
+  failure: failureOf(error, track.failure?.sinceMs ?? nowMs),
   history: [...track.history, undefined].slice(-historyMax),
+});
+
+const failureOf = (error: unknown, sinceMs: number): PollFailure => ({
+  sinceMs,
+  code: codeOf(error) ?? 'PEER_UNREACHABLE',
+  message: messageOf(error),
 });

@@ -38,6 +38,7 @@ export class Session {
   #cancelGather: Cancel | undefined;
   #cancelTick: Cancel = () => {};
   #isStale = false;
+  #isPaused = false;
   #tookMs = 0;
   #seen: Seen;
 
@@ -64,12 +65,14 @@ export class Session {
     this.#tick();
   }
 
-  /** Stops asking. Ages go on growing, for what is shown goes on getting older. */
+  /** Stops asking, and shows nothing new. Ages go on growing, for what is shown goes on getting older. */
   pause(): void {
+    this.#isPaused = true;
     this.#poller.stop();
   }
 
   resume(): void {
+    this.#isPaused = false;
     this.#poller.start();
   }
 
@@ -106,7 +109,7 @@ export class Session {
   #gather(): void {
     this.#isStale = true;
     this.#feed.reconsider();
-    if (this.#over.signal.aborted) return;
+    if (this.#over.signal.aborted || this.#isPaused) return;
     const waitMs = Math.max(gatherMs, restTimes * this.#tookMs);
     this.#cancelGather ??= this.options.clock.after(waitMs, () => this.#show());
   }
@@ -122,8 +125,9 @@ export class Session {
     this.#cancelGather?.();
     this.#cancelGather = undefined;
     const startMs = this.options.clock.nowMs();
-    const snapshot = this.#isStale ? this.#watched() : this.#seen.snapshot;
-    this.#isStale = false;
+    const isNew = this.#isStale && !this.#isPaused;
+    const snapshot = isNew ? this.#watched() : this.#seen.snapshot;
+    if (isNew) this.#isStale = false;
     this.#seen = { snapshot, nowMs: startMs };
     for (const listener of this.#listeners) listener();
     this.#tookMs = this.options.clock.nowMs() - startMs;

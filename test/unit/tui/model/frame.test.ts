@@ -25,7 +25,9 @@ function tracksOf({ failing = [], ...made }: Made): readonly Track[] {
     admin: '127.0.0.1:1',
     latest: sample(name, 10),
     previous: sample(name, 9),
-    failure: failing.includes(name) ? { sinceMs: look.nowMs - 12_000, message: 'refused the connection' } : undefined,
+    failure: failing.includes(name)
+      ? { sinceMs: look.nowMs - 12_000, code: 'PEER_UNREACHABLE' as const, message: 'refused the connection' }
+      : undefined,
     history: [1, 2, 3],
   }));
 }
@@ -137,7 +139,11 @@ describe('the frame', () => {
     const nothing = snapshotOf({
       tracks: [],
       leftOut: 0,
-      failure: { sinceMs: look.nowMs - 3_000, message: '127.0.0.1:3321 refused the connection' },
+      failure: {
+        sinceMs: look.nowMs - 3_000,
+        code: 'PEER_UNREACHABLE',
+        message: '127.0.0.1:3321 refused the connection',
+      },
       feed: { events: [], dropped: 0, teller: '' },
     });
     expect(textOf(nothing)).to.include('no answer for 3s  127.0.0.1:3321 refused the connection');

@@ -54,7 +54,11 @@ describe('watching a cluster', () => {
     const row = session.seen.snapshot.nodes.find(({ name }) => name === 'cache-3')!;
     expect(row).to.deep.include({ state: 'unreachable', rates: undefined });
     expect(row.latest?.atMs).to.equal(2_000);
-    expect(row.failure).to.deep.equal({ sinceMs: 4_000, message: 'cache-3 refused the connection' });
+    expect(row.failure).to.deep.equal({
+      sinceMs: 4_000,
+      code: 'PEER_UNREACHABLE',
+      message: 'cache-3 refused the connection',
+    });
     expect(row.history.slice(-2)).to.deep.equal([undefined, undefined]);
     api.failing.clear();
     await clock.advance(2_000);
@@ -80,13 +84,26 @@ describe('watching a cluster', () => {
     for (const name of names) api.failing.add(name);
     session.start();
     await clock.advance(5_000);
-    expect(session.seen.snapshot.failure).to.deep.equal({ sinceMs: 0, message: 'cache-1 refused the connection' });
+    expect(session.seen.snapshot.failure).to.deep.equal({
+      sinceMs: 0,
+      code: 'PEER_UNREACHABLE',
+      message: 'cache-1 refused the connection',
+    });
     api.failing.clear();
     await clock.advance(2_000);
     expect(session.seen.snapshot.failure).to.equal(undefined);
     for (const name of names) api.failing.add(name);
     await clock.advance(20_000);
     expect(Object.keys(states())).to.deep.equal(names);
+  });
+
+  it('makes rates of two different answers only: nodes give the same one again within a moment', async () => {
+    session.start();
+    await clock.advance(2_100);
+    const before = session.seen.snapshot.rates?.requests;
+    await session.refresh();
+    await session.refresh();
+    expect(session.seen.snapshot.rates?.requests).to.be.closeTo(before!, 1);
   });
 
   it('does not ask nodes without an admin server', async () => {
@@ -102,10 +119,11 @@ describe('watching a cluster', () => {
     await clock.advance(2_100);
     session.pause();
     const asked = api.polls.get('cache-2');
-    const { nowMs } = session.seen;
+    const { nowMs, snapshot } = session.seen;
     await clock.advance(10_000);
     expect(api.polls.get('cache-2')).to.equal(asked);
     expect(session.seen.nowMs - nowMs).to.be.at.least(9_000);
+    expect(session.seen.snapshot).to.equal(snapshot);
     session.resume();
     await clock.advance(100);
     expect(api.polls.get('cache-2')).to.equal(asked! + 1);
