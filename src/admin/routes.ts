@@ -16,7 +16,7 @@ import {
   type SourceDocument,
 } from '../ports/admin.js';
 import type { Clock } from '../ports/clock.js';
-import type { AdminNode, ProcessGauges } from '../ports/insight.js';
+import type { AdminNode, MetricsText, ProcessGauges } from '../ports/insight.js';
 import {
   hotKeyspaceDocument,
   keyspaceDocument,
@@ -51,9 +51,6 @@ export interface Asked {
 export type Answered =
   | { readonly status: number; readonly document: unknown }
   | { readonly status: number; readonly text: string; readonly contentType: string };
-
-/** Metrics in a text format, with its content type. */
-export type MetricsText = () => Promise<{ readonly text: string; readonly contentType: string }>;
 
 export interface Route {
   readonly method: 'GET' | 'POST';

@@ -3,13 +3,14 @@ import type { NodeFlags } from '../config/flags.js';
 import type { NodeConfig } from '../config/node-config.js';
 import type { Engine } from '../node/engine.js';
 import { dataSourceOf, engineOf } from '../node/from-config.js';
+import { telemetryOf } from '../node/telemetry.js';
 import { createLog } from '../platform/log.js';
 import { totalMemoryBytes } from '../platform/machine.js';
 import type { NodeStatus } from '../ports/cache.js';
 import type { Log } from '../ports/log.js';
 import { startConfig } from './config-file.js';
 import { exitCodes } from './exit-codes.js';
-import { reloadOnSignal } from './reload.js';
+import { type Reload, reloadOnSignal } from './reload.js';
 
 export interface NodeRun {
   /** Path of the config file; undefined: defaults and flags alone. */
@@ -32,16 +33,26 @@ export async function runNode(run: NodeRun): Promise<void> {
     format: config.log.format ?? (run.stderrIsTerminal ? 'pretty' : 'json'),
   });
   for (const warning of warnings) log.write('warn', warning);
-  const engine = await engineOf(config, baseDir, log);
+  const telemetry = await telemetryOf(config, log);
+  try {
+    const engine = await engineOf(config, baseDir, log, telemetry);
+    await runEngine(run, {
+      engine,
+      config,
+      read: async () => (await startConfig(run.file, run.flags, machine)).config,
+      sourceOf: (keyspace) => dataSourceOf(keyspace, config.limits, baseDir, log),
+      log,
+    });
+  } finally {
+    await telemetry?.stop();
+  }
+}
+
+async function runEngine(run: NodeRun, reload: Reload & { readonly engine: Engine }): Promise<void> {
+  const { engine, config, log } = reload;
   const stopped = stopOnSignal(engine, log);
   follow(engine, log);
-  const stopReloading = reloadOnSignal({
-    engine,
-    config,
-    read: async () => (await startConfig(run.file, run.flags, machine)).config,
-    sourceOf: (keyspace) => dataSourceOf(keyspace, config.limits, baseDir, log),
-    log,
-  });
+  const stopReloading = reloadOnSignal(reload);
   try {
     await serve(run, engine, config, log, stopped);
   } finally {

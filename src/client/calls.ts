@@ -1,4 +1,4 @@
-import type { ClientReadableStream, ServiceError } from '@grpc/grpc-js';
+import { type ClientReadableStream, Metadata, type ServiceError } from '@grpc/grpc-js';
 import { aborted } from '../base/errors.js';
 import { type Clock, remainingMs } from '../ports/clock.js';
 import { faultOf } from './faults.js';
@@ -17,6 +17,8 @@ export interface Call {
   readonly timeoutMs: number;
   readonly maxMessageBytes: number;
   readonly clock: Clock;
+  /** Sent with the call. */
+  readonly headers: Readonly<Record<string, string>>;
 }
 
 // grpc-js asks for a Buffer; protobufjs hands out one in Node, typed as its base class.
@@ -29,6 +31,31 @@ const contextOf = (call: Call, link: Link) => ({
   timeoutMs: call.timeoutMs,
   maxMessageBytes: call.maxMessageBytes,
 });
+
+const none: Readonly<Record<string, string>> = Object.freeze({});
+
+/** What the function gives, and nothing where it throws: it serves whoever watches, and is no reason for a call to fail. */
+export const headersOf =
+  (headers: (() => Readonly<Record<string, string>>) | undefined) => (): Readonly<Record<string, string>> => {
+    try {
+      return headers?.() ?? none;
+    } catch {
+      return none;
+    }
+  };
+
+/** What can stand in no header is left out, for the same reason. */
+function metadataOf({ headers }: Call): Metadata {
+  const metadata = new Metadata();
+  for (const [name, value] of Object.entries(headers)) {
+    try {
+      metadata.set(name, value);
+    } catch {
+      // As above.
+    }
+  }
+  return metadata;
+}
 
 /** gRPC counts deadlines on the wall clock. */
 const deadlineOf = (call: Call): number => call.clock.wallMs() + remainingMs(call.wait, call.clock);
@@ -46,6 +73,7 @@ export function unary<Request, Reply>(
       (message) => asBuffer(method.encode(message).finish()),
       method.decode,
       request,
+      metadataOf(call),
       { deadline: deadlineOf(call) },
       (error: ServiceError | null, reply?: Reply) => {
         signal?.removeEventListener('abort', cancel);
@@ -74,6 +102,7 @@ export async function* serverStream<Request, Reply>(
     (message) => asBuffer(method.encode(message).finish()),
     method.decode,
     request,
+    metadataOf(call),
     { deadline: deadlineOf(call) },
   );
   const cancel = (): void => stream.cancel();

@@ -30,7 +30,7 @@ import type { KeyspaceChanges, KeyspacePreview } from '../ports/keyspace-changes
 import { readFlagsOf, writeFlagsOf } from '../wire/public.js';
 import { checkKey, checkTimeout, keyBytes } from './arguments.js';
 import { batchesOf, writeInBatches } from './batches.js';
-import { type Call, type Method, serverStream, unary } from './calls.js';
+import { type Call, headersOf, type Method, serverStream, unary } from './calls.js';
 import { watchEvents } from './events.js';
 import { askEach, mergedHotKeys, type NodeAnswer, unreachedOf } from './everywhere.js';
 import { KeyspaceCalls } from './keyspace-calls.js';
@@ -62,6 +62,11 @@ export interface ConnectOptions {
   readonly timeoutMs?: number | undefined;
   /** Largest answer accepted, in bytes; 64 MiB without. A larger one is refused with VALUE_TOO_LARGE. */
   readonly maxMessageBytes?: number | undefined;
+  /**
+   * Asked for each call, and sent with it: `traceparent` and `tracestate` have the node go on with the caller's trace.
+   * What it throws leaves them out.
+   */
+  readonly headers?: (() => Readonly<Record<string, string>>) | undefined;
   readonly clock?: Clock | undefined;
 }
 
@@ -134,7 +139,8 @@ export function connect(options: ConnectOptions): Client {
   if (!(Number.isSafeInteger(maxMessageBytes) && maxMessageBytes > 0)) {
     throw invalidArgument(`maxMessageBytes is ${maxMessageBytes}, must be a whole number above 0`);
   }
-  return new GrpcClient({ addresses, timeoutMs, maxMessageBytes, clock: options.clock ?? systemClock });
+  const { clock = systemClock } = options;
+  return new GrpcClient({ addresses, timeoutMs, maxMessageBytes, headers: headersOf(options.headers), clock });
 }
 
 class GrpcClient implements Client {
@@ -364,11 +370,11 @@ class GrpcClient implements Client {
   }
 
   #call(what: string, options: CallOptions = {}): Call {
-    const { clock, maxMessageBytes } = this.options;
+    const { clock, maxMessageBytes, headers } = this.options;
     const timeoutMs = options.timeoutMs ?? this.options.timeoutMs;
     checkTimeout(timeoutMs);
     const wait = { deadlineMs: clock.nowMs() + timeoutMs, signal: options.signal };
-    return { what, wait, timeoutMs, maxMessageBytes, clock };
+    return { what, wait, timeoutMs, maxMessageBytes, clock, headers: headers() };
   }
 
   #entry(entry: PutEntry): { key: string; value: Uint8Array; ttlMs?: number } {

@@ -138,6 +138,9 @@ export function applyFlags({ config, sections }: Resolved, flags: NodeFlags): Fl
       format: take('log-format', scalars.oneOf(logFormats)) ?? config.log.format,
     },
   };
+  if (flagged.admin === false && config.admin !== false && config.telemetry.metrics === 'prometheus') {
+    problem('admin-addr', 'is off, but telemetry.metrics is prometheus, which is served at the admin endpoints');
+  }
   const flagOf = { bind: 'bind-port', admin: 'admin-addr', gossip: 'discovery-port' } as const;
   for (const clash of portClashes(flagged)) {
     // Named is a flag that was given: the other port may be the file's or the default.

@@ -117,6 +117,16 @@ export type DiscoveryConfig =
   | NatsDiscoveryConfig
   | KubernetesDiscoveryConfig;
 
+export interface TelemetryConfig {
+  readonly metrics: 'prometheus' | 'otlp' | 'none';
+  /** URL; undefined only where nothing leaves over OTLP. */
+  readonly otlp: string | undefined;
+  readonly traces: boolean;
+  /** 0 to 1. */
+  readonly sampling: number;
+  readonly intervalMs: number;
+}
+
 /** What one node runs with: file, flags and defaults put together, every text turned into a number with its unit. */
 export interface NodeConfig {
   /** undefined: `hostname-bindPort`, which is known once the port is. */
@@ -159,6 +169,7 @@ export interface NodeConfig {
     readonly rateLimit: RateLimitConfig | undefined;
     readonly breaker: BreakerConfig | undefined;
   };
+  readonly telemetry: TelemetryConfig;
   readonly log: {
     readonly level: LogLevel;
     /** undefined: pretty on a terminal, JSON elsewhere. */

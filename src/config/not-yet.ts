@@ -23,7 +23,6 @@ export const notYet: readonly NotYet[] = [
   { path: 'tls', is: 'refuse' },
   { path: 'auth', is: 'refuse' },
   { path: 'warmup', is: 'warn' },
-  { path: 'telemetry', is: 'warn' },
   { path: 'keyspaces.*.warmKeys', is: 'warn' },
   { path: '--workers', is: 'refuse', when: (value) => value !== 1, instead: 'use 1 or leave it out' },
   { path: '--insecure', is: 'warn' },

@@ -56,6 +56,9 @@ export const ranges = {
   failures: { min: 1, max: 1_000_000 },
   maxHotKeys: { min: 1, max: 100_000 },
   minHits: { min: 1, max: 1_000_000_000 },
+  /** Of metrics that are pushed. */
+  exportIntervalMs: { min: 100, max: day },
+  sampling: { min: 0, max: 1 },
   warmupConcurrency: { min: 1, max: 1000 },
   /** AES-128, AES-192 and AES-256. */
   gossipSecretBytes: [16, 24, 32],
@@ -97,6 +100,9 @@ export const defaults = {
   eviction: 'lru',
   ttlJitter: 0,
   hotShare: 0.125,
+  metrics: 'none',
+  sampling: 0.1,
+  exportIntervalMs: 30_000,
 } as const;
 
 export const evictions = ['lru'] as const;

@@ -1,5 +1,12 @@
 import { discoveryDoubts, discoveryFaults, discoveryOf, gossipOf, type Relation } from './discovery.js';
-import type { AdminConfig, BreakerConfig, KeyspaceConfig, NodeConfig, RateLimitConfig } from './node-config.js';
+import type {
+  AdminConfig,
+  BreakerConfig,
+  KeyspaceConfig,
+  NodeConfig,
+  RateLimitConfig,
+  TelemetryConfig,
+} from './node-config.js';
 import { defaults } from './ranges.js';
 import type { FileConfig } from './schema.js';
 
@@ -52,6 +59,7 @@ export function resolveFile(file: FileConfig): NodeConfig {
           : rateLimitOf({ rate: source.rateLimit, burst: source.burst, wait: source.wait }),
       breaker: source.breaker && breakerOf(source.breaker),
     },
+    telemetry: telemetryOf(file),
     log: { level: 'info', format: undefined },
     keyspaces: Object.entries(file.keyspaces ?? {}).map(([name, keyspace]) => ({
       name,
@@ -103,6 +111,33 @@ function sourceOf(source: NonNullable<FileConfig['keyspaces']>[string]['source']
   return { ...rest, statementTimeoutMs: statementTimeout };
 }
 
+const telemetryOf = ({ telemetry = {} }: FileConfig): TelemetryConfig => ({
+  metrics: telemetry.metrics ?? defaults.metrics,
+  otlp: telemetry.otlp,
+  traces: telemetry.traces ?? false,
+  sampling: telemetry.sampling ?? defaults.sampling,
+  intervalMs: telemetry.interval ?? defaults.exportIntervalMs,
+});
+
+/** Telemetry that would go nowhere. */
+function telemetryFaults(file: FileConfig): readonly Relation[] {
+  const { metrics, otlp, traces } = telemetryOf(file);
+  const path = (name: string) => ['telemetry', name];
+  const needsUrl = 'needs telemetry.otlp, the URL that it goes to, such as http://127.0.0.1:4318';
+  return [
+    ...(metrics === 'prometheus' && file.admin === false
+      ? [
+          {
+            path: path('metrics'),
+            message: 'is prometheus, which is served at the admin endpoints, but admin is false',
+          },
+        ]
+      : []),
+    ...(metrics === 'otlp' && otlp === undefined ? [{ path: path('metrics'), message: needsUrl }] : []),
+    ...(traces && otlp === undefined ? [{ path: path('traces'), message: needsUrl }] : []),
+  ];
+}
+
 const adminOf = ({ admin }: FileConfig): AdminConfig | false =>
   admin === false
     ? false
@@ -149,7 +184,7 @@ export function contradictions(file: FileConfig): readonly Relation[] {
     admin: adminOf(file),
     gossip: gossipOf(file),
   }).map((clash) => ({ path: [clash.of, 'port'], message: clashMessage(clash.with, clash.port) }));
-  return [...clashes, ...discoveryFaults(file), ...protectionFaults(file)];
+  return [...clashes, ...telemetryFaults(file), ...discoveryFaults(file), ...protectionFaults(file)];
 }
 
 function protectionFaults({ source = {} }: FileConfig): readonly Relation[] {
@@ -163,6 +198,13 @@ function protectionFaults({ source = {} }: FileConfig): readonly Relation[] {
 export function doubts(file: FileConfig, config: NodeConfig, totalMemoryBytes: number): readonly Relation[] {
   const found: Relation[] = [...discoveryDoubts(file)];
   const { discovery } = config;
+  const { otlp, metrics, traces } = config.telemetry;
+  if (otlp !== undefined && metrics !== 'otlp' && !traces) {
+    found.push({
+      path: ['telemetry', 'otlp'],
+      message: 'is given, but metrics is not otlp and traces is false, so nothing goes there',
+    });
+  }
   const { minimumPeers } = config.cluster;
   const named = discovery.provider === 'static' ? discovery.peers.length + 1 : Number.POSITIVE_INFINITY;
   if (minimumPeers > named) {

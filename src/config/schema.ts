@@ -193,12 +193,23 @@ export const fileSchema = (totalMemoryBytes: number) =>
     }).optional(),
     source: sourceDefaults().optional(),
     telemetry: section('Metrics and traces.', {
-      metrics: leaf(scalar.oneOf(['prometheus', 'otlp', 'none']), { doc: 'How metrics leave.' }).optional(),
+      metrics: leaf(scalar.oneOf(['prometheus', 'otlp', 'none']), {
+        doc: 'How metrics leave: at the admin endpoints in the text format of Prometheus, or over OTLP.',
+        standard: defaults.metrics,
+      }).optional(),
       otlp: leaf(scalar.url(['http:', 'https:']), {
-        doc: 'OTLP endpoint.',
+        doc: 'Where OTLP goes, over HTTP: the URL above /v1/traces and /v1/metrics.',
         examples: ['http://127.0.0.1:4318'],
       }).optional(),
-      traces: leaf(scalar.flag, { doc: 'Whether traces are sent.', standard: false }).optional(),
+      traces: leaf(scalar.flag, { doc: 'Whether traces are sent over OTLP.', standard: false }).optional(),
+      sampling: leaf(scalar.share(ranges.sampling), {
+        doc: 'Part of the traces that begin at this node; those that come with a call are followed if its caller follows them.',
+        standard: '10%',
+      }).optional(),
+      interval: leaf(scalar.duration(ranges.exportIntervalMs), {
+        doc: 'How often metrics leave over OTLP, and traces where it is below 5s.',
+        standard: '30s',
+      }).optional(),
     }).optional(),
     keyspaces: z
       .record(

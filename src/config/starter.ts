@@ -45,6 +45,12 @@ discovery:
 #   bootstrapTimeout: 30s
 #   shutdownTimeout: 30s
 
+# telemetry:
+#   metrics: prometheus    # at the admin endpoints, under /metrics; or otlp, none
+#   otlp: http://127.0.0.1:4318
+#   traces: true           # over OTLP
+#   sampling: 10%          # of the traces that begin here
+
 # timeouts: { read: 5s, write: 5s }
 # limits: { maxKeyBytes: 4KiB, maxValueBytes: 16MiB, maxBatch: 10000, maxInflight: 100000 }
 

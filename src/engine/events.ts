@@ -19,6 +19,15 @@ interface Subscriber {
   end(): void;
 }
 
+export interface EventCounts {
+  readonly subscribers: number;
+  /** Events that wait for them, together. */
+  readonly queued: number;
+  /** Since start: events that a subscriber was too slow for, and subscribers that were turned away. */
+  readonly missed: number;
+  readonly refused: number;
+}
+
 const types = { joined: 'peer-joined', left: 'peer-left', failed: 'peer-failed', updated: 'peer-updated' } as const;
 
 export const memberEvent = ({ is, member }: Exclude<MemberChange, { is: 'refuted' }>): EngineEvent => ({
@@ -32,13 +41,18 @@ const done = { value: undefined, done: true } as const;
 export class EventHub {
   readonly #subscribers = new Set<Subscriber>();
   #closed = false;
+  #missed = 0;
+  #refused = 0;
 
   publish(event: EngineEvent): void {
     for (const subscriber of this.#subscribers) {
       const next = subscriber.waiting.shift();
       if (next !== undefined) next({ value: event, done: false });
-      else if (subscriber.missed > 0 || subscriber.queue.length >= queueMax) subscriber.missed++;
-      else subscriber.queue.push(event);
+      else if (subscriber.missed === 0 && subscriber.queue.length < queueMax) subscriber.queue.push(event);
+      else {
+        subscriber.missed++;
+        this.#missed++;
+      }
     }
   }
 
@@ -48,6 +62,7 @@ export class EventHub {
    */
   subscribe(signal?: AbortSignal): AsyncIterableIterator<EngineEvent> {
     if (this.#subscribers.size >= subscribersMax) {
+      this.#refused++;
       throw new DistcacheError('OVERLOADED', `${subscribersMax} subscribers follow the events already; end one first`);
     }
     let ended = false;
@@ -86,6 +101,12 @@ export class EventHub {
       [Symbol.asyncIterator]: () => iterator,
     };
     return iterator;
+  }
+
+  counts(): EventCounts {
+    let queued = 0;
+    for (const subscriber of this.#subscribers) queued += subscriber.queue.length;
+    return { subscribers: this.#subscribers.size, queued, missed: this.#missed, refused: this.#refused };
   }
 
   /** What is queued may still be read. */

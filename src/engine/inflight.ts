@@ -6,6 +6,7 @@ export class Inflight {
   readonly #clock: Clock;
   readonly #max: number;
   #count = 0;
+  #refused = 0;
   #idle: (() => void) | undefined;
 
   constructor(clock: Clock, max: number) {
@@ -15,6 +16,11 @@ export class Inflight {
 
   get count(): number {
     return this.#count;
+  }
+
+  /** Operations that were turned away since start. */
+  get refused(): number {
+    return this.#refused;
   }
 
   /** Rejects with OVERLOADED, before anything is begun, when too many are under way. */
@@ -30,6 +36,7 @@ export class Inflight {
   /** Whoever has entered must leave. Throws OVERLOADED when too many are under way. */
   enter(): void {
     if (this.#count >= this.#max) {
+      this.#refused++;
       throw new DistcacheError(
         'OVERLOADED',
         `${this.#count} operations are under way; limits.maxInflight allows no more; try again in a moment`,

@@ -3,18 +3,17 @@ import type { HotKeysOptions, HotKeyspace, NodeStatus } from '../ports/cache.js'
 import type { Clock } from '../ports/clock.js';
 import type { Latencies, NodeInsights, Readiness, RingStatus } from '../ports/insight.js';
 import type { SourceStatus } from '../ports/source-status.js';
-import type { Inflight } from './inflight.js';
+import { type Counted, type EngineCounts, engineCounts } from './counts.js';
 import type { Keyspace } from './keyspace.js';
 import type { Keyspaces } from './keyspaces.js';
 import type { ResolvedOptions } from './options.js';
 import { latenciesOf } from './timings.js';
 import type { Topology } from './topology.js';
 
-export interface InsightDeps {
+export interface InsightDeps extends Counted {
   readonly clock: Clock;
   readonly spaces: Keyspaces;
   readonly topology: Topology;
-  readonly inflight: Inflight;
   readonly options: Pick<ResolvedOptions, 'virtualNodes' | 'replicas'>;
   readonly state: () => NodeStatus['state'];
   readonly isDraining: () => boolean;
@@ -82,6 +81,11 @@ export class Insights implements NodeInsights {
   /** Operations under way that are more than a look into memory. */
   inflight(): number {
     return this.#deps.inflight.count;
+  }
+
+  /** What is counted beside the keyspaces. */
+  counts(): EngineCounts {
+    return engineCounts(this.#deps);
   }
 
   readiness(): Readiness {

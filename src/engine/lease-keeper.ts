@@ -106,6 +106,11 @@ export class LeaseKeeper {
     return this.#ownGeneration;
   }
 
+  /** Linked peers whose copies may be served now. */
+  get held(): number {
+    return this.#deps.peers.linked().filter(({ id }) => this.leases.holds(id, this.#now())).length;
+  }
+
   isSilent(peerId: string): boolean {
     return this.#silent.has(peerId);
   }

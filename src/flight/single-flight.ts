@@ -75,6 +75,8 @@ export interface FlightCounts {
   readonly joined: number;
   /** Runs stopped because nobody waited any more. */
   readonly abandoned: number;
+  /** Callers turned away because as many runs as may be were under way. */
+  readonly refused: number;
   /** Under way now. */
   readonly running: number;
 }
@@ -91,6 +93,7 @@ export class SingleFlight<T> {
   #started = 0;
   #joined = 0;
   #abandoned = 0;
+  #refused = 0;
 
   /** Beyond `limit` runs at once, `overloaded` makes the error of whoever would begin one more. */
   constructor(clock: Clock, limit: number, overloaded: (limit: number) => DistcacheError) {
@@ -113,7 +116,10 @@ export class SingleFlight<T> {
       this.#joined++;
       return this.#board(flight, wait);
     }
-    if (this.#running >= this.#limit) return Promise.reject(this.#overloaded(this.#limit));
+    if (this.#running >= this.#limit) {
+      this.#refused++;
+      return Promise.reject(this.#overloaded(this.#limit));
+    }
     if (flight !== undefined) this.#displaced.add(flight);
     flight = new Flight(key, guard, this.#clock.nowMs());
     this.#flights.set(key, flight);
@@ -138,7 +144,13 @@ export class SingleFlight<T> {
   }
 
   counts(): FlightCounts {
-    return { started: this.#started, joined: this.#joined, abandoned: this.#abandoned, running: this.#running };
+    return {
+      started: this.#started,
+      joined: this.#joined,
+      abandoned: this.#abandoned,
+      refused: this.#refused,
+      running: this.#running,
+    };
   }
 
   /** Ends every run and fails every waiter. */

@@ -1,5 +1,5 @@
 import { blankSecrets } from '../admin/blank-secrets.js';
-import type { AdminServer } from '../admin/server.js';
+import type { AdminCounts, AdminServer } from '../admin/server.js';
 import { joinAddress } from '../base/addresses.js';
 import { systemClock } from '../platform/clock.js';
 import { advertisedAddress } from '../platform/machine.js';
@@ -50,6 +50,11 @@ export class NodeAdmin {
     return isLoopback(this.#options.addr) && !isLoopback(nodeHost) ? '' : this.#address;
   }
 
+  /** undefined: it does not listen. */
+  counts(): AdminCounts | undefined {
+    return this.#server?.counts();
+  }
+
   /** Loaded only by a node that has the endpoints. Rejects with a ListenError. */
   async listen(): Promise<void> {
     const [{ AdminServer: Server }, { allowAll }] = await Promise.all([
@@ -66,6 +71,7 @@ export class NodeAdmin {
       node: this.#node,
       gauges: this.#gauges,
       clock: systemClock,
+      metrics: this.#options.metrics,
       config: () => blankSecrets(this.#describe()) as Readonly<Record<string, unknown>>,
       access: allowAll,
       log: this.#log,

@@ -16,7 +16,7 @@ import type { Wait } from '../ports/clock.js';
 import { type Log, silent } from '../ports/log.js';
 import type { NodeInfo } from '../ports/membership.js';
 import { lruIndex } from '../store/lru-index.js';
-import type { Providers } from '../telemetry/telemetry.js';
+import type { Providers, Telemetry } from '../telemetry/telemetry.js';
 import type { GrpcServer, GrpcServerLimits } from '../transport/grpc-server.js';
 import { createPeerLinks, type PeerLinks } from '../transport/peer-links.js';
 import { NodeAdmin } from './admin.js';
@@ -33,6 +33,7 @@ const messageOverheadBytes = 64 * 1024;
 
 interface Watched extends Providers {
   readonly recorder: LateRecorder;
+  telemetry?: Telemetry;
 }
 
 interface Listener {
@@ -110,7 +111,9 @@ export class Engine extends CacheEngine {
         : new NodeGossip({ ...node, bind, gossip: gossiping }, { log, peers, self });
     const { meterProvider, tracerProvider } = options;
     const isWatched = meterProvider !== undefined || tracerProvider !== undefined;
-    const watched = isWatched ? { meterProvider, tracerProvider, recorder: new LateRecorder() } : undefined;
+    const watched: Watched | undefined = isWatched
+      ? { meterProvider, tracerProvider, recorder: new LateRecorder() }
+      : undefined;
     super(
       {
         clock: systemClock,
@@ -199,6 +202,7 @@ export class Engine extends CacheEngine {
       const now: Wait = { deadlineMs: systemClock.nowMs() };
       await this.close(now);
       await Promise.all([this.#server?.stop(now), this.#admin?.stop(now)]);
+      this.#watched?.telemetry?.stop();
       throw this.#stopping === undefined ? error : notStarted('start');
     }
   }
@@ -209,17 +213,29 @@ export class Engine extends CacheEngine {
     await this.#starting?.catch(() => {});
     // The servers go last: one carries the links over which the others are told, the other says that this node drains.
     await Promise.all([this.#server?.stop(wait), this.#admin?.stop(wait)]);
+    this.#watched?.telemetry?.stop();
   }
 
-  async #watch({ recorder, ...providers }: Watched): Promise<void> {
+  async #watch(watched: Watched): Promise<void> {
     const { Telemetry } = await import('../telemetry/telemetry.js');
-    const telemetry = new Telemetry(providers, {
+    watched.telemetry = new Telemetry(watched, {
       clock: systemClock,
       log: this.#log,
       version: packageFacts().version,
       peerOf: (id) => this.#listener?.links.linked().find((peer) => peer.id === id),
+      read: () => ({
+        status: this.status(),
+        peers: this.peers(),
+        keyspaces: this.describeKeyspaces(),
+        sources: this.insights.sources(),
+        engine: this.insights.counts(),
+        links: this.#listener?.links.counters(),
+        clients: this.#server?.counters(),
+        admin: this.#admin?.counts(),
+      }),
     });
-    recorder.use(telemetry.recorder);
+    watched.recorder.use(watched.telemetry.recorder);
+    watched.telemetry.start();
   }
 
   async #listen({ at, links, dialer, limits }: Listener, wait: Wait): Promise<void> {

@@ -8,9 +8,15 @@ import type { Log } from '../ports/log.js';
 import { discoveryOf } from './discovery-of.js';
 import { Engine } from './engine.js';
 import type { AdminOptions, EngineOptions } from './options.js';
+import type { NodeTelemetry } from './telemetry.js';
 
 /** Makes the engine that a config describes. Rejects with INVALID_ARGUMENT where a data source cannot work as described. */
-export async function engineOf(config: NodeConfig, baseDir: string, logger: Log): Promise<Engine> {
+export async function engineOf(
+  config: NodeConfig,
+  baseDir: string,
+  logger: Log,
+  telemetry?: NodeTelemetry,
+): Promise<Engine> {
   const { cluster, timeouts, limits } = config;
   const keyspaces: KeyspaceOptions[] = [];
   for (const keyspace of config.keyspaces) {
@@ -21,7 +27,7 @@ export async function engineOf(config: NodeConfig, baseDir: string, logger: Log)
     name: config.name,
     label: config.label,
     bind: config.bind,
-    ...(config.admin === false ? {} : { admin: adminOf(config.admin, config) }),
+    ...(config.admin === false ? {} : { admin: adminOf(config.admin, config, telemetry) }),
     discovery: await discoveryOf(config.discovery, baseDir),
     ...(config.gossip === false ? {} : { gossip: config.gossip }),
     cluster: {
@@ -40,6 +46,8 @@ export async function engineOf(config: NodeConfig, baseDir: string, logger: Log)
     source: protectionOf(config.source),
     keyspaces,
     logger,
+    meterProvider: telemetry?.meterProvider,
+    tracerProvider: telemetry?.tracerProvider,
   });
 }
 
@@ -77,11 +85,16 @@ export const keyspaceSettings = (keyspace: KeyspaceConfig): Omit<KeyspaceOptions
   eviction: keyspace.eviction,
 });
 
-const adminOf = ({ addr, port, basePath, isPortFlexible }: AdminConfig, config: NodeConfig): AdminOptions => ({
+const adminOf = (
+  { addr, port, basePath, isPortFlexible }: AdminConfig,
+  config: NodeConfig,
+  telemetry: NodeTelemetry | undefined,
+): AdminOptions => ({
   addr,
   port: isPortFlexible ? undefined : port,
   basePath,
   describe: () => config,
+  metrics: telemetry?.metricsText,
 });
 
 function protectionOf({ rateLimit, breaker, ...places }: NodeConfig['source']): EngineOptions['source'] {

@@ -8,6 +8,7 @@ import { type SwimConfig, type SwimProfile, swimConfig, swimProfiles } from '../
 import { defaultAdminBasePath, isBasePath } from '../ports/admin.js';
 import type { Discovery } from '../ports/discovery.js';
 import type { Hasher } from '../ports/hasher.js';
+import type { MetricsText } from '../ports/insight.js';
 import type { Log } from '../ports/log.js';
 import type { EvictionIndexFactory } from '../store/entry.js';
 import { keysMax } from '../wire/memberlist/limits.js';
@@ -34,6 +35,8 @@ export interface AdminOptions {
   readonly basePath?: string | undefined;
   /** What `config` shows; secrets are blanked by their names. Default: the options as they are resolved. */
   readonly describe?: (() => unknown) | undefined;
+  /** What `metrics` answers, with its content type. Default: there is no such endpoint. */
+  readonly metrics?: MetricsText | undefined;
 }
 
 export interface EngineOptions extends CoreOptions {
@@ -116,6 +119,7 @@ export interface ResolvedAdmin {
   readonly isPortFlexible: boolean;
   readonly basePath: string;
   readonly describe: (() => unknown) | undefined;
+  readonly metrics: MetricsText | undefined;
 }
 
 export interface ResolvedGossip {
@@ -169,7 +173,7 @@ export function resolveNode(options: EngineOptions): ResolvedNode {
   };
 }
 
-function resolveAdmin({ addr, port, basePath = defaultAdminBasePath, describe }: AdminOptions): ResolvedAdmin {
+function resolveAdmin({ addr, port, basePath = defaultAdminBasePath, describe, metrics }: AdminOptions): ResolvedAdmin {
   checkText('admin.addr', addr);
   if (typeof basePath !== 'string' || !isBasePath(basePath)) {
     throw invalidArgument(
@@ -182,6 +186,7 @@ function resolveAdmin({ addr, port, basePath = defaultAdminBasePath, describe }:
     isPortFlexible: port === undefined,
     basePath,
     describe,
+    metrics,
   };
 }
 

@@ -59,6 +59,9 @@ export interface AdminNode
   resetBreaker(keyspace: string): void;
 }
 
+/** Metrics in a text format, with its content type. */
+export type MetricsText = () => Promise<{ readonly text: string; readonly contentType: string }>;
+
 /** The process that a node runs in, and how late its event loop is. */
 export interface ProcessGauges {
   memory(): {

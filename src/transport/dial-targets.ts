@@ -53,6 +53,8 @@ export class DialTargets {
   readonly #deps: TargetDeps;
   readonly #targets = new Map<string, Target>();
   failures = 0;
+  /** Invitations that were not taken up for want of room. */
+  dropped = 0;
 
   constructor(deps: TargetDeps) {
     this.#deps = deps;
@@ -73,6 +75,7 @@ export class DialTargets {
     }
     const invited = [...this.#targets.values()].filter((target) => !target.wanted);
     if (invited.length < invitedMax) this.#add(address, false);
+    else this.dropped++;
   }
 
   unwant(address: string): void {

@@ -78,6 +78,7 @@ class Links implements PeerLinks {
   #past: SessionCounts = noCounts;
   #opened = 0;
   #accepting = 0;
+  readonly #turnedAway = { links: 0, tooMany: 0, greetings: 0 };
   #cancelTick: Cancel | undefined;
   #closing: Promise<void> | undefined;
 
@@ -134,6 +135,7 @@ class Links implements PeerLinks {
 
   accept(stream: FrameStream): void {
     if (this.#closing !== undefined || this.#accepting >= greetingsMax) {
+      if (this.#closing === undefined) this.#turnedAway.greetings++;
       stream.destroy();
       return;
     }
@@ -149,7 +151,16 @@ class Links implements PeerLinks {
   counters(): LinkCounts {
     let sum = this.#past;
     for (const { session } of this.#links.values()) sum = addCounts(sum, session.counts());
-    return { ...sum, links: this.#links.size, linksOpened: this.#opened, dialsFailed: this.#targets.failures };
+    return {
+      ...sum,
+      links: this.#links.size,
+      linksOpened: this.#opened,
+      dialsFailed: this.#targets.failures,
+      linksRefused: this.#turnedAway.links,
+      linksTooMany: this.#turnedAway.tooMany,
+      greetingsRefused: this.#turnedAway.greetings,
+      invitationsDropped: this.#targets.dropped,
+    };
   }
 
   close(): Promise<void> {
@@ -256,6 +267,8 @@ class Links implements PeerLinks {
     if (by === 'us' && goodbye.reason === 'DIAL_YOU' && hello !== undefined && hello.address !== '') {
       if (this.#closing === undefined) this.#targets.invite(hello.address);
     } else if (by === 'us' && goodbye.reason !== 'DUPLICATE' && goodbye.reason !== 'SELF') {
+      this.#turnedAway.links++;
+      if (goodbye.reason === 'TOO_MANY') this.#turnedAway.tooMany++;
       this.#refusals.report(stream.remote, goodbye, hello?.name);
     }
   }

@@ -11,7 +11,7 @@ import { type Answer, CallTable, unreachable, what } from './call-table.js';
 import type { FrameStream } from './frame-stream.js';
 import { type Held, InboundWait } from './inbound-wait.js';
 import { Outbox } from './outbox.js';
-import type { LinkEnd, SessionCounts } from './session-counts.js';
+import { type LinkEnd, noCounts, type SessionCounts } from './session-counts.js';
 
 /*
  * One link's traffic. Whatever is asked or answered within one turn of the event loop waits in the outbox and leaves as
@@ -60,19 +60,7 @@ export class PeerSession {
   #lastSentMs: number;
   /** When the peer was last heard, corrected by the time during which this process itself did not run. */
   #heardMs: number;
-  readonly #count = {
-    framesOut: 0,
-    framesIn: 0,
-    bytesOut: 0,
-    bytesIn: 0,
-    operationsOut: 0,
-    operationsIn: 0,
-    lateAnswers: 0,
-    refused: 0,
-    notUnderstood: 0,
-    skewed: 0,
-    late: 0,
-  };
+  readonly #count: { -readonly [Name in keyof SessionCounts]: number } = { ...noCounts };
 
   /** `onEnd` is called once, after every pending call was rejected. */
   constructor(
@@ -227,6 +215,7 @@ export class PeerSession {
   /** Starts on a request of the peer's, or refuses it, or holds it until answers have left. */
   #ask(id: number, request: PeerRequest, deadlineMs: number): void {
     if (this.#serving >= this.#deps.limits.maxInflight) {
+      this.#count.requestsRefused++;
       this.#refuse(id, 'OVERLOADED', `more than ${this.#deps.limits.maxInflight} requests of one node at a time`);
       return;
     }
@@ -388,6 +377,7 @@ export class PeerSession {
       return new DistcacheError('TIMEOUT', `${what(request)}: no time was left to ask ${name}`, { node: name });
     }
     if (this.#calls.size >= maxInflight || this.#outbox.full) {
+      this.#count.callsRefused++;
       const limit = this.#outbox.full ? `${formatSize(this.#outbox.bytes)} of requests` : `${maxInflight} calls`;
       const message = `${limit} wait for ${name} already, which is the limit; ask for less at a time, or later`;
       return new DistcacheError('OVERLOADED', message, { node: name });

@@ -28,6 +28,10 @@ export interface SessionCounts {
   readonly skewed: number;
   /** Writes that were refused because they had been on their way for too long. */
   readonly late: number;
+  /** Calls of ours that were not sent, as too much waits for this peer already. */
+  readonly callsRefused: number;
+  /** Requests of the peer that were refused, as it has as many under way as it may. */
+  readonly requestsRefused: number;
 }
 
 /** The same of all links of a node together, those that went down included. */
@@ -35,6 +39,13 @@ export interface LinkCounts extends SessionCounts {
   readonly links: number;
   readonly linksOpened: number;
   readonly dialsFailed: number;
+  /** Streams of other nodes that were refused: for what they said, and for as many links as may be. */
+  readonly linksRefused: number;
+  readonly linksTooMany: number;
+  /** Streams that were closed at once, as many had not said yet who they are. */
+  readonly greetingsRefused: number;
+  /** Addresses that other nodes asked to be dialled at, and were not for want of room. */
+  readonly invitationsDropped: number;
 }
 
 export const noCounts: SessionCounts = Object.freeze({
@@ -52,6 +63,8 @@ export const noCounts: SessionCounts = Object.freeze({
   notUnderstood: 0,
   skewed: 0,
   late: 0,
+  callsRefused: 0,
+  requestsRefused: 0,
 });
 
 export function addCounts(a: SessionCounts, b: SessionCounts): SessionCounts {

@@ -95,15 +95,15 @@ export class RealNode {
     return gossip[1] ?? gossip[2]!;
   }
 
-  get gossipPort(): number {
-    return Number(this.gossip.split(':').at(-1));
-  }
-
   /** `host:port` of its admin endpoints, once it is ready. */
   get admin(): string {
     const admin = /"admin":"([^"]+)"/.exec(this.stdout);
     if (admin === null) throw new Error(`the node is not ready: ${this.stderr}`);
     return admin[1]!;
+  }
+
+  get gossipPort(): number {
+    return Number(this.gossip.split(':').at(-1));
   }
 
   /** Resolves when it has said that it serves. */

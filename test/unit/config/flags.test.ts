@@ -125,6 +125,14 @@ describe('config: flags of node start', () => {
     expect(flagged({ 'admin-addr': '[::1]:1' }, file).config.admin).to.include({ addr: '::1', basePath: '/ops' });
   });
 
+  it('do not take the admin endpoints from metrics that are served there', () => {
+    const file = loaded('telemetry: { metrics: prometheus }');
+    expect(problemsOf({ 'admin-addr': 'off' }, file)).to.deep.equal([
+      '--admin-addr: is off, but telemetry.metrics is prometheus, which is served at the admin endpoints',
+    ]);
+    expect(flagged({ 'admin-addr': '127.0.0.1:0' }, file).config.telemetry.metrics).to.equal('prometheus');
+  });
+
   it('keep the default admin port out of the way of ports that were asked for', () => {
     expect(flagged({ 'bind-port': 3321 }).config.bind.port).to.equal(3321);
   });

@@ -75,6 +75,13 @@ describe('config: a whole file', () => {
         rateLimit: { perSecond: 500, burst: 100, waitMs: 0 },
         breaker: { failures: 5, resetMs: 10_000 },
       },
+      telemetry: {
+        metrics: 'prometheus',
+        otlp: 'http://127.0.0.1:4318',
+        traces: false,
+        sampling: 0.1,
+        intervalMs: 30_000,
+      },
       log: { level: 'info', format: undefined },
       keyspaces: 5,
     });
@@ -128,7 +135,7 @@ describe('config: a whole file', () => {
       `c.yaml:12:15 discovery.kubernetes: has no effect, since the provider is static`,
       `c.yaml:14:45 timeouts.keepAlive: ${idle}`,
       `c.yaml:16:9 warmup: ${idle}`,
-      `c.yaml:18:12 telemetry: ${idle}`,
+      'c.yaml:18:41 telemetry.otlp: is given, but metrics is not otlp and traces is false, so nothing goes there',
       `c.yaml:31:15 keyspaces.cities.warmKeys: ${idle}`,
     ]);
   });

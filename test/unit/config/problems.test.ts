@@ -104,6 +104,26 @@ const rows: readonly (readonly [string, string, ...string[]])[] = [
   ['map for a list', 'discovery: { peers: {} }', '1:21 discovery.peers: must be a list, found a map'],
   ['number for the admin', 'admin: 3321', '1:8 admin: must be false, or a map with addr and port, found 3321'],
   ['true for the admin', 'admin: true', '1:8 admin: must be false, or a map with addr and port, found true'],
+  [
+    'metrics for Prometheus without admin endpoints',
+    'admin: false\ntelemetry: { metrics: prometheus }',
+    '2:23 telemetry.metrics: is prometheus, which is served at the admin endpoints, but admin is false',
+  ],
+  [
+    'metrics over OTLP to nowhere',
+    'telemetry: { metrics: otlp }',
+    '1:23 telemetry.metrics: needs telemetry.otlp, the URL that it goes to, such as http://127.0.0.1:4318',
+  ],
+  [
+    'traces to nowhere',
+    'telemetry: { traces: true }',
+    '1:22 telemetry.traces: needs telemetry.otlp, the URL that it goes to, such as http://127.0.0.1:4318',
+  ],
+  [
+    'sampling beyond all',
+    'telemetry: { sampling: 200% }',
+    '1:24 telemetry.sampling: must be a share from 0% to 100%, such as 12.5% or 0.125, found "200%"',
+  ],
   ['key inside the admin', 'admin: { prot: 1 }', '1:10 admin.prot: unknown key; did you mean port?'],
   ['value inside the admin', 'admin: { port: 99999 }', `1:16 admin.port: ${portRule}, found 99999`],
   [
