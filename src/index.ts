@@ -17,7 +17,7 @@ export type { NatsCredentials, NatsOptions } from './discovery/nats/settings.js'
 export { standalone } from './discovery/standalone.js';
 export type { EngineEvent } from './engine/events.js';
 export type { KeyspaceOptions } from './engine/options.js';
-export type { BreakerOptions, ProtectionOptions, Rate, RateLimitOptions } from './engine/protection.js';
+export type { BatchOptions, BreakerOptions, ProtectionOptions, Rate, RateLimitOptions } from './engine/protection.js';
 export { Engine } from './node/engine.js';
 export type { EngineOptions, GossipOptions } from './node/options.js';
 export { kubernetesDiscovery } from './node/pod-discovery.js';
@@ -36,7 +36,7 @@ export type {
   WriteResult,
 } from './ports/cache.js';
 export type { Cancel, Clock, Wait } from './ports/clock.js';
-export type { DataSource, FetchOptions, FetchResult, Loaded } from './ports/data-source.js';
+export type { DataSource, FetchManyResult, FetchOptions, FetchResult, Loaded } from './ports/data-source.js';
 export type { Discovery, DiscoveryContext } from './ports/discovery.js';
 export type { Hasher } from './ports/hasher.js';
 export type { Log, LogLevel } from './ports/log.js';

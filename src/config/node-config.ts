@@ -32,6 +32,7 @@ export interface KeyspaceConfig {
   /** undefined: as `source` says; false: none. */
   readonly rateLimit: RateLimitConfig | false | undefined;
   readonly breaker: BreakerConfig | false | undefined;
+  readonly batch: { readonly maxKeys: number; readonly windowMs: number };
   /** Part of maxBytes, 0 to 0.5. */
   readonly hotShare: number;
   readonly readTimeoutMs: number;

@@ -47,6 +47,9 @@ export const ranges = {
   maxConcurrent: { min: 1, max: 100_000 },
   maxQueued: { min: 0, max: 10_000_000 },
   maxConnections: { min: 1, max: 1000 },
+  batchKeys: { min: 1, max: 10_000 },
+  /** Longer ones are mistakes of units. */
+  batchWindowMs: { min: 0, max: 1000 },
   /** The lower bound holds one entry beside its overhead; the upper one is the machine's memory. */
   maxBytesMin: kib,
   ttlJitter: { min: 0, max: 1 },
@@ -96,6 +99,8 @@ export const defaults = {
   maxConcurrent: 64,
   maxQueued: 10_000,
   maxConnections: 10,
+  batchKeys: 100,
+  batchWindowMs: 0,
   redisPort: 6379,
   eviction: 'lru',
   ttlJitter: 0,

@@ -75,6 +75,10 @@ export function resolveFile(file: FileConfig): NodeConfig {
       hotShare: keyspace.hotShare ?? defaults.hotShare,
       readTimeoutMs: keyspace.readTimeout ?? readMs,
       writeTimeoutMs: keyspace.writeTimeout ?? writeMs,
+      batch: {
+        maxKeys: keyspace.batch?.maxKeys ?? defaults.batchKeys,
+        windowMs: keyspace.batch?.window ?? defaults.batchWindowMs,
+      },
       source: sourceOf(keyspace.source),
     })),
   };

@@ -3,7 +3,7 @@ import { discovery, gossip } from './discovery-schema.js';
 import { leaf, section } from './leaf.js';
 import { defaults, evictions, ranges } from './ranges.js';
 import * as scalar from './scalars.js';
-import { eviction, ownProtection, sourceDefaults, sourceDefinition } from './source-schema.js';
+import { batch, eviction, ownProtection, sourceDefaults, sourceDefinition } from './source-schema.js';
 
 const timeout = () => scalar.duration(ranges.timeoutMs);
 const pause = () => scalar.duration(ranges.pauseMs);
@@ -123,6 +123,7 @@ const keyspace = (totalMemoryBytes: number) =>
     writeTimeout: leaf(timeout(), { doc: 'How long a write may take. Left out: timeouts.write.' }).optional(),
     warmKeys: list('Keys loaded ahead of need.', leaf(scalar.text('a key'), { doc: 'A key.' })).optional(),
     ...ownProtection(),
+    batch: batch().optional(),
     source: sourceDefinition(),
   });
 

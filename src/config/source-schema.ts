@@ -130,6 +130,19 @@ export const sourceDefaults = () =>
 /** Switches off for one keyspace what is on for all. */
 const off = () => z.literal([false, 'none']);
 
+/** How loads of the same moment become one question, where the source takes many keys. */
+export const batch = () =>
+  section('How loads of the same moment become one question, where the source takes many keys at once.', {
+    maxKeys: leaf(integer(ranges.batchKeys), {
+      doc: 'Keys of one question; 1 asks for each by itself.',
+      standard: defaults.batchKeys,
+    }).optional(),
+    window: leaf(duration(ranges.batchWindowMs), {
+      doc: 'How long the first key waits for others; 0 is to the end of the current turn of the event loop.',
+      standard: '0s',
+    }).optional(),
+  });
+
 /** The keys `rateLimit` and `breaker` of a keyspace. */
 export const ownProtection = () => ({
   rateLimit: z

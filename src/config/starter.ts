@@ -85,6 +85,7 @@ keyspaces:
 
   # users:
   #   maxBytes: 256MiB
+  #   batch: { maxKeys: 100, window: 0s }    # keys of one query; 0s: loads of the same turn of the event loop
   #   source: { type: postgres, url: "\${DATABASE_URL}", query: "select doc from users where id = $1" }
 
   # sessions:

@@ -330,6 +330,8 @@ export class Keyspace {
       stale_copies: counts.copiesStale,
       loads_running: this.source.running,
       loads_queued: this.source.queued,
+      batches: this.source.batches.questions,
+      batched_keys: this.source.batches.keys,
       entries: held.ownedEntries + held.heldEntries + held.hotEntries,
       held_entries: held.heldEntries,
       entries_too_large: held.tooLarge,

@@ -1,11 +1,14 @@
 import { invalidArgument } from '../base/errors.js';
 import type { Duration, Size } from '../base/units.js';
 import type { DataSource } from '../ports/data-source.js';
+import type { BatchLimits } from '../source/batcher.js';
 import type { RateLimits } from '../source/bucket.js';
 import type { BreakerLimits } from '../source/circuit.js';
 import { Checker, type OptionProblem, type Path, show } from './option-checks.js';
 import {
+  type BatchOptions,
   type BreakerOptions,
+  batchOf,
   breakerOf,
   type ProtectionOptions,
   protectionOf,
@@ -47,6 +50,8 @@ export interface KeyspaceOptions {
   readonly eviction?: string | undefined;
   /** Keys loaded ahead of need, each by its owner: when a node joins or leaves. At most 1000. */
   readonly warmKeys?: readonly string[] | undefined;
+  /** How loads of the same moment become one `fetchMany`, where the data source has it. */
+  readonly batch?: BatchOptions | undefined;
   /** Loads of this keyspace in flight at once on one node, and how many more may wait. */
   readonly maxConcurrentLoads?: number | undefined;
   readonly maxQueuedLoads?: number | undefined;
@@ -98,6 +103,7 @@ export interface ResolvedKeyspace {
   readonly staleIfErrorMs: number;
   readonly rate: RateLimits | undefined;
   readonly breaker: BreakerLimits | undefined;
+  readonly batch: BatchLimits;
   readonly hotShare: number;
   readonly readTimeoutMs: number;
   readonly writeTimeoutMs: number;
@@ -199,6 +205,7 @@ export function checkOptions(
       staleWhileRevalidateMs: grace(at('staleWhileRevalidate'), given.staleWhileRevalidate),
       staleIfErrorMs: grace(at('staleIfError'), given.staleIfError),
       rate: rateLimitOf(check, at('rateLimit'), given.rateLimit, protection.rate),
+      batch: batchOf(check, at('batch'), given.batch),
       breaker: breakerOf(check, at('breaker'), given.breaker, protection.breaker),
       hotShare: check.share(at('hotShare'), given.hotShare, 0.125, 0.5),
       readTimeoutMs: check.duration(at('readTimeout'), given.readTimeout, readMs, 1, timeoutMaxMs),

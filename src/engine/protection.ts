@@ -1,4 +1,5 @@
 import { type Duration, parseRate } from '../base/units.js';
+import type { BatchLimits } from '../source/batcher.js';
 import type { RateLimits } from '../source/bucket.js';
 import type { BreakerLimits } from '../source/circuit.js';
 import { type Checker, type Path, show } from './option-checks.js';
@@ -21,6 +22,13 @@ export interface BreakerOptions {
   readonly reset: Duration;
 }
 
+export interface BatchOptions {
+  /** Keys in one call of `fetchMany`. Default 100; 1: each key is fetched by itself. */
+  readonly maxKeys?: number | undefined;
+  /** How long the first key waits for others. Default 0: to the end of the current turn of the event loop. */
+  readonly window?: Duration | undefined;
+}
+
 /** Of every keyspace that does not say otherwise; the bucket and the circuit are each keyspace's own on each node. */
 export interface ProtectionOptions {
   readonly rateLimit?: Rate | undefined;
@@ -39,6 +47,8 @@ const rateMax = 1e9;
 const countMax = 1_000_000;
 /** Longer waits are mistakes of units. */
 const waitMaxMs = 86_400_000;
+const windowMaxMs = 1000;
+const batchKeysMax = 10_000;
 
 /** The engine's own defaults. */
 export function protectionOf(check: Checker, given: ProtectionOptions = {}): Protection {
@@ -91,6 +101,15 @@ export function breakerOf(
   return {
     failures: check.count([...path, 'failures'], given.failures, 1, 1, countMax),
     resetMs: check.duration([...path, 'reset'], given.reset, 1, 1, waitMaxMs),
+  };
+}
+
+export function batchOf(check: Checker, path: Path, given: BatchOptions = {}): BatchLimits {
+  if (given === null || typeof given !== 'object')
+    check.problem(path, `is ${show(given)}, must be { maxKeys?, window? }`);
+  return {
+    maxKeys: check.count([...path, 'maxKeys'], given?.maxKeys, 100, 1, batchKeysMax),
+    windowMs: check.duration([...path, 'window'], given?.window, 0, 0, windowMaxMs),
   };
 }
 

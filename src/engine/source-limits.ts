@@ -7,7 +7,7 @@ const answerMaxMs = 250;
 
 /** What of a keyspace's options holds for its data source. */
 export function sourceLimits(options: ResolvedKeyspace, { maxValueBytes }: EngineLimits): SourceLimits {
-  const { maxConcurrentLoads, maxQueuedLoads, readTimeoutMs, rate, breaker } = options;
+  const { maxConcurrentLoads, maxQueuedLoads, readTimeoutMs, rate, breaker, batch } = options;
   return {
     maxConcurrent: maxConcurrentLoads,
     maxQueued: maxQueuedLoads,
@@ -15,5 +15,6 @@ export function sourceLimits(options: ResolvedKeyspace, { maxValueBytes }: Engin
     loadTimeoutMs: readTimeoutMs - Math.min(answerMaxMs, readTimeoutMs * answerShare),
     rate,
     breaker,
+    batch,
   };
 }

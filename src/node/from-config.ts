@@ -79,6 +79,7 @@ export const keyspaceSettings = (keyspace: KeyspaceConfig): Omit<KeyspaceOptions
   staleIfError: keyspace.staleIfErrorMs,
   rateLimit: keyspace.rateLimit && rateLimitOf(keyspace.rateLimit),
   breaker: keyspace.breaker && breakerOf(keyspace.breaker),
+  batch: { maxKeys: keyspace.batch.maxKeys, window: keyspace.batch.windowMs },
   hotShare: keyspace.hotShare,
   readTimeout: keyspace.readTimeoutMs,
   writeTimeout: keyspace.writeTimeoutMs,

@@ -44,7 +44,7 @@ export interface RateLimitStatus {
 }
 
 /**
- * Since start. Law: loads begun = answered + failed + cancelled + circuitOpen + rateLimited + overloaded, and those under
+ * Since start, a batch of keys being one load. Law: loads begun = answered + failed + cancelled + circuitOpen + rateLimited + overloaded, and those under
  * way.
  */
 export interface SourceCounts {

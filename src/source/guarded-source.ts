@@ -1,27 +1,17 @@
-import { aborted, codeOf, DistcacheError, type ErrorCode, messageOf, timedOut } from '../base/errors.js';
+import { aborted, codeOf, type DistcacheError, type ErrorCode, timedOut } from '../base/errors.js';
 import type { StopSignal } from '../base/stop-signal.js';
 import type { Clock } from '../ports/clock.js';
-import type { DataSource, FetchResult, Loaded } from '../ports/data-source.js';
+import type { DataSource } from '../ports/data-source.js';
 import type { LoadContext } from '../ports/load-context.js';
 import type { Recorder } from '../ports/recorder.js';
 import type { SourceCounts, SourceStatus } from '../ports/source-status.js';
+import { Answers, type KeyAnswer, type SourceAnswer } from './answers.js';
+import { type Batch, Batcher, type BatchLimits, type SingleLoad } from './batcher.js';
 import { Breaker, type CircuitChanged } from './breaker.js';
 import type { RateLimits } from './bucket.js';
 import { Bulkhead } from './bulkhead.js';
 import type { BreakerLimits, Verdict } from './circuit.js';
 import { RateLimiter } from './rate-limiter.js';
-
-/** What a data source said of a key, checked. */
-export type SourceAnswer =
-  | {
-      readonly is: 'value';
-      readonly value: Uint8Array;
-      /** The source's own word on how long it stays good; undefined: none. 0: not to be kept. */
-      readonly ttlMs: number | undefined;
-      /** The source's own; undefined: none. */
-      readonly sourceVersion: number | undefined;
-    }
-  | { readonly is: 'absent' };
 
 export interface SourceLimits {
   /** Loads in flight at once. */
@@ -35,6 +25,8 @@ export interface SourceLimits {
   readonly rate: RateLimits | undefined;
   /** undefined: no breaker. */
   readonly breaker: BreakerLimits | undefined;
+  /** Of a source with `fetchMany`. */
+  readonly batch: BatchLimits;
 }
 
 export interface GuardedSourceDeps {
@@ -59,14 +51,11 @@ const fates = { success: 'answered', failure: 'failed', none: 'cancelled' } as c
 /** A load that nobody waits for any more has shown its source to be too slow when it ran for this part of its time. */
 const tooSlowShare = 0.5;
 
-const encoder = new TextEncoder();
-const absent: SourceAnswer = { is: 'absent' };
-
 /**
  * Stands between the engine and a user's data source, and turns whatever comes back, or doesn't, into an answer or one
  * typed error. A load passes, in this order: the circuit breaker, which refuses while the source keeps failing; the token
  * bucket, which bounds how often it is asked; the bulkhead, which bounds how many loads run; and the time-out around the
- * fetch itself. What one of the first three refuses never reached the source and is no failure of it. Neither is a
+ * fetch itself. Where the source takes many keys at once, loads of the same moment pass as one. What one of the first three refuses never reached the source and is no failure of it. Neither is a
  * caller's cancel, and not found is an answer.
  */
 export class GuardedSource {
@@ -76,6 +65,8 @@ export class GuardedSource {
   readonly #breaker: Breaker;
   readonly #limiter: RateLimiter;
   readonly #bulkhead: Bulkhead;
+  readonly #batcher: Batcher;
+  readonly #answers: Answers;
   readonly #counts: { -readonly [Fate in keyof SourceCounts]: number } = {
     answered: 0,
     failed: 0,
@@ -84,6 +75,8 @@ export class GuardedSource {
     rateLimited: 0,
     overloaded: 0,
   };
+  #batches = 0;
+  #batchedKeys = 0;
   #limits: SourceLimits;
   #opened: Promise<void> | undefined;
 
@@ -99,6 +92,13 @@ export class GuardedSource {
     });
     this.#limiter = new RateLimiter(deps.clock, keyspace, limits.rate, limits.maxQueued);
     this.#bulkhead = new Bulkhead(`keyspace '${keyspace}'`, limits.maxConcurrent, limits.maxQueued);
+    this.#answers = new Answers(deps.clock, keyspace);
+    this.#batcher = new Batcher(
+      deps.clock,
+      limits.batch,
+      (batch, signal) => this.#loadMany(batch, signal),
+      ({ key, loading, signal }) => this.#loadAlone(key, [loading], signal),
+    );
   }
 
   get running(): number {
@@ -109,12 +109,18 @@ export class GuardedSource {
     return this.#bulkhead.queued;
   }
 
+  /** Since start: questions of several keys, and the keys in them. */
+  get batches(): { readonly questions: number; readonly keys: number } {
+    return { questions: this.#batches, keys: this.#batchedKeys };
+  }
+
   /** In force at once, also for those who wait; what is under way keeps its place and its time. */
   retune(limits: SourceLimits): void {
     this.#limits = limits;
     this.#breaker.retune(limits.breaker);
     this.#limiter.retune(limits.rate, limits.maxQueued);
     this.#bulkhead.retune(limits.maxConcurrent, limits.maxQueued);
+    this.#batcher.retune(limits.batch);
   }
 
   /** Closes the circuit. */
@@ -154,15 +160,38 @@ export class GuardedSource {
 
   /**
    * `loading` names the loads this one stands in, itself last. A load inside a load takes no place of its own: the outer
-   * one holds one already, and waiting for a second could be waiting for itself.
+   * one holds one already, and waiting for a second could be waiting for itself. For the same reason it joins no batch.
    */
   load(key: string, loading: readonly string[], signal: StopSignal): Promise<SourceAnswer> {
-    const { recorder } = this.#deps;
-    const fetch = (): Promise<SourceAnswer> => this.#fetch(key, loading, signal);
-    return this.#guarded(loading, signal, recorder === undefined ? fetch : () => recorder.fetch(this.#keyspace, fetch));
+    const [name, inner] = loading;
+    const isAlone = inner !== undefined || this.#source.fetchMany === undefined || this.#limits.batch.maxKeys === 1;
+    return isAlone ? this.#loadAlone(key, loading, signal) : this.#batcher.load({ key, loading: name!, signal });
   }
 
-  async #guarded<T>(loading: readonly string[], signal: StopSignal, fetch: () => Promise<T>): Promise<T> {
+  #loadAlone(key: string, loading: readonly string[], signal: StopSignal): Promise<SourceAnswer> {
+    return this.#guarded(loading.length > 1, signal, () => this.#fetch(key, loading, signal));
+  }
+
+  /** To the guards a batch is one load: one token, one place, one success or failure. */
+  async #loadMany(batch: Batch, signal: StopSignal): Promise<readonly KeyAnswer[]> {
+    let answers: readonly KeyAnswer[] | undefined;
+    try {
+      return await this.#guarded(false, signal, async () => {
+        const loads = batch.send();
+        const [first, second] = loads;
+        if (second === undefined) return [await this.#fetch(first!.key, [first!.loading], signal)];
+        answers = await this.#fetchMany(loads, signal);
+        if (!answers.some(isAnswer)) throw answers.find(isError) ?? new Error('each key has to be asked for alone');
+        return answers;
+      });
+    } catch (error) {
+      // Thrown for the breaker; to its caller each key has an answer of its own.
+      if (answers !== undefined) return answers;
+      throw error;
+    }
+  }
+
+  async #guarded<T>(isInner: boolean, signal: StopSignal, fetch: () => Promise<T>): Promise<T> {
     let isJudged = false;
     let round: number | undefined;
     const judge = (verdict: Verdict): void => {
@@ -186,7 +215,7 @@ export class GuardedSource {
       round = this.#breaker.enter();
       const token = this.#limiter.take(signal);
       if (token !== undefined) await token;
-      return await (loading.length > 1 ? fetchJudged() : this.#bulkhead.run(signal, fetchJudged));
+      return await (isInner ? fetchJudged() : this.#bulkhead.run(signal, fetchJudged));
     } catch (error) {
       if (!isJudged) this.#refused(round, error);
       throw error;
@@ -210,12 +239,59 @@ export class GuardedSource {
   }
 
   #fetch(key: string, loading: readonly string[], outer: StopSignal): Promise<SourceAnswer> {
-    if (outer.aborted) return Promise.reject(aborted(`loading '${key}'`, outer.reason));
+    const { maxValueBytes } = this.#limits;
+    return this.#recorded(() =>
+      this.#asked(
+        `loading '${key}'`,
+        loading,
+        outer,
+        (signal) => this.#source.fetch(key, { signal }),
+        (result) => this.#answers.of(result, maxValueBytes),
+        (error) => this.#answers.ofError(error),
+      ),
+    );
+  }
+
+  async #fetchMany(loads: readonly SingleLoad[], outer: StopSignal): Promise<readonly KeyAnswer[]> {
+    const { maxValueBytes } = this.#limits;
+    const keys = loads.map(({ key }) => key);
+    this.#batches++;
+    this.#batchedKeys += keys.length;
+    const ask = (): Promise<ManyAnswers> =>
+      this.#asked(
+        `loading ${keys.length} keys`,
+        loads.map(({ loading }) => loading),
+        outer,
+        // It may have turned out meanwhile that it has none.
+        (signal) => this.#source.fetchMany?.([...keys], { signal }) ?? keys.map(() => undefined),
+        (results) => ({ is: 'batch', answers: this.#answers.ofMany(results, keys, maxValueBytes) }),
+        (error) => {
+          throw this.#answers.failure(error);
+        },
+      );
+    return (await this.#recorded(ask)).answers;
+  }
+
+  #recorded<T extends { readonly is: string }>(ask: () => Promise<T>): Promise<T> {
+    const { recorder } = this.#deps;
+    return recorder === undefined ? ask() : recorder.fetch(this.#keyspace, ask);
+  }
+
+  /** Asks the source, within the time for loads, and makes of what it returns or throws what it means. */
+  #asked<R, T>(
+    what: string,
+    loading: readonly string[],
+    outer: StopSignal,
+    ask: (signal: AbortSignal) => Promise<R> | R,
+    answered: (result: R) => T,
+    failed: (error: unknown) => T,
+  ): Promise<T> {
+    if (outer.aborted) return Promise.reject(aborted(what, outer.reason));
     const { clock, context } = this.#deps;
     const { loadTimeoutMs } = this.#limits;
     const startedMs = clock.nowMs();
     const stop = new AbortController();
-    return new Promise<SourceAnswer>((resolve, reject) => {
+    return new Promise<T>((resolve, reject) => {
       const end = (error: DistcacheError): void => {
         release();
         reject(error);
@@ -225,7 +301,7 @@ export class GuardedSource {
       const onOuterAbort = (): void => {
         const ranMs = clock.nowMs() - startedMs;
         const isTooSlow = codeOf(outer.reason) === 'TIMEOUT' && ranMs >= loadTimeoutMs * tooSlowShare;
-        end(isTooSlow ? tooSlow(ranMs) : aborted(`loading '${key}'`, outer.reason));
+        end(isTooSlow ? tooSlow(ranMs) : aborted(what, outer.reason));
       };
       const cancelTimer = clock.after(loadTimeoutMs, () => end(tooSlow(loadTimeoutMs)));
       const release = (): void => {
@@ -233,93 +309,28 @@ export class GuardedSource {
         outer.removeEventListener('abort', onOuterAbort);
       };
       outer.addEventListener('abort', onOuterAbort, { once: true });
+      const settle = (make: () => T): void => {
+        release();
+        try {
+          resolve(make());
+        } catch (error) {
+          reject(error);
+        }
+      };
       // The async wrapper turns a source that throws synchronously into one that rejects.
-      const fetched = context.run(loading, async () => this.#source.fetch(key, { signal: stop.signal }));
+      const fetched = context.run(loading, async () => ask(stop.signal));
       fetched.then(
-        (result) => {
-          release();
-          try {
-            resolve(this.#answer(result));
-          } catch (error) {
-            // Ours, or thrown by what the source returned while it was looked at.
-            reject(this.#failure(error));
-          }
-        },
-        (error) => {
-          release();
-          if (codeOf(error) === 'NOT_FOUND') resolve(absent);
-          else reject(this.#failure(error));
-        },
+        (result) => settle(() => answered(result)),
+        (error) => settle(() => failed(error)),
       );
     });
   }
-
-  #answer(result: FetchResult): SourceAnswer {
-    if (result === null) return absent;
-    const loaded: Loaded = typeof result === 'string' || result instanceof Uint8Array ? { value: result } : result;
-    const given: unknown = typeof loaded === 'object' ? loaded.value : undefined;
-    // Each character is a byte at least: what is too long is not even encoded.
-    if (typeof given === 'string' && given.length > this.#limits.maxValueBytes) throw this.#tooLarge(given.length);
-    const value = typeof given === 'string' ? encoder.encode(given) : given;
-    if (!(value instanceof Uint8Array) || (value.buffer as ArrayBuffer).detached) {
-      throw new DistcacheError(
-        'DATA_SOURCE_FAILED',
-        `the data source of keyspace '${this.#keyspace}' returned ${describe(result)}; it must return a Uint8Array, a ` +
-          'string, { value, … }, or null for a key it does not have',
-      );
-    }
-    if (value.byteLength > this.#limits.maxValueBytes) throw this.#tooLarge(value.byteLength);
-    return { is: 'value', value, ttlMs: this.#ttl(loaded), sourceVersion: this.#version(loaded) };
-  }
-
-  #tooLarge(bytes: number): DistcacheError {
-    return new DistcacheError(
-      'VALUE_TOO_LARGE',
-      `the data source of keyspace '${this.#keyspace}' returned ${bytes} bytes; limits.maxValueBytes ` +
-        `allows ${this.#limits.maxValueBytes}`,
-    );
-  }
-
-  /** Databases and JSON say `null` where they know of no expiry. */
-  #ttl({ ttlMs, expiresAt }: Loaded): number | undefined {
-    let given: unknown = ttlMs ?? undefined;
-    if (given === undefined && (expiresAt ?? undefined) !== undefined) {
-      given = expiresAt instanceof Date ? expiresAt.getTime() - this.#deps.clock.wallMs() : Number.NaN;
-    }
-    if (given === undefined) return undefined;
-    if (typeof given !== 'number' || Number.isNaN(given)) {
-      throw new DistcacheError(
-        'DATA_SOURCE_FAILED',
-        `the data source of keyspace '${this.#keyspace}' returned an expiry that cannot be used; ttlMs must be a number ` +
-          'of milliseconds, expiresAt a valid Date',
-      );
-    }
-    return Math.max(0, given);
-  }
-
-  #version({ version }: Loaded): number | undefined {
-    const given: unknown = version ?? undefined;
-    if (given === undefined) return undefined;
-    if (typeof given === 'number' && Number.isFinite(given) && given >= 0) return given;
-    throw new DistcacheError(
-      'DATA_SOURCE_FAILED',
-      `the data source of keyspace '${this.#keyspace}' returned a version that cannot be used; version must be a finite ` +
-        'number, 0 or above, that grows with every change of the key',
-    );
-  }
-
-  /** Our own codes pass (a nested get that found its own source limited, say); anything else is the source's failure. */
-  #failure(error: unknown): DistcacheError {
-    if (error instanceof DistcacheError) return error;
-    return new DistcacheError(
-      'DATA_SOURCE_FAILED',
-      `the data source of keyspace '${this.#keyspace}' failed: ${messageOf(error)}`,
-      { cause: error },
-    );
-  }
 }
 
-const describe = (value: unknown): string => {
-  if (value === undefined) return 'undefined';
-  return typeof value === 'object' ? 'an object without usable bytes' : `a ${typeof value}`;
-};
+interface ManyAnswers {
+  readonly is: 'batch';
+  readonly answers: readonly KeyAnswer[];
+}
+
+const isError = (answer: KeyAnswer): answer is DistcacheError => answer instanceof Error;
+const isAnswer = (answer: KeyAnswer): answer is SourceAnswer => answer !== undefined && !isError(answer);

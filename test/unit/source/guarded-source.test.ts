@@ -2,7 +2,8 @@ import { expect } from 'chai';
 import { codeOf, DistcacheError, messageOf } from '../../../src/base/errors.js';
 import { asyncLoadContext } from '../../../src/platform/load-context.js';
 import type { DataSource, FetchResult } from '../../../src/ports/data-source.js';
-import { GuardedSource, type SourceAnswer, type SourceLimits } from '../../../src/source/guarded-source.js';
+import type { SourceAnswer } from '../../../src/source/answers.js';
+import { GuardedSource, type SourceLimits } from '../../../src/source/guarded-source.js';
 import { FakeClock } from '../../support/fake-clock.js';
 
 const limits: SourceLimits = {
@@ -12,6 +13,7 @@ const limits: SourceLimits = {
   loadTimeoutMs: 1000,
   rate: undefined,
   breaker: undefined,
+  batch: { maxKeys: 100, windowMs: 0 },
 };
 const context = asyncLoadContext();
 

@@ -12,6 +12,7 @@ export const usual: SourceLimits = {
   loadTimeoutMs: 1000,
   rate: undefined,
   breaker: undefined,
+  batch: { maxKeys: 100, windowMs: 0 },
 };
 export const breaker = { failures: 3, resetMs: 5000 };
 export const crowd = 1000;
