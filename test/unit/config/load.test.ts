@@ -90,6 +90,7 @@ describe('config: a whole file', () => {
       maxBytes: 67_108_864,
       eviction: 'lru',
       defaultTtlMs: 300_000,
+      batch: { maxKeys: 100, windowMs: 0 },
       ttlJitter: 0.1,
       negativeTtlMs: 10_000,
       staleWhileRevalidateMs: 30_000,
@@ -186,6 +187,14 @@ auth: { tokens: [ { name: ci, token: "t", allow: [read, write] } ] }
       );
       expect(found.join('\n')).to.include('must be a URL that starts with').and.not.include('hunter2');
     }
+  });
+
+  it('takes how loads become one question, a hundred keys of the same turn unless told otherwise', () => {
+    const text = (batch: string): string => `keyspaces: { k: { maxBytes: 1MiB, ${batch}source: { type: none } } }`;
+    expect(loaded(text('')).config.keyspaces[0]?.batch).to.deep.equal({ maxKeys: 100, windowMs: 0 });
+    const { config } = loaded(text('batch: { maxKeys: 7, window: 5ms }, '));
+    expect(config.keyspaces[0]?.batch).to.deep.equal({ maxKeys: 7, windowMs: 5 });
+    expect(problemsOf(text('batch: { maxKeys: 0, window: 2s }, '))).to.have.length(2);
   });
 
   it('takes how many nodes keep each entry, and what to do in a split', () => {
