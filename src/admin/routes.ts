@@ -1,3 +1,4 @@
+import { type KeyspaceResult, type NodeOutcome, PartialFailure } from '../base/errors.js';
 import {
   adminPaths,
   type BreakersDocument,
@@ -7,6 +8,7 @@ import {
   type HotKeysDocument,
   type IndexDocument,
   type KeyDeletedDocument,
+  type KeyspaceClearedDocument,
   type KeyspaceDocument,
   type KeyspacesDocument,
   type NodeDocument,
@@ -112,6 +114,10 @@ export function routesOf(deps: RouteDeps, urlOf: (path: string) => string): read
       const { version, unreached } = await node.delete(name, key, { signal });
       return ok(told<KeyDeletedDocument>({ keyspace: name, key, version, unreached }));
     }),
+    post(adminPaths.clearKeyspace, async ({ name, signal }) => {
+      const { nodes } = await node.clearKeyspace(name, { signal }).catch(whatEachNodeSaid);
+      return ok(told<KeyspaceClearedDocument>({ keyspace: name, nodes: nodes.map(nodeOutcome) }));
+    }),
     post(adminPaths.resetBreaker, ({ name }) => {
       node.resetBreaker(name);
       return ok(sourceDocument(name, node.insights.sources().get(name)!) satisfies SourceDocument);
@@ -131,6 +137,19 @@ export function routesOf(deps: RouteDeps, urlOf: (path: string) => string): read
   ];
   return served;
 }
+
+/** A change that some nodes could not be told of is an answer: it says which. */
+function whatEachNodeSaid(error: unknown): KeyspaceResult {
+  const [result] = error instanceof PartialFailure ? error.results : [];
+  if (result === undefined) throw error;
+  return result;
+}
+
+const nodeOutcome = ({ node, outcome, error }: NodeOutcome): KeyspaceClearedDocument['nodes'][number] => ({
+  node,
+  outcome,
+  ...(error === undefined ? {} : { error }),
+});
 
 function keyOf(body: unknown): string {
   const key = (body as { key?: unknown } | null | undefined)?.key;

@@ -189,6 +189,13 @@ export const adminSchemas = {
     version: count,
     unreached: names,
   }) satisfies z.ZodType<documents.KeyDeletedDocument>,
+  KeyspaceClearedDocument: z.strictObject({
+    ...told,
+    keyspace: text,
+    nodes: z.array(
+      z.strictObject({ node: text, outcome: z.enum(['applied', 'unchanged', 'failed']), error: error.optional() }),
+    ),
+  }),
   DrainedDocument: z.strictObject({
     ...told,
     handed_over: count,

@@ -52,7 +52,15 @@ export interface NodeInsights {
 export interface AdminNode
   extends Pick<
     CacheService,
-    'status' | 'hotKeys' | 'peers' | 'describeKeyspaces' | 'describeKeyspace' | 'delete' | 'drain' | 'events'
+    | 'status'
+    | 'hotKeys'
+    | 'peers'
+    | 'describeKeyspaces'
+    | 'describeKeyspace'
+    | 'delete'
+    | 'clearKeyspace'
+    | 'drain'
+    | 'events'
   > {
   readonly insights: NodeInsights;
   /** Closes the circuit before a keyspace's data source. Throws KEYSPACE_NOT_FOUND. */

@@ -116,6 +116,7 @@ describe('admin endpoints', function () {
         ['POST', '/peers', 405, 'INVALID_ARGUMENT'],
         ['GET', '/drain', 405, 'INVALID_ARGUMENT'],
         ['POST', '/keyspaces/users/delete', 400, 'INVALID_ARGUMENT'],
+        ['POST', '/keyspaces/nope/clear', 404, 'KEYSPACE_NOT_FOUND'],
         ['POST', '/breakers/nope/reset', 404, 'KEYSPACE_NOT_FOUND'],
       ];
       for (const [method, path, status, code] of rows) {
@@ -141,6 +142,10 @@ describe('admin endpoints', function () {
       expect(deleted).to.include({ keyspace: 'users', key: 'k' });
       expect(engine.peek('users', 'k')).to.equal(undefined);
       adminSchemas.SourceDocument.parse(await (await post('/breakers/users/reset')).json());
+      await engine.put('users', { key: 'k', value: encoder.encode('mine') });
+      const cleared = adminSchemas.KeyspaceClearedDocument.parse(await (await post('/keyspaces/users/clear')).json());
+      expect(cleared.nodes).to.deep.equal([{ node: engine.status().node, outcome: 'applied' }]);
+      expect(engine.peek('users', 'k')).to.equal(undefined);
     });
 
     it('nothing for a page in a browser, nor with a body that is no JSON', async () => {

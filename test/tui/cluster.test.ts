@@ -72,6 +72,10 @@ describe('dash before a real cluster', function () {
     await terminal.shows('By node', /anna +\d/, /clara +\d/);
     terminal.press(key.end);
     await terminal.shows(/stale copies +\d/);
+    terminal.press('C');
+    await terminal.shows('Clear keyspace users on every node?');
+    terminal.press('y');
+    await terminal.shows('cleared users on 3 nodes');
     terminal.press(key.escape);
   });
 

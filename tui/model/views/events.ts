@@ -7,9 +7,9 @@ import type { View } from '../view.js';
 /** The time of day as it is told, in UTC: clocks of several machines side by side. */
 const timeOf = ({ document }: EventRow): string => /T(\d\d:\d\d:\d\d)/.exec(document.time)?.[1] ?? clean(document.time);
 
-/** Of the event: what it is called, and what state it tells of. */
-function toneOf({ type, state = '' }: EventRow['document']): 'good' | 'warn' | 'bad' {
-  const words = `${type} ${state}`;
+/** By what it is called, and by the state that it tells of. */
+function toneOf({ type, state = '', to = '' }: EventRow['document']): 'good' | 'warn' | 'bad' {
+  const words = `${type} ${state} ${to}`;
   if (/failed|dead|open(ed)?\b|gap/.test(words) && !/half/.test(words)) return 'bad';
   return /left|drain|half|suspect/.test(words) ? 'warn' : 'good';
 }
