@@ -223,17 +223,18 @@ describe('dash in a pseudo-terminal', function () {
     ['SIGINT', (terminal) => terminal.signal('SIGINT'), { code: 130 }],
     ['SIGHUP', (terminal) => terminal.signal('SIGHUP'), { signal: 1 }],
   ];
-  for (const [way, end, expected] of ways) {
-    it(`restores the screen when it ends by ${way}`, async () => {
+  it('restores the screen however it ends: q, ctrl-c, a signal', async () => {
+    const leave = async ([way, end, expected]: (typeof ways)[number]): Promise<void> => {
       const terminal = dash();
       await terminal.shows('3 alive');
       end(terminal);
-      expect(await terminal.ended()).to.include(expected);
-      expect(terminal.isOnOwnScreen).to.equal(false);
-      expect(terminal.isCursorHidden).to.equal(false);
-      expect(terminal.text).to.not.include('cache-1');
-    });
-  }
+      expect(await terminal.ended(), way).to.include(expected);
+      expect(terminal.isOnOwnScreen, way).to.equal(false);
+      expect(terminal.isCursorHidden, way).to.equal(false);
+      expect(terminal.text, way).to.not.include('cache-1');
+    };
+    await Promise.all(ways.map(leave));
+  });
 
   it('restores the screen when it breaks, and says what broke in one line', async () => {
     const breaks = `process.on('SIGUSR2', () => { throw new Error('a fault of our own'); });`;
