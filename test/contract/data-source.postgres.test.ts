@@ -242,19 +242,33 @@ describe('a PostgreSQL server', () => {
       expect(await bothWays(source, '1')).to.equal('n1');
     });
 
-    it('that nobody waits for any more are no longer worked on by the server', async () => {
-      const source = await open('select pg_sleep(60)::text || $1');
+    for (const tls of [false, true]) {
+      it(`that nobody waits for any more are no longer worked on by the server${tls ? ', over TLS' : ''}`, async function () {
+        if (tls) {
+          needs(this, 'openssl', 'openssl');
+          await server.takeTls();
+        }
+        const url = `${server.url()}${tls ? '?sslmode=no-verify' : ''}`;
+        await expectCancelled(await open('select pg_sleep(60)::text || $1', { url, statementTimeoutMs: 60_000 }), tls);
+      });
+    }
+
+    const expectCancelled = async (source: DataSource, tls: boolean): Promise<void> => {
       const stop = new AbortController();
       const waiting = rejection(Promise.resolve(source.fetch('k', { signal: stop.signal })));
       const running =
         "select count(*)::int as n from pg_stat_activity where state = 'active' and query like '%pg_sleep(60)%' and application_name = 'distcache'";
       const count = async (): Promise<number> => (await server.sql(running))[0]!.n as number;
       await until('the statement runs', async () => (await count()) === 1);
+      const [secured] = await server.sql(
+        "select bool_and(ssl) as ssl from pg_stat_ssl join pg_stat_activity using (pid) where application_name = 'distcache'",
+      );
+      expect(secured!.ssl).to.equal(tls);
       stop.abort();
       expect((await waiting).code).to.equal('ABORTED');
       await until('the statement is cancelled', async () => (await count()) === 0, 5000);
       await until('its connection is gone', async () => (await server.connections()) === 0, 5000);
-    });
+    };
 
     it('that take longer than statementTimeout are given up by the server', async () => {
       const source = await open('select pg_sleep(60)::text || $1', { statementTimeoutMs: 50 });

@@ -1,6 +1,6 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chown, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -86,6 +86,18 @@ export class TestPostgresServer {
         return false;
       }
     });
+  }
+
+  /** From now on it takes TLS as well, with a certificate that nobody knows. */
+  async takeTls(): Promise<void> {
+    const [key, cert] = [join(this.folder, 'data', 'server.key'), join(this.folder, 'data', 'server.crt')];
+    const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1'];
+    const subject = ['-x509', '-nodes', '-days', '2', '-subj', '/CN=localhost'];
+    await run(programPath('openssl')!, ['req', ...curve, ...subject, '-keyout', key, '-out', cert], this.user);
+    await chmod(key, 0o600);
+    await this.sql('alter system set ssl = on');
+    await this.sql('select pg_reload_conf()');
+    await until('the server takes TLS', async () => (await this.sql('show ssl'))[0]!.ssl === 'on');
   }
 
   /** As the superuser. */
