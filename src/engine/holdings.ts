@@ -43,11 +43,8 @@ export class Holdings {
     const knewLess = floor >= space.slots.floor(slot);
     if (sequence > 0) {
       leases.leases.invalidated(from.id, sequence);
-      space.counts.invalidations++;
-      space.slots.touch(slot, version);
+      space.overwritten(key, slot, version);
       if (guards.embargo && owner.id !== from.id) space.slots.embargo(slot, nowMs + embargoMs);
-      const entry = space.store.peek(key);
-      if (entry !== undefined && entry.version < version) space.store.delete(key, 'invalidated');
     }
     if (!mine && owner.id !== from.id) return sequence > 0 ? applied : { is: 'not-owner', owner: owner.id };
     // An owner tells its replicas of its writes in their order; anything else must know of all that is known here.

@@ -259,6 +259,17 @@ export class Keyspace {
     return this.#jittered(this.options.defaultTtlMs);
   }
 
+  /**
+   * Another node has written a key: what is held of it goes, but for a put that came later still. What was loaded goes
+   * whatever its version: that is of the clock of whoever loaded it, which may be ahead of the writer's.
+   */
+  overwritten(key: string, slot: number, version: number): void {
+    this.counts.invalidations++;
+    this.slots.touch(slot, version);
+    const entry = this.store.peek(key);
+    if (entry !== undefined && !(entry.wasPut && entry.version > version)) this.store.delete(key, 'invalidated');
+  }
+
   /** Milliseconds the absence of a key is remembered; 0: not at all. */
   negativeLifeMs(): number {
     return this.#jittered(this.options.negativeTtlMs);

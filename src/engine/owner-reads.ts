@@ -103,7 +103,7 @@ export class OwnerReads {
   }
 
   async #loadAsOwner(trip: Trip): Promise<Answer> {
-    const { space, key, terms, version, signal } = trip;
+    const { space, key, terms, signal } = trip;
     // Out of touch with the others, what was held before may be overwritten by now, here and at whoever owned it before.
     if (this.#deps.leases.owns()) {
       const { answer: recalled, allAsked } = await this.#recall(trip);
@@ -114,7 +114,8 @@ export class OwnerReads {
       const old = known && this.#keepExpired(trip, known);
       if (old !== undefined) return old;
     }
-    const loadedAt = this.#deps.guards['load-version'] ? version : undefined;
+    // Later than whatever the previous owner has given: its answer has set this node's clock.
+    const loadedAt = this.#deps.guards['load-version'] ? this.#deps.hybrid.next() : undefined;
     const answer = await this.#loader.load(space, key, terms.loading, loadedAt, signal);
     return this.#keepOwn(trip, answer);
   }

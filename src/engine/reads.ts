@@ -147,8 +147,9 @@ export class Reads {
     if (this.#trips.isVoid(trip, reply)) return this.#withoutOwner(trip);
     const answer = this.#trips.received(reply, target.name);
     space.counts.peerLoads++;
-    this.#forgetOlder(trip, answer);
-    if (target.id === place.owner.id) this.#keepCopy(trip, answer, reply.floor);
+    const isOfOwner = target.id === place.owner.id;
+    this.#forgetOlder(trip, answer, isOfOwner);
+    if (isOfOwner) this.#keepCopy(trip, answer, reply.floor);
     return answer;
   }
 
@@ -193,7 +194,7 @@ export class Reads {
     if ((reply.is === 'value' || reply.is === 'absent') && !this.#trips.isVoid(trip, reply)) {
       space.counts.peerLoads++;
       const answer = this.#trips.received(reply, place.owner.name);
-      this.#forgetOlder(trip, answer);
+      this.#forgetOlder(trip, answer, true);
       this.#keepCopy(trip, answer, reply.floor);
       return this.#ofOwner(key, answer, place.owner);
     }
@@ -206,12 +207,14 @@ export class Reads {
     return answer;
   }
 
-  /** A copy that is older than what another node answers with goes, though nobody told this node of the write yet. */
-  #forgetOlder({ space, key }: Trip, { version }: Answer): void {
+  /**
+   * A copy that is older than what another node answers with goes, though nobody told this node of the write yet. What is
+   * held for the owner, or in its stead, goes only before the owner's own word.
+   */
+  #forgetOlder({ space, key }: Trip, { version }: Answer, isOfOwner: boolean): void {
     const copy = space.store.peek(key);
-    if (copy !== undefined && copy.owner !== '' && !copy.isHeld && copy.version < version) {
-      space.store.delete(key, 'invalidated');
-    }
+    if (copy === undefined || copy.owner === '' || copy.version >= version) return;
+    if (isOfOwner || !copy.isHeld) space.store.delete(key, 'invalidated');
   }
 
   /** Keeps a copy of what its owner told. */

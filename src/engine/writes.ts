@@ -137,13 +137,10 @@ export class Writes {
   /** A write of this version was made by `from`: nothing older may be served or stored here any more. */
   invalidate(space: Keyspace, key: string, version: number, from: NodeInfo): void {
     const { topology, guards, clock } = this.#deps;
-    space.counts.invalidations++;
     const { hash, owner } = topology.place(key);
     const slot = space.slots.slotOf(hash);
-    space.slots.touch(slot, version);
+    space.overwritten(key, slot, version);
     if (guards.embargo && owner.id !== from.id) space.slots.embargo(slot, clock.nowMs() + embargoMs);
-    const entry = space.store.peek(key);
-    if (entry !== undefined && !(entry.wasPut && entry.version > version)) space.store.delete(key, 'invalidated');
   }
 
   /** Sends every peer what it is to know and waits for all; names of those that did not confirm, sorted. Never rejects. */

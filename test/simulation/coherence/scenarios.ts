@@ -319,6 +319,17 @@ export const scenarios: readonly Scenario[] = [
     },
   },
   {
+    // Of two that take themselves for the owner, the one whose clock is behind writes what the other has just loaded.
+    name: 'skewed-replicas',
+    world: () => ({ replicas: 2, skewMs: 240 }),
+    crowd: () => ({ readers: 10, writersPerKey: 1 }),
+    play: async (plot) => {
+      await join(plot);
+      await leave(plot);
+      await join(plot);
+    },
+  },
+  {
     name: 'mixed',
     versionsMayFall: true,
     world: (random) => ({ nodes: random.between(4, 6) }),
