@@ -7,6 +7,7 @@ import type { PeerReply, PeerRequest } from '../ports/peers.js';
 import type { Keyspace } from './keyspace.js';
 import { knowledgeOf, knownReply } from './known-reply.js';
 import type { PathDeps } from './path.js';
+import type { Place } from './topology.js';
 
 type Request<Kind extends PeerRequest['do']> = Extract<PeerRequest, { do: Kind }>;
 
@@ -23,9 +24,14 @@ export class Holdings {
 
   /**
    * A node has become the owner of a key that was this node's. The entry goes with the answer: what the new owner knows of
-   * the key later is newer, and asked again, this node must not tell what is old by then. A load under way is waited for.
+   * the key later is newer, and asked again, this node must not tell what is old by then. A load under way is waited for,
+   * but by a new owner that is about to write: what it only claims stays here, to be overwritten.
    */
-  recall(space: Keyspace, { key }: Request<'recall'>, wait: Wait): PeerReply | Promise<PeerReply> {
+  recall(space: Keyspace, { key, claim }: Request<'recall'>, wait: Wait): PeerReply | Promise<PeerReply> {
+    if (claim) {
+      this.#giveUp(space, this.#deps.topology.place(key));
+      return nothing;
+    }
     const loading = space.loads.waitRunning(key, wait);
     if (loading === undefined) return this.#recalled(space, key);
     const recalled = (): PeerReply => this.#recalled(space, key);
@@ -83,12 +89,18 @@ export class Holdings {
     return { is: 'differ', slots: differingSlots(mine, digests) };
   }
 
+  /** Whoever asks believes to be the owner and will not ask again: what this node loads from now on is not an entry. */
+  #giveUp({ slots }: Keyspace, { hash, mine }: Place): void {
+    const { clock, guards } = this.#deps;
+    if (mine && guards.embargo) slots.embargo(slots.slotOf(hash), clock.nowMs() + embargoMs);
+  }
+
   #recalled(space: Keyspace, key: string): PeerReply {
-    const { topology, clock, guards } = this.#deps;
-    const { hash, mine } = topology.place(key);
+    const { topology, clock } = this.#deps;
+    const place = topology.place(key);
+    const { hash, mine } = place;
     const slot = space.slots.slotOf(hash);
-    // Whoever asks believes to be the owner and will not ask again: what this node loads from now on is not an entry.
-    if (mine && guards.embargo) space.slots.embargo(slot, clock.nowMs() + embargoMs);
+    this.#giveUp(space, place);
     // Here it is still this node's: it answers as the owner, and keeps what it has.
     const entry = space.kept(key);
     if (entry === undefined || (entry.owner !== '' && !entry.isHeld)) return nothing;

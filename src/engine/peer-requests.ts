@@ -159,9 +159,12 @@ export class PeerRequests {
     wait: Wait,
   ): PeerReply | Promise<PeerReply> {
     const { writes, topology, served } = this.#deps;
-    const written = writes.writeAsOwner(space, key, change, ack, wait);
-    if (written === undefined) return { is: 'not-owner', owner: topology.place(key).owner.id };
-    return served.run(() => written.then((result) => ({ is: 'written', ...result })));
+    return served.run(async () => {
+      const written = await writes.writeAsOwner(space, key, change, ack, wait);
+      return written === undefined
+        ? { is: 'not-owner', owner: topology.place(key).owner.id }
+        : { is: 'written', ...written };
+    });
   }
 }
 

@@ -19,6 +19,14 @@ export type Change =
     }
   | { readonly do: 'delete' };
 
+/** What became of a write: who did not confirm it, by name. */
+interface Written {
+  readonly version: number;
+  readonly unreached: readonly string[];
+}
+
+/** How long those who owned a key before may take to give it up: they answer at once, or are in trouble. */
+const claimMs = 250;
 /**
  * Pauses between attempts: nodes may disagree about an owner for as long as a change of the ring takes to spread, and an
  * owner that crashed stays in the ring until it is suspected, a second or two. The last one repeats until the deadline.
@@ -75,28 +83,45 @@ export class Writes {
   }
 
   /** Applies a change here and has it confirmed everywhere; undefined when this node may not write the key. */
-  writeAsOwner(
-    space: Keyspace,
-    key: string,
-    change: Change,
-    ack: Ack,
-    wait: Wait,
-  ): Promise<{ readonly version: number; readonly unreached: readonly string[] }> | undefined {
-    const { topology, hybrid, clock, leases } = this.#deps;
+  async writeAsOwner(space: Keyspace, key: string, change: Change, ack: Ack, wait: Wait): Promise<Written | undefined> {
+    const { topology, leases } = this.#deps;
     const place = topology.place(key);
     if (!place.mine || !leases.owns()) return undefined;
-    const lifeMs = change.do === 'put' ? space.lifeMs(key, change.ttlMs) : 0;
     if (change.do === 'put' && !space.store.fits(key, change.value.byteLength)) {
-      return Promise.reject(
-        new DistcacheError(
-          'VALUE_TOO_LARGE',
-          `value of ${change.value.byteLength} bytes does not fit into keyspace '${space.name}', whose maxBytes is ` +
-            `${space.options.maxBytes}; raise maxBytes or store less`,
-        ),
+      throw new DistcacheError(
+        'VALUE_TOO_LARGE',
+        `value of ${change.value.byteLength} bytes does not fit into keyspace '${space.name}', whose maxBytes is ` +
+          `${space.options.maxBytes}; raise maxBytes or store less`,
       );
     }
+    if (space.store.peek(key)?.owner !== '') {
+      const previous = topology.previousOwners(place.hash);
+      if (previous.length > 0) {
+        await this.#claim(space, key, previous, wait);
+        if (!topology.placeOf(place.hash).mine || !leases.owns()) return undefined;
+      }
+    }
+    return this.#apply(space, key, change, ack, place.hash, wait);
+  }
+
+  /**
+   * Whoever owned the key before and has not heard of the change may give it a version by a clock that is ahead of this
+   * node's. Their answer sets it, and they load nothing as its owner any more; who does not answer is out of touch.
+   */
+  async #claim(space: Keyspace, key: string, previous: readonly NodeInfo[], { deadlineMs }: Wait): Promise<void> {
+    const { peers, leases, clock } = this.#deps;
+    const wait = { deadlineMs: Math.min(deadlineMs, clock.nowMs() + claimMs) };
+    const claims = previous
+      .filter(({ id }) => !leases.isSilent(id))
+      .map(({ id }) => peers.call(id, { do: 'recall', keyspace: space.name, key, claim: true }, wait));
+    await Promise.allSettled(claims);
+  }
+
+  #apply(space: Keyspace, key: string, change: Change, ack: Ack, hash: number, wait: Wait): Promise<Written> {
+    const { topology, hybrid, clock } = this.#deps;
+    const lifeMs = change.do === 'put' ? space.lifeMs(key, change.ttlMs) : 0;
     const version = hybrid.next();
-    const slot = space.slots.slotOf(place.hash);
+    const slot = space.slots.slotOf(hash);
     space.slots.touch(slot, version);
     const invalidation = { do: 'invalidate', keyspace: space.name, key, version } as const;
     let requestFor: RequestFor = (_, next) => ({ ...invalidation, sequence: next() });
@@ -106,7 +131,7 @@ export class Writes {
       const { value } = change;
       const keepUntilMs = space.keepUntilMs(value, expiresAtMs);
       space.store.put({ key, value, version, expiresAtMs, keepUntilMs, wasPut: true, owner: '' });
-      const replicas = topology.replicasOf(place.hash);
+      const replicas = topology.replicasOf(hash);
       if (replicas.length > 0) {
         const floor = space.slots.floor(slot);
         const kept = {
@@ -155,7 +180,7 @@ export class Writes {
     ack: Ack,
     ownerId: string,
     wait: Wait,
-  ): Promise<{ readonly version: number; readonly unreached: readonly string[] } | undefined> {
+  ): Promise<Written | undefined> {
     // An answer that is not to be had in time is better not waited for: the next attempt may find another owner.
     if (this.#deps.leases.isSilent(ownerId)) return undefined;
     const request: PeerRequest =

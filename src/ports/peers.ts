@@ -52,8 +52,11 @@ export type PeerRequest =
   | { readonly do: 'synced'; readonly sequence: number }
   /** Asks for the lease under which the sender may serve copies. `resync`: tell all floors first, some news was missed. */
   | { readonly do: 'renew'; readonly resync: boolean }
-  /** The sender has become the key's owner and asks its previous one for what it holds. Answer: a value, or `nothing`. */
-  | { readonly do: 'recall'; readonly keyspace: string; readonly key: string }
+  /**
+   * The sender has become the key's owner and asks its previous one for what it holds. Answer: a value, or `nothing`. With
+   * `claim` it is about to write the key, and only says so. Either way, what the receiver loads from now on is no entry.
+   */
+  | { readonly do: 'recall'; readonly keyspace: string; readonly key: string; readonly claim?: true }
   /** Keep this entry, as a replica or as the owner to come; whatever is older goes, as with `invalidate`. */
   | {
       readonly do: 'hold';

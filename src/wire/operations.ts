@@ -195,6 +195,7 @@ function writeRequest(writer: BackwardWriter, request: PeerRequest, remainingMs:
       writer.nested(delimitedTag(field.renew), mark);
       return;
     case 'recall':
+      if (request.claim) writer.uint32Field(varintTag(7), 1);
       writer.uint32Field(varintTag(3), wholeMs);
       writer.stringField(delimitedTag(2), request.key);
       writer.stringField(delimitedTag(1), request.keyspace);

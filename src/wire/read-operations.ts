@@ -231,7 +231,7 @@ function readExtra(reader: Reader, kind: number, tag: number, extras: Extras): v
   } else if (
     (tag === varintTag(6) && (kind === field.put || kind === field.get)) ||
     (tag === varintTag(4) && kind === field.delete) ||
-    (tag === varintTag(7) && kind === field.hold)
+    (tag === varintTag(7) && (kind === field.hold || kind === field.recall))
   ) {
     extras.flag = reader.bool();
   } else if (tag === delimitedTag(20) && traced.has(kind)) {
@@ -265,7 +265,7 @@ function requestOf(
     case field.floors:
       return { do: 'floors', keyspace, floors: value ?? noBytes };
     case field.recall:
-      return { do: 'recall', keyspace, key };
+      return flag ? { do: 'recall', keyspace, key, claim: true } : { do: 'recall', keyspace, key };
     case field.check:
       return { do: 'check', keyspace, key, version };
     case field.compare:

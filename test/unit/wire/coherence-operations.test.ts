@@ -68,6 +68,10 @@ const rows: Record<string, [Operation, Body]> = {
   renew: request({ do: 'renew', resync: false }, { renew: { remainingMs } }),
   'renew after missed news': request({ do: 'renew', resync: true }, { renew: { remainingMs, resync: true } }),
   recall: request({ do: 'recall', ...at }, { recall: { ...at, remainingMs } }),
+  'recall that only claims': request(
+    { do: 'recall', ...at, claim: true },
+    { recall: { ...at, remainingMs, claim: true } },
+  ),
   'hold of all that is known': request(
     { do: 'hold', ...at, value: bytes(1, 2), ...heldAll },
     { hold: { ...at, remainingMs, value: bytes(1, 2), ...heldAll } },
