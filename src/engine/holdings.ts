@@ -99,7 +99,6 @@ export class Holdings {
     const { topology, clock } = this.#deps;
     const place = topology.place(key);
     const { hash, mine } = place;
-    const slot = space.slots.slotOf(hash);
     this.#giveUp(space, place);
     // Here it is still this node's: it answers as the owner, and keeps what it has.
     const entry = space.kept(key);
