@@ -55,6 +55,9 @@ export class RedisConnection {
           new Cluster([first, ...others], {
             lazyConnect: true,
             clusterRetryStrategy: null,
+            // Which node has which slot is asked again when one of them says MOVED or is gone. A timer for it would
+            // outlive a connection that ends while the question is under way.
+            slotsRefreshInterval: 0,
             slotsRefreshTimeout: readTimeoutMs,
             redisOptions: options,
           })
@@ -105,13 +108,23 @@ export class RedisConnection {
     const client = this.#make();
     const ready = new Promise<void>((resolve, reject) => {
       let problem: unknown;
+      let problemOfNode: unknown;
       // What went wrong is said in events; the promises of ioredis say that the connection is closed.
       client.on('error', (error: Error & { lastNodeError?: Error }) => {
         problem ??= error.lastNodeError ?? error;
       });
+      // Of one node of a cluster, which may do without.
+      client.on('node error', (error: Error) => {
+        problemOfNode ??= error;
+      });
       client.once('end', () => {
         if (this.#current?.client === client) this.#current = undefined;
-        reject(problem ?? new Error('Connection is closed.'));
+        // A cluster that has lost all its nodes still tries to subscribe to one.
+        client.disconnect();
+        const why = problemOfNode ?? problem;
+        // Of nodes that refuse a connection ioredis says that it is closed.
+        const isUnreached = this.isCluster && isClosed(why);
+        reject(isUnreached ? new Error(unreached) : (why ?? new Error('Connection is closed.')));
       });
       client.connect().then(
         () => {
@@ -168,9 +181,15 @@ function unescaped(text: string): string {
   }
 }
 
+const unreached =
+  'and the other nodes of the cluster, as far as they are known, could not be reached; are they running?';
+
+const isClosed = (error: unknown): boolean => error === undefined || /closed|None of startup/.test(messageOf(error));
+
 /** Codes, and what the server itself says: other texts may hold more of the address than host and port. */
 function problemOf(error: unknown): string {
   const { name, code } = error as NodeJS.ErrnoException;
+  if (messageOf(error) === unreached) return unreached;
   const text = messageOf(error).split('\n', 1)[0]!;
   if (name === 'ReplyError') return `says: ${text}`;
   switch (code) {
