@@ -32,7 +32,7 @@ With --once, or where stdout is no terminal, prints one frame and ends; it looks
   protected async execute(): Promise<void> {
     const { flags } = await this.parse(Dash);
     const { once, view = 'nodes', interval: intervalMs = 2_000, 'allow-writes': allowWrites, ...connection } = flags;
-    const { target: seed, ...connected } = adminConnectionOf(connection);
+    const { target: seed, ...connected } = await adminConnectionOf(connection);
     const { stdout } = this.terminal;
     const isOnce = once || this.wantsJson || !stdout.isTerminal || process.env.TERM === 'dumb';
     if (!isOnce && !this.terminal.stdinIsTerminal) {

@@ -39,7 +39,9 @@ const oclifParts = `
 const late = { ejs: 'render', minimatch: 'minimatch', tinyglobby: 'glob' };
 
 /** Large packages of a few commands: files of their own, so that the others need not read them. */
-const apart = ['zod', 'yaml'];
+const apart = { zod: 'zod', yaml: 'yaml', '@peculiar/x509': 'x509', 'reflect-metadata': 'reflect-metadata' };
+
+const entriesApart = Object.fromEntries(Object.entries(apart).map(([name, file]) => [file, name]));
 
 /** The dashboard with Ink and React: a module of its own, since parts of them await on loading, read by `dash` alone. */
 const dashboard = './dash.mjs';
@@ -52,8 +54,8 @@ const startQuickly = {
     onResolve({ filter: new RegExp(`^(${Object.keys(late).join('|')})$`) }, ({ path, importer }) =>
       importer.includes('@oclif') ? { path, namespace } : undefined,
     );
-    onResolve({ filter: new RegExp(`^(${apart.join('|')})$`) }, ({ path }) => ({
-      path: `./${path}.cjs`,
+    onResolve({ filter: new RegExp(`^(${Object.keys(apart).join('|')})$`) }, ({ path }) => ({
+      path: `./${apart[path]}.cjs`,
       external: true,
     }));
     onResolve({ filter: /\/tui\/dash\.js$/ }, () => ({ path: dashboard, external: true }));
@@ -120,7 +122,7 @@ async function bundleCli() {
       define: { 'import.meta.url': '$url' },
       banner: { js: preamble },
     }),
-    build({ ...bundled, entryPoints: apart, outdir, outExtension: { '.js': '.cjs' } }),
+    build({ ...bundled, entryPoints: entriesApart, outdir, outExtension: { '.js': '.cjs' } }),
     build({
       ...bundled,
       format: 'esm',

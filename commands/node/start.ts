@@ -39,7 +39,11 @@ SIGTERM or SIGINT drains and leaves the cluster; a second signal ends at once.`;
     workers: text('Processes that share the work (more than one: later release). [default: 1]', 'N'),
     'log-level': text('Least level that is logged. [default: info]', 'debug|info|warn|error'),
     'log-format': text('[default: pretty on a terminal, json elsewhere]', 'pretty|json'),
-    insecure: Flags.boolean({ description: 'Listen in the clear on addresses that others can reach (later release).' }),
+    'tls-ca': text('Authorities that other nodes and callers must come from, PEM.', 'FILE'),
+    'tls-cert': text('Certificate of this node, PEM; with it the node speaks TLS alone.', 'FILE'),
+    'tls-key': text('Private key of --tls-cert, PEM.', 'FILE'),
+    'tls-client-auth': text('Whether callers must show a certificate. [default: require]', 'none|request|require'),
+    insecure: Flags.boolean({ description: 'Listen where others can reach it, though nothing protects the node.' }),
   };
 
   protected async execute(): Promise<void> {

@@ -8,6 +8,8 @@ export interface AdminRequest {
   /** The `authorization` header; undefined: none. */
   readonly authorization: string | undefined;
   readonly remoteAddress: string;
+  /** Names in the certificate that it showed and that is good; undefined: none. */
+  readonly certificate: readonly string[] | undefined;
 }
 
 export type Verdict =

@@ -1,11 +1,15 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import { TLSSocket, Server as TlsServer } from 'node:tls';
 import { joinAddress } from '../base/addresses.js';
 import { messageOf } from '../base/errors.js';
+import { namesOf } from '../certificates/names.js';
 import { adminPaths } from '../ports/admin.js';
 import { remainingMs, type Wait } from '../ports/clock.js';
 import type { Log } from '../ports/log.js';
 import { listenError } from '../transport/listen-error.js';
+import { contextOptions, listenerOptions, type ServerTls } from '../transport/tls.js';
 import type { Access } from './access.js';
 import { RecentAnswers, type Rendered, rendered, send } from './answers.js';
 import { bodyOf } from './body.js';
@@ -60,6 +64,8 @@ export interface AdminServerOptions extends RouteDeps {
   readonly isPortFlexible: boolean;
   readonly basePath: string;
   readonly access: Access;
+  /** Without: plain HTTP. */
+  readonly tls?: ServerTls | undefined;
   readonly log: Log;
   readonly limits?: Partial<AdminLimits>;
 }
@@ -103,17 +109,19 @@ export class AdminServer {
     this.#router = new Router(routesOf(options, (path) => `${options.basePath}${path}`));
     this.#recent = new RecentAnswers(clock, sameAnswerMs);
     this.#throttles = { probes: new Throttle(clock, perSecond, burst), others: new Throttle(clock, perSecond, burst) };
-    this.#server = createServer(
-      {
-        headersTimeout: headMs,
-        requestTimeout: requestMs,
-        maxHeaderSize: headBytesMax,
-        keepAliveTimeout: 10_000,
-        connectionsCheckingInterval: 1000,
-        noDelay: true,
-      },
-      (request, response) => void this.#serve(request, response),
-    );
+    const bounds = {
+      headersTimeout: headMs,
+      requestTimeout: requestMs,
+      maxHeaderSize: headBytesMax,
+      keepAliveTimeout: 10_000,
+      connectionsCheckingInterval: 1000,
+      noDelay: true,
+    };
+    const serve = (request: IncomingMessage, response: ServerResponse): void => void this.#serve(request, response);
+    this.#server =
+      options.tls === undefined
+        ? createServer(bounds, serve)
+        : createTlsServer({ ...bounds, ...listenerOptions(options.tls, 'http/1.1') }, serve);
     this.#server.maxConnections = connectionsMax;
     this.#server.timeout = idleMs;
     this.#server.on('error', (error) => options.log.write('warn', `the admin server: ${messageOf(error)}`));
@@ -127,6 +135,11 @@ export class AdminServer {
       failed: this.#failed,
       followers: this.#followers,
     };
+  }
+
+  /** Other certificates from the next connection on. Throws where they cannot be used, and changes nothing then. */
+  renewTls(tls: ServerTls): void {
+    if (this.#server instanceof TlsServer) this.#server.setSecureContext(contextOptions(tls));
   }
 
   /** The port that was taken. Rejects with a ListenError. */
@@ -242,12 +255,14 @@ export class AdminServer {
       throw new Refused(403, 'UNAUTHORIZED', 'writes out of a browser are refused; use a tool such as curl');
     }
     const { authorization } = headers;
+    const shown = socket instanceof TLSSocket && socket.authorized ? socket.getPeerX509Certificate() : undefined;
     const verdict = this.#options.access({
       method,
       path,
       isWrite,
       authorization,
       remoteAddress: socket.remoteAddress ?? '',
+      certificate: shown && namesOf(shown),
     });
     if (verdict.is === 'allowed') return;
     this.#denied++;

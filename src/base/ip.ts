@@ -60,3 +60,12 @@ export function ipOfBytes(bytes: Uint8Array): string | undefined {
     '::',
   );
 }
+
+/** Whether only this machine can reach what listens there. */
+export function isLoopback(host: string): boolean {
+  if (host.toLowerCase() === 'localhost') return true;
+  const bytes = bytesOfIp(host.replace(/^\[|\]$/g, ''));
+  if (bytes === undefined) return false;
+  const plain = ipOfBytes(bytes) ?? '';
+  return plain === '::1' || plain.startsWith('127.');
+}

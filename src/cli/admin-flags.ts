@@ -26,7 +26,7 @@ export interface AdminConnection extends Omit<Connection, 'addresses'> {
   readonly target: AdminTarget;
 }
 
-export function adminConnectionOf({ admin, ...flags }: AdminFlagValues): AdminConnection {
-  const { addresses: _addresses, ...connection } = connectionOf(flags);
+export async function adminConnectionOf({ admin, ...flags }: AdminFlagValues): Promise<AdminConnection> {
+  const { addresses: _addresses, ...connection } = await connectionOf(flags);
   return { ...connection, target: adminTargetOf(admin ?? defaultAdmin) };
 }

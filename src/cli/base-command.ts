@@ -125,7 +125,7 @@ export abstract class BaseCommand extends Command {
     flags: ConnectionFlagValues,
     use: (client: Client, call: { readonly signal: AbortSignal }) => Promise<T>,
   ): Promise<T> {
-    const connection: Connection = connectionOf(flags);
+    const connection: Connection = await connectionOf(flags);
     const { connect } = await import('../client/client.js');
     const client = connect(connection);
     try {

@@ -88,7 +88,7 @@ export async function startConfig(
       ? { ok: true as const, config: defaultConfig(), sections: {}, warnings: [] }
       : load(await readConfigText(file), { file, ...machine });
   if (!loaded.ok) throw refused(loaded.problems.map(formatProblem), `distcache config validate ${file} lists all`);
-  const flagged = applyFlags(loaded, flags);
+  const flagged = applyFlags(loaded, withWholePaths(flags));
   if (!flagged.ok) throw refused(flagged.problems.map(formatFlagProblem), 'see distcache node start --help');
   return {
     config: flagged.config,
@@ -96,6 +96,15 @@ export async function startConfig(
     warnings: [...stillHolding(loaded.warnings, flags).map(formatProblem), ...flagged.warnings.map(formatFlagProblem)],
   };
 }
+
+/** Paths on the command line start where it was typed, not where the config file is. */
+const withWholePaths = (flags: NodeFlags): NodeFlags => {
+  const whole = (['tls-ca', 'tls-cert', 'tls-key'] as const).flatMap((flag) => {
+    const path = flags[flag];
+    return path === undefined || path === '' ? [] : [[flag, resolve(path)] as const];
+  });
+  return { ...flags, ...Object.fromEntries(whole) };
+};
 
 function refused([first, ...others]: readonly string[], where: string): Error {
   return usageError(others.length === 0 ? `${first}` : `${first} (and ${others.length} more; ${where})`);

@@ -1,5 +1,6 @@
 import { Flags } from '@oclif/core';
-import { usageError } from './failure.js';
+import type { ClientTls } from '../client/links.js';
+import { systemReason, usageError } from './failure.js';
 import { durationFlag } from './value-flags.js';
 
 export const defaultAddress = '127.0.0.1:3320';
@@ -23,25 +24,26 @@ export const connectionFlags = {
     helpGroup,
   }),
   token: Flags.string({
-    description: 'Access token (later release: refused).',
+    description: 'Access token; better in the environment, where other users cannot see it.',
     helpValue: 'TOKEN',
     env: 'DISTCACHE_TOKEN',
     helpGroup,
   }),
   'tls-ca': Flags.string({
-    description: 'Certificate authority that signed the nodes, PEM (later release: refused).',
+    description:
+      'Certificate authority that signed the nodes, PEM, or "system" for those that the machine trusts. Turns TLS on.',
     helpValue: 'FILE',
     env: 'DISTCACHE_TLS_CA',
     helpGroup,
   }),
   'tls-cert': Flags.string({
-    description: 'Own certificate for mutual TLS, PEM (later release: refused).',
+    description: 'Own certificate for mutual TLS, PEM.',
     helpValue: 'FILE',
     env: 'DISTCACHE_TLS_CERT',
     helpGroup,
   }),
   'tls-key': Flags.string({
-    description: 'Private key of --tls-cert, PEM (later release: refused).',
+    description: 'Private key of --tls-cert, PEM.',
     helpValue: 'FILE',
     env: 'DISTCACHE_TLS_KEY',
     helpGroup,
@@ -60,25 +62,46 @@ export interface ConnectionFlagValues {
 export interface Connection {
   readonly addresses: readonly string[];
   readonly timeoutMs: number;
+  readonly token?: string;
+  readonly tls?: ClientTls;
 }
 
-const environmentOf = {
-  token: 'DISTCACHE_TOKEN',
-  'tls-ca': 'DISTCACHE_TLS_CA',
-  'tls-cert': 'DISTCACHE_TLS_CERT',
-  'tls-key': 'DISTCACHE_TLS_KEY',
-} as const;
+/** What a connection takes. Reads the files that the flags name; rejects as bad usage where they cannot be. */
+export async function connectionOf(flags: ConnectionFlagValues): Promise<Connection> {
+  const tls = await tlsOf(flags);
+  return {
+    addresses: addressesOf(flags.addr ?? defaultAddress),
+    timeoutMs: flags.timeout ?? defaultTimeoutMs,
+    ...(flags.token === undefined || flags.token === '' ? {} : { token: tokenOf(flags.token) }),
+    ...(tls === undefined ? {} : { tls }),
+  };
+}
 
-/** Rejects what would silently be left undone: a connection that the user believes protected must not go out in the clear. */
-export function connectionOf(flags: ConnectionFlagValues): Connection {
-  for (const [name, variable] of Object.entries(environmentOf)) {
-    if (flags[name as keyof typeof environmentOf] !== undefined) {
-      throw usageError(
-        `--${name} (or ${variable}) is set, but this release speaks neither TLS nor tokens; leave it out to connect in the clear`,
-      );
-    }
+function tokenOf(token: string): string {
+  if (/^[\x21-\x7e]+$/.test(token)) return token;
+  throw usageError('--token (or DISTCACHE_TOKEN) must be printable characters without spaces');
+}
+
+async function tlsOf(flags: ConnectionFlagValues): Promise<ClientTls | undefined> {
+  const { 'tls-ca': ca, 'tls-cert': cert, 'tls-key': key } = flags;
+  if (!ca && !cert && !key) return undefined;
+  if (!cert !== !key) {
+    const [given, missing] = cert ? ['cert', 'key'] : ['key', 'cert'];
+    throw usageError(`--tls-${given} needs --tls-${missing} beside it (or DISTCACHE_TLS_${missing.toUpperCase()})`);
   }
-  return { addresses: addressesOf(flags.addr ?? defaultAddress), timeoutMs: flags.timeout ?? defaultTimeoutMs };
+  const { readFile } = await import('node:fs/promises');
+  const read = async (flag: string, path: string): Promise<string> => {
+    try {
+      return await readFile(path, 'utf8');
+    } catch (error) {
+      throw usageError(`--tls-${flag}: ${path} cannot be read: ${systemReason(error)}`, error);
+    }
+  };
+  return {
+    ...(ca && ca !== 'system' ? { ca: await read('ca', ca) } : {}),
+    ...(cert ? { cert: await read('cert', cert) } : {}),
+    ...(key ? { key: await read('key', key) } : {}),
+  };
 }
 
 /** `host:port[,host:port…]`; IPv6 hosts in brackets. */

@@ -2,46 +2,77 @@ import { isDeepStrictEqual } from 'node:util';
 import { messageOf } from '../base/errors.js';
 import type { NodeConfig } from '../config/node-config.js';
 import type { Engine } from '../node/engine.js';
+import { type Security, securityFiles, securityOf, stateOf } from '../node/security-files.js';
+import type { Cancel, Clock } from '../ports/clock.js';
 import type { Log } from '../ports/log.js';
 import { type KeyspaceReload, reloadKeyspaces } from './reload-keyspaces.js';
 
+/** How often the files that a config names are looked at. */
+const lookMs = 2_000;
+
 export interface Reload {
-  readonly engine: Pick<Engine, 'setGossipSecrets'> & KeyspaceReload['engine'];
+  readonly engine: Pick<Engine, 'setGossipSecrets' | 'setTls' | 'setAuth'> & KeyspaceReload['engine'];
   readonly sourceOf: KeyspaceReload['sourceOf'];
   /** What the node runs with. */
   readonly config: NodeConfig;
+  /** Where relative paths start. */
+  readonly baseDir: string;
   /** Reads file and flags again. */
   readonly read: () => Promise<NodeConfig>;
+  readonly clock: Clock;
   readonly log: Log;
 }
 
+/** What runs, as far as it can change while the node does. */
+interface Running {
+  readonly config: NodeConfig;
+  readonly security: Security;
+  /** Of the files that hold certificates and tokens, when they were last read. */
+  readonly files: string;
+}
+
 /**
- * On SIGHUP the config is read again. What can change while the node runs changes; a file that cannot be used changes
- * nothing, and the log says what is wrong. Returns how to stop listening.
+ * On SIGHUP the config is read again, and when files with certificates or tokens change these are. What can change while
+ * the node runs changes; what cannot be used changes nothing, and the log says what is wrong. Returns how to stop.
  */
-export function reloadOnSignal(reload: Reload): () => void {
-  let { config } = reload;
+export async function reloadOnChange(reload: Reload): Promise<Cancel> {
+  const { config, baseDir, clock } = reload;
+  const state = await stateOf(securityFiles(config, baseDir));
+  let running: Running = { config, security: await securityOf(config, baseDir), files: state };
   let isReading = false;
   let isAsked = false;
+  let isOver = false;
+  let cancelLook: Cancel | undefined;
   const run = async (): Promise<void> => {
+    if (isReading) return;
     isReading = true;
-    while (isAsked) {
+    do {
+      const isSignalled = isAsked;
       isAsked = false;
-      config = await reloaded({ ...reload, config });
-    }
+      running = isSignalled ? await reloaded(reload, running) : await looked(reload, running);
+    } while (isAsked);
     isReading = false;
+  };
+  const lookLater = (): void => {
+    cancelLook = clock.after(lookMs, () => void run().then(() => isOver || lookLater()), { background: true });
   };
   const onSignal = (): void => {
     isAsked = true;
-    if (!isReading) void run();
+    void run();
   };
   process.on('SIGHUP', onSignal);
-  return () => process.off('SIGHUP', onSignal);
+  lookLater();
+  return () => {
+    isOver = true;
+    cancelLook?.();
+    process.off('SIGHUP', onSignal);
+  };
 }
 
-/** What the node runs with afterwards. Never rejects. */
-async function reloaded(reload: Reload): Promise<NodeConfig> {
-  const { engine, config, read, log } = reload;
+/** What the node runs with after a signal. Never rejects. */
+async function reloaded(reload: Reload, running: Running): Promise<Running> {
+  const { engine, read, log } = reload;
+  const { config } = running;
   try {
     const next = await read();
     const secrets = secretsOf(next);
@@ -49,26 +80,66 @@ async function reloaded(reload: Reload): Promise<NodeConfig> {
     if (changes) engine.setGossipSecrets(secrets);
     log.write('info', changes ? 'SIGHUP: gossip.secrets changed' : 'SIGHUP: gossip.secrets have not changed');
     const keyspaces = await reloadKeyspaces(reload, config.keyspaces, next.keyspaces);
-    // What is told of here was told of keyspace by keyspace there.
-    const taken = { ...withSecretsOf(config, next), keyspaces };
-    const later = sectionsThatDiffer({ ...taken, keyspaces: next.keyspaces }, next);
+    // Only what took effect: the rest is told of again the next time.
+    const live = { ...withLiveOf(config, next), keyspaces };
+    const taken = await renewed(reload, { ...running, config: live }, 'SIGHUP: ');
+    // What is told of keyspaces was told of each of them there.
+    const later = sectionsThatDiffer({ ...taken.config, keyspaces: next.keyspaces }, next);
     if (later.length > 0) {
       log.write('warn', `SIGHUP: changes of ${later.join(', ')} take effect when the node is started again`);
     }
-    // Only what took effect: the rest is told of again the next time.
     return taken;
   } catch (error) {
     log.write('error', `SIGHUP: the config was not taken over, the node goes on as before: ${messageOf(error)}`);
-    return config;
+    return running;
   }
+}
+
+/** What the node runs with after a look at its files. Never rejects. */
+async function looked(reload: Reload, running: Running): Promise<Running> {
+  const files = await stateOf(securityFiles(running.config, reload.baseDir));
+  if (files === running.files) return running;
+  try {
+    return await renewed(reload, running, '');
+  } catch (error) {
+    const what = 'certificates or tokens have changed and cannot be used, the node goes on as before';
+    reload.log.write('error', `${what}: ${messageOf(error)}`);
+    // Told once for each change of the files: a key that comes a moment after its certificate is one more.
+    return { ...running, files };
+  }
+}
+
+/** Reads certificates and tokens again, and takes over what has changed. */
+async function renewed({ engine, baseDir, log }: Reload, running: Running, cause: string): Promise<Running> {
+  const { config } = running;
+  const files = await stateOf(securityFiles(config, baseDir));
+  const security = await securityOf(config, baseDir);
+  if (security.tls !== undefined && !isDeepStrictEqual(security.tls, running.security.tls)) {
+    engine.setTls(security.tls);
+    log.write('info', `${cause}certificates changed; new connections use them`);
+  }
+  if (!isDeepStrictEqual(security.auth, running.security.auth)) {
+    engine.setAuth(security.auth);
+    log.write('info', `${cause}auth changed`);
+  }
+  return { config, security, files };
 }
 
 const secretsOf = ({ gossip }: NodeConfig): readonly string[] => (gossip === false ? [] : gossip.secrets);
 
-const withSecretsOf = (config: NodeConfig, { gossip }: NodeConfig): NodeConfig =>
-  config.gossip === false || gossip === false
-    ? config
-    : { ...config, gossip: { ...config.gossip, secrets: gossip.secrets } };
+/** `config` with what of `next` takes effect while the node runs. */
+const withLiveOf = (config: NodeConfig, next: NodeConfig): NodeConfig => ({
+  ...config,
+  auth: next.auth,
+  gossip:
+    config.gossip === false || next.gossip === false
+      ? config.gossip
+      : { ...config.gossip, secrets: next.gossip.secrets },
+  tls:
+    config.tls === undefined || next.tls === undefined
+      ? config.tls
+      : { ...next.tls, clientAuth: config.tls.clientAuth, nodeName: config.tls.nodeName },
+});
 
 const sectionsThatDiffer = (a: NodeConfig, b: NodeConfig): readonly string[] =>
   (Object.keys(a) as (keyof NodeConfig)[]).filter((section) => !isDeepStrictEqual(a[section], b[section]));

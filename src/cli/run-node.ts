@@ -4,13 +4,14 @@ import type { NodeConfig } from '../config/node-config.js';
 import type { Engine } from '../node/engine.js';
 import { dataSourceOf, engineOf } from '../node/from-config.js';
 import { telemetryOf } from '../node/telemetry.js';
+import { systemClock } from '../platform/clock.js';
 import { createLog } from '../platform/log.js';
 import { totalMemoryBytes } from '../platform/machine.js';
 import type { NodeStatus } from '../ports/cache.js';
 import type { Log } from '../ports/log.js';
 import { startConfig } from './config-file.js';
 import { exitCodes } from './exit-codes.js';
-import { type Reload, reloadOnSignal } from './reload.js';
+import { type Reload, reloadOnChange } from './reload.js';
 
 export interface NodeRun {
   /** Path of the config file; undefined: defaults and flags alone. */
@@ -39,6 +40,8 @@ export async function runNode(run: NodeRun): Promise<void> {
     await runEngine(run, {
       engine,
       config,
+      baseDir,
+      clock: systemClock,
       read: async () => (await startConfig(run.file, run.flags, machine)).config,
       sourceOf: (keyspace) => dataSourceOf(keyspace, config.limits, baseDir, log),
       log,
@@ -52,7 +55,7 @@ async function runEngine(run: NodeRun, reload: Reload & { readonly engine: Engin
   const { engine, config, log } = reload;
   const stopped = stopOnSignal(engine, log);
   follow(engine, log);
-  const stopReloading = reloadOnSignal(reload);
+  const stopReloading = await reloadOnChange(reload);
   try {
     await serve(run, engine, config, log, stopped);
   } finally {

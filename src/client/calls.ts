@@ -1,4 +1,4 @@
-import { type ClientReadableStream, Metadata, type ServiceError } from '@grpc/grpc-js';
+import type { ClientReadableStream, Metadata, ServiceError } from '@grpc/grpc-js';
 import { aborted } from '../base/errors.js';
 import { type Clock, remainingMs } from '../ports/clock.js';
 import { faultOf } from './faults.js';
@@ -32,6 +32,11 @@ const contextOf = (call: Call, link: Link) => ({
   maxMessageBytes: call.maxMessageBytes,
 });
 
+/** Where the headers of each call come from. */
+export interface HeadersGiven {
+  readonly headers: () => Readonly<Record<string, string>>;
+}
+
 const none: Readonly<Record<string, string>> = Object.freeze({});
 
 /** What the function gives, and nothing where it throws: it serves whoever watches, and is no reason for a call to fail. */
@@ -45,8 +50,8 @@ export const headersOf =
   };
 
 /** What can stand in no header is left out, for the same reason. */
-function metadataOf({ headers }: Call): Metadata {
-  const metadata = new Metadata();
+function metadataOf({ headers }: Call, link: Link): Metadata {
+  const metadata = link.metadata();
   for (const [name, value] of Object.entries(headers)) {
     try {
       metadata.set(name, value);
@@ -73,7 +78,7 @@ export function unary<Request, Reply>(
       (message) => asBuffer(method.encode(message).finish()),
       method.decode,
       request,
-      metadataOf(call),
+      metadataOf(call, link),
       { deadline: deadlineOf(call) },
       (error: ServiceError | null, reply?: Reply) => {
         signal?.removeEventListener('abort', cancel);
@@ -102,7 +107,7 @@ export async function* serverStream<Request, Reply>(
     (message) => asBuffer(method.encode(message).finish()),
     method.decode,
     request,
-    metadataOf(call),
+    metadataOf(call, link),
     { deadline: deadlineOf(call) },
   );
   const cancel = (): void => stream.cancel();

@@ -1,10 +1,4 @@
-import {
-  ArgumentTypeError,
-  DistcacheError,
-  invalidArgument,
-  type KeyspaceResult,
-  PartialFailure,
-} from '../base/errors.js';
+import { DistcacheError, invalidArgument, type KeyspaceResult, PartialFailure } from '../base/errors.js';
 import { systemClock } from '../platform/clock.js';
 import type {
   Cache,
@@ -28,13 +22,13 @@ import type {
 import type { Clock } from '../ports/clock.js';
 import type { KeyspaceChanges, KeyspacePreview } from '../ports/keyspace-changes.js';
 import { readFlagsOf, writeFlagsOf } from '../wire/public.js';
-import { checkKey, checkTimeout, keyBytes } from './arguments.js';
+import { checkKey, checkTimeout, entryOf, keyBytes } from './arguments.js';
 import { batchesOf, writeInBatches } from './batches.js';
-import { type Call, headersOf, type Method, serverStream, unary } from './calls.js';
+import { type Call, type HeadersGiven, headersOf, type Method, serverStream, unary } from './calls.js';
 import { watchEvents } from './events.js';
 import { askEach, mergedHotKeys, type NodeAnswer, unreachedOf } from './everywhere.js';
 import { KeyspaceCalls } from './keyspace-calls.js';
-import { Links } from './links.js';
+import { asked, type ClientTls, type LinkOptions, Links } from './links.js';
 import { methods } from './methods.js';
 import type { WatchedEvent } from './replies.js';
 import {
@@ -67,6 +61,13 @@ export interface ConnectOptions {
    * What it throws leaves them out.
    */
   readonly headers?: (() => Readonly<Record<string, string>>) | undefined;
+  /** Shown with every call. A function is asked each time, so that a token can change while the client lives. */
+  readonly token?: string | (() => string) | undefined;
+  /**
+   * Speaks TLS; `{}` trusts the authorities that the machine trusts. A function is asked for each new connection, so that
+   * certificates can change while the client lives. Without: in the clear.
+   */
+  readonly tls?: ClientTls | (() => ClientTls) | undefined;
   readonly clock?: Clock | undefined;
 }
 
@@ -139,8 +140,17 @@ export function connect(options: ConnectOptions): Client {
   if (!(Number.isSafeInteger(maxMessageBytes) && maxMessageBytes > 0)) {
     throw invalidArgument(`maxMessageBytes is ${maxMessageBytes}, must be a whole number above 0`);
   }
-  const { clock = systemClock } = options;
-  return new GrpcClient({ addresses, timeoutMs, maxMessageBytes, headers: headersOf(options.headers), clock });
+  const { clock = systemClock, token, tls } = options;
+  const headers = headersOf(options.headers);
+  return new GrpcClient({
+    addresses,
+    timeoutMs,
+    maxMessageBytes,
+    headers,
+    clock,
+    token: asked(token),
+    tls: asked(tls),
+  });
 }
 
 class GrpcClient implements Client {
@@ -149,7 +159,9 @@ class GrpcClient implements Client {
     this.#unary(method, request, this.#call(what, options), repeatable),
   );
 
-  constructor(private readonly options: Required<{ [K in keyof ConnectOptions]: NonNullable<ConnectOptions[K]> }>) {
+  constructor(
+    private readonly options: LinkOptions & Pick<ConnectOptions, 'addresses'> & Pick<Call, 'timeoutMs'> & HeadersGiven,
+  ) {
     this.#links = new Links(options.addresses, options);
   }
 
@@ -234,12 +246,12 @@ class GrpcClient implements Client {
 
   async put(keyspace: string, entry: PutEntry, options?: WriteOptions): Promise<WriteResult> {
     const call = this.#call(`put ${JSON.stringify(entry.key)} of ${keyspace}`, options);
-    const message = { keyspace, entry: this.#entry(entry), ...writeFlagsOf(options) };
+    const message = { keyspace, entry: entryOf(entry, this.options.clock), ...writeFlagsOf(options) };
     return writeResultOf(await this.#unary(methods.put, message, call, false));
   }
 
   async putMany(keyspace: string, entries: readonly PutEntry[], options?: WriteOptions): Promise<WriteManyResult> {
-    const messages = entries.map((entry) => this.#entry(entry));
+    const messages = entries.map((entry) => entryOf(entry, this.options.clock));
     const call = this.#call(`put ${entries.length} keys of ${keyspace}`, options);
     const batches = batchesOf(messages, batchLimits, (entry) => keyBytes(entry.key) + entry.value.byteLength);
     return writeInBatches(
@@ -375,18 +387,6 @@ class GrpcClient implements Client {
     checkTimeout(timeoutMs);
     const wait = { deadlineMs: clock.nowMs() + timeoutMs, signal: options.signal };
     return { what, wait, timeoutMs, maxMessageBytes, clock, headers: headers() };
-  }
-
-  #entry(entry: PutEntry): { key: string; value: Uint8Array; ttlMs?: number } {
-    checkKey(entry.key);
-    if (!(entry.value instanceof Uint8Array)) {
-      throw new ArgumentTypeError('value must be a Uint8Array; encode text with new TextEncoder()');
-    }
-    const ttlMs = entry.ttlMs ?? (entry.expiresAt && entry.expiresAt.getTime() - this.options.clock.wallMs());
-    if (ttlMs === undefined) return { key: entry.key, value: entry.value };
-    if (!(ttlMs > 0))
-      throw invalidArgument(`time to live of ${JSON.stringify(entry.key)} is ${ttlMs} ms, must be above 0`);
-    return { key: entry.key, value: entry.value, ttlMs };
   }
 }
 

@@ -2,6 +2,7 @@ import { type ServiceError, status } from '@grpc/grpc-js';
 import { codeOf, DistcacheError, isErrorCode } from '../base/errors.js';
 import { formatDuration, formatSize } from '../base/units.js';
 
+import { whyNoTls } from '../transport/tls-faults.js';
 import { codeMetadata, nodeMetadata } from '../wire/status.js';
 
 /** What a call was about, for messages: `get "paris" of cities`. */
@@ -20,6 +21,8 @@ export class LinkLost extends Error {
     readonly reason: string,
     /** False where the call cannot have reached the node. */
     readonly mayHaveRun: boolean,
+    /** TLS did not come about: a matter of who is trusted, not of who is there. */
+    readonly isTls = false,
   ) {
     super(`${address}: ${reason}`);
   }
@@ -68,10 +71,15 @@ function foreignFault(error: ServiceError, { what, address, timeoutMs, maxMessag
         `${what}: ${address} is not the gRPC port of a distcache node, or runs another release`,
       );
     case status.UNAVAILABLE:
-      return new LinkLost(address, reasonOf(error.details), !neverSent(error.details));
+      return lost(address, error.details);
     default:
       return new LinkLost(address, `failed with ${status[error.code]}: ${error.details}`, true);
   }
+}
+
+function lost(address: string, details: string): LinkLost {
+  const tls = whyNoTls(details);
+  return new LinkLost(address, tls ?? reasonOf(details), !neverSent(details), tls !== undefined);
 }
 
 /** grpc-js says `larger than max (HAS vs ALLOWED)` of what either side received. */
@@ -90,11 +98,16 @@ function reasonOf(details: string): string {
   const inner = /Last error: (?:Error: )?(.+?)(?: \(\d{4}-.*)?$/.exec(details)?.[1] ?? details;
   if (/ECONNREFUSED/.test(inner)) return 'connection refused';
   if (/Name resolution failed/.test(details)) return 'its name does not resolve';
+  if (/Protocol error/i.test(inner))
+    return 'what answers there does not speak gRPC in the clear; if it speaks TLS, give --tls-ca';
   return inner.trim();
 }
 
 export function unreachable(what: string, tried: readonly LinkLost[]): DistcacheError {
   const list = tried.map((lost) => `${lost.address} (${lost.reason})`).join(', ');
+  if (tried.some(({ isTls }) => isTls)) {
+    return new DistcacheError('UNAUTHORIZED', `${what}: no TLS with ${list}`, { cause: tried.at(-1) });
+  }
   const unsure = tried.some((lost) => lost.mayHaveRun) ? '; it may have been carried out' : '';
   return new DistcacheError(
     'PEER_UNREACHABLE',

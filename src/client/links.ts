@@ -1,14 +1,36 @@
 import { setMaxListeners } from 'node:events';
-import { connectivityState, credentials, Client as GrpcClient } from '@grpc/grpc-js';
-import { aborted, DistcacheError, timedOut } from '../base/errors.js';
+import { connectivityState, credentials, Client as GrpcClient, Metadata } from '@grpc/grpc-js';
+import { splitAddress } from '../base/addresses.js';
+import { aborted, DistcacheError, invalidArgument, messageOf, timedOut } from '../base/errors.js';
 import { formatDuration } from '../base/units.js';
 import { type Clock, remainingMs } from '../ports/clock.js';
+import { channelOf } from '../transport/tls.js';
 import { LinkLost, unreachable } from './faults.js';
+
+export interface ClientTls {
+  /** Authorities that the nodes' certificates must come from, in PEM. Default: those that the machine trusts. */
+  readonly ca?: string | undefined;
+  /** Own certificate and its key, in PEM, where nodes ask for one. */
+  readonly cert?: string | undefined;
+  readonly key?: string | undefined;
+  /** The name that certificates of nodes may bear instead of the host's. Default distcache-node. */
+  readonly nodeName?: string | undefined;
+}
+
+/** What may be given as it is, or be asked for each time. */
+export const asked = <T extends string | ClientTls>(given: T | (() => T) | undefined): (() => T) | undefined =>
+  given === undefined || typeof given === 'function' ? given : () => given;
 
 export interface LinkOptions {
   readonly maxMessageBytes: number;
   readonly clock: Clock;
+  /** Shown with every call. */
+  readonly token: (() => string) | undefined;
+  /** undefined: in the clear. */
+  readonly tls: (() => ClientTls) | undefined;
 }
+
+const defaultNodeName = 'distcache-node';
 
 /** How long a caller waits: until a time of the client's monotonic clock, or until it gives up. */
 export interface CallWait {
@@ -19,6 +41,8 @@ export interface CallWait {
 export interface Link {
   readonly address: string;
   readonly grpc: GrpcClient;
+  /** What goes out with each call. */
+  metadata(): Metadata;
 }
 
 /**
@@ -66,6 +90,8 @@ export class Links {
         if (signal.aborted) throw closedError(what);
         if (!(error instanceof LinkLost)) throw error;
         tried.push(error);
+        // What TLS takes may have changed by the next connection.
+        if (this.options.tls !== undefined && !error.mayHaveRun) this.#forget(index);
         if (error.mayHaveRun && !repeatable) break;
         if (remainingMs(wait, this.options.clock) === 0) break;
       }
@@ -85,7 +111,9 @@ export class Links {
       if (wait.signal?.aborted) throw aborted(what, wait.signal.reason);
       const state = channel.getConnectivityState(true);
       // A failed channel fails the call at once and unsent, and tells why; that beats asking it for a state.
-      if (state === connectivityState.READY || state === connectivityState.TRANSIENT_FAILURE) return { address, grpc };
+      if (state === connectivityState.SHUTDOWN) return this.#ready(index, wait, addressesLeft, what);
+      if (state === connectivityState.READY || state === connectivityState.TRANSIENT_FAILURE)
+        return { address, grpc, metadata: () => this.#metadata() };
       const changed = await this.#change(channel, state, untilWallMs, wait.signal);
       if (!changed)
         throw new LinkLost(address, `no connection within ${formatDuration(Math.max(1, Math.round(limitMs)))}`, false);
@@ -111,7 +139,12 @@ export class Links {
 
   #open(index: number, what: string): GrpcClient {
     if (this.#ending.signal.aborted) throw closedError(what);
-    this.#links[index] ??= new GrpcClient(this.addresses[index]!, credentials.createInsecure(), {
+    const known = this.#links[index];
+    if (known !== undefined) return known;
+    const address = this.addresses[index]!;
+    const channel = this.#channel(address);
+    const link = new GrpcClient(address, channel.credentials, {
+      ...channel.options,
       'grpc.max_receive_message_length': this.options.maxMessageBytes,
       'grpc.max_send_message_length': -1,
       // A node that vanished without a word is noticed by pings, not by the system's time-outs of many minutes.
@@ -125,7 +158,31 @@ export class Links {
       // http_proxy is meant for the web: cluster addresses behind it would not resolve, and 127.0.0.1 would be another machine.
       'grpc.enable_http_proxy': 0,
     });
-    return this.#links[index];
+    this.#links[index] = link;
+    return link;
+  }
+
+  #channel(address: string): Pick<ReturnType<typeof channelOf>, 'credentials' | 'options'> {
+    const tls = this.options.tls?.();
+    if (tls === undefined) return { credentials: credentials.createInsecure(), options: {} };
+    try {
+      return channelOf(tls, splitAddress(address).host, tls.nodeName ?? defaultNodeName);
+    } catch (error) {
+      // OpenSSL's own words are for people who know it; what they are about is one of three texts.
+      throw invalidArgument(`tls: ca, cert and key are not certificates and their key in PEM (${messageOf(error)})`);
+    }
+  }
+
+  #metadata(): Metadata {
+    const metadata = new Metadata();
+    const token = this.options.token?.();
+    if (token !== undefined) metadata.set('authorization', `Bearer ${token}`);
+    return metadata;
+  }
+
+  #forget(index: number): void {
+    this.#links[index]?.close();
+    this.#links[index] = undefined;
   }
 
   close(): void {

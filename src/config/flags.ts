@@ -8,7 +8,7 @@ import {
   providerOf,
   wantsOthers,
 } from './discovery.js';
-import type { NodeConfig } from './node-config.js';
+import type { NodeConfig, TlsConfig } from './node-config.js';
 import { notYetInFlag } from './not-yet.js';
 import type { FlagProblem, Problem } from './problems.js';
 import { defaults, logFormats, logLevels, providers, type Range, ranges } from './ranges.js';
@@ -31,6 +31,10 @@ export interface NodeFlags {
   readonly 'log-level'?: string | undefined;
   readonly 'log-format'?: string | undefined;
   readonly insecure?: boolean | undefined;
+  readonly 'tls-ca'?: string | undefined;
+  readonly 'tls-cert'?: string | undefined;
+  readonly 'tls-key'?: string | undefined;
+  readonly 'tls-client-auth'?: string | undefined;
 }
 
 export type Flagged =
@@ -43,7 +47,6 @@ const stands: Partial<Record<keyof NodeFlags, string>> = {
   'discovery-port': 'gossip.port',
   discovery: 'discovery.provider',
   workers: '--workers',
-  insecure: '--insecure',
 };
 
 const anyPort: Range = ranges.port;
@@ -108,7 +111,16 @@ export function applyFlags({ config, sections }: Resolved, flags: NodeFlags): Fl
     warnings.push({ flag: '--discovery-port', message: 'has no effect, since the node is standalone' });
   }
   take('workers', scalars.integer({ min: 1, max: 1024 }));
-  if (flags.insecure) take('insecure', scalars.flag);
+  const path = scalars.text('a path');
+  const given = {
+    ca: take('tls-ca', path),
+    cert: take('tls-cert', path),
+    key: take('tls-key', path),
+    clientAuth: take('tls-client-auth', scalars.oneOf(['none', 'request', 'require'])),
+  };
+  const tls = withTlsFlags(config.tls, given);
+  if (tls === 'incomplete')
+    problem(given.cert === undefined ? 'tls-cert' : 'tls-key', 'missing; TLS takes both --tls-cert and --tls-key');
   const bindAddr = take('bind-addr', scalars.host);
   const flagged: NodeConfig = {
     ...config,
@@ -126,13 +138,15 @@ export function applyFlags({ config, sections }: Resolved, flags: NodeFlags): Fl
         : admin === false
           ? false
           : {
+              ...(config.admin || { basePath: defaults.adminBasePath, tls: true, token: undefined }),
               addr: admin.host,
               port: admin.port,
-              basePath: config.admin === false ? defaults.adminBasePath : config.admin.basePath,
               isPortFlexible: false,
             },
     gossip: gossipOf(merged),
     discovery: discoveryOf(merged),
+    tls: tls === 'incomplete' ? config.tls : tls,
+    insecure: flags.insecure ?? config.insecure,
     log: {
       level: take('log-level', scalars.oneOf(logLevels)) ?? config.log.level,
       format: take('log-format', scalars.oneOf(logFormats)) ?? config.log.format,
@@ -190,4 +204,15 @@ function mergedSections(
     discovery: { ...discovery, provider, peers: peers && [...peers] },
     cluster,
   };
+}
+
+/** The file's section as the flags change it. */
+function withTlsFlags(
+  tls: TlsConfig | undefined,
+  flags: { readonly [Field in 'ca' | 'cert' | 'key' | 'clientAuth']: TlsConfig[Field] | undefined },
+): TlsConfig | undefined | 'incomplete' {
+  const { ca = tls?.ca, cert = tls?.cert, key = tls?.key, clientAuth = tls?.clientAuth ?? defaults.clientAuth } = flags;
+  if (Object.values(flags).every((flag) => flag === undefined)) return tls;
+  if (cert === undefined || key === undefined) return 'incomplete';
+  return { ca, cert, key, clientAuth, nodeName: tls?.nodeName ?? defaults.nodeName };
 }

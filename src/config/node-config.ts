@@ -1,3 +1,4 @@
+import type { Right } from '../access/rights.js';
 import type { SourceDefinition } from '../connectors/definition.js';
 import type { LogLevel } from '../ports/log.js';
 
@@ -14,6 +15,9 @@ export interface AdminConfig extends Listen {
   readonly basePath: string;
   /** Nobody asked for this port, so any other will do where it is taken. */
   readonly isPortFlexible: boolean;
+  /** true: as `tls` says; or files of their own. */
+  readonly tls: boolean | TlsConfig;
+  readonly token: string | undefined;
 }
 
 export interface KeyspaceConfig {
@@ -128,6 +132,32 @@ export interface TelemetryConfig {
   readonly intervalMs: number;
 }
 
+/** Paths of PEM files as written, from the config file's folder. */
+export interface TlsConfig {
+  /** undefined: the authorities that the machine trusts. */
+  readonly ca: string | undefined;
+  readonly cert: string;
+  readonly key: string;
+  readonly clientAuth: 'none' | 'request' | 'require';
+  readonly nodeName: string;
+}
+
+export interface GrantConfig {
+  readonly name: string;
+  readonly allow: readonly Right[];
+  /** undefined: all. */
+  readonly keyspaces: readonly string[] | undefined;
+}
+
+export interface AuthConfig {
+  /** Exactly one of token and tokenFile is given. */
+  readonly tokens: readonly (GrantConfig & {
+    readonly token: string | undefined;
+    readonly tokenFile: string | undefined;
+  })[];
+  readonly certificates: readonly GrantConfig[];
+}
+
 /** What one node runs with: file, flags and defaults put together, every text turned into a number with its unit. */
 export interface NodeConfig {
   /** undefined: `hostname-bindPort`, which is known once the port is. */
@@ -161,7 +191,15 @@ export interface NodeConfig {
     readonly maxValueBytes: number;
     readonly maxBatch: number;
     readonly maxInflight: number;
+    /** undefined: a quarter of maxInflight. */
+    readonly maxInflightPerClient: number | undefined;
+    readonly maxConnections: number;
   };
+  /** undefined: in the clear. */
+  readonly tls: TlsConfig | undefined;
+  readonly auth: AuthConfig;
+  /** Asked for on the command line alone: listen though nothing protects the node. */
+  readonly insecure: boolean;
   /** Of each keyspace on each node: loads in flight at once, and how many more may wait. */
   readonly source: {
     readonly maxConcurrent: number;

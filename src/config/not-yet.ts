@@ -17,15 +17,10 @@ export interface NotYet {
 }
 
 export const notYet: readonly NotYet[] = [
-  { path: 'admin.tls', is: 'refuse', when: (value) => value !== false },
-  { path: 'admin.token', is: 'refuse', when: (value) => typeof value === 'string' },
   { path: 'timeouts.keepAlive', is: 'warn' },
-  { path: 'tls', is: 'refuse' },
-  { path: 'auth', is: 'refuse' },
   { path: 'warmup', is: 'warn' },
   { path: 'keyspaces.*.warmKeys', is: 'warn' },
   { path: '--workers', is: 'refuse', when: (value) => value !== 1, instead: 'use 1 or leave it out' },
-  { path: '--insecure', is: 'warn' },
 ];
 
 export interface NotYetFinding {

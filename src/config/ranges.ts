@@ -44,6 +44,8 @@ export const ranges = {
   maxValueBytes: { min: 1, max: 512 * mib },
   maxBatch: { min: 1, max: 1_000_000 },
   maxInflight: { min: 1, max: 10_000_000 },
+  /** Of clients and nodes, at a time. */
+  openConnections: { min: 1, max: 1_000_000 },
   maxConcurrent: { min: 1, max: 100_000 },
   maxQueued: { min: 0, max: 10_000_000 },
   maxConnections: { min: 1, max: 1000 },
@@ -96,6 +98,9 @@ export const defaults = {
   maxValueBytes: 16 * mib,
   maxBatch: 10_000,
   maxInflight: 100_000,
+  openConnections: 10_000,
+  nodeName: 'distcache-node',
+  clientAuth: 'require',
   maxConcurrent: 64,
   maxQueued: 10_000,
   maxConnections: 10,

@@ -9,6 +9,7 @@ import type {
 } from './node-config.js';
 import { defaults } from './ranges.js';
 import type { FileConfig } from './schema.js';
+import { authOf, securityFaults, tlsOf } from './security.js';
 
 const everywhere: ReadonlySet<string | undefined> = new Set(['0.0.0.0', '::', undefined]);
 
@@ -49,7 +50,12 @@ export function resolveFile(file: FileConfig): NodeConfig {
       maxValueBytes: limits.maxValueBytes ?? defaults.maxValueBytes,
       maxBatch: limits.maxBatch ?? defaults.maxBatch,
       maxInflight: limits.maxInflight ?? defaults.maxInflight,
+      maxInflightPerClient: limits.maxInflightPerClient,
+      maxConnections: limits.maxConnections ?? defaults.openConnections,
     },
+    tls: tlsOf(file),
+    auth: authOf(file),
+    insecure: false,
     source: {
       maxConcurrent: source.maxConcurrent ?? defaults.maxConcurrent,
       maxQueued: source.maxQueued ?? defaults.maxQueued,
@@ -150,6 +156,8 @@ const adminOf = ({ admin }: FileConfig): AdminConfig | false =>
         port: admin?.port ?? defaults.adminPort,
         basePath: admin?.basePath ?? defaults.adminBasePath,
         isPortFlexible: admin?.port === undefined,
+        tls: typeof admin?.tls === 'object' ? (tlsOf({ tls: admin.tls }) ?? true) : (admin?.tls ?? true),
+        token: admin?.token,
       };
 
 /** Listeners that want the same port, the later one first. */
@@ -188,7 +196,13 @@ export function contradictions(file: FileConfig): readonly Relation[] {
     admin: adminOf(file),
     gossip: gossipOf(file),
   }).map((clash) => ({ path: [clash.of, 'port'], message: clashMessage(clash.with, clash.port) }));
-  return [...clashes, ...telemetryFaults(file), ...discoveryFaults(file), ...protectionFaults(file)];
+  return [
+    ...clashes,
+    ...telemetryFaults(file),
+    ...discoveryFaults(file),
+    ...protectionFaults(file),
+    ...securityFaults(file),
+  ];
 }
 
 function protectionFaults({ source = {} }: FileConfig): readonly Relation[] {

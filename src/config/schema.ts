@@ -3,6 +3,7 @@ import { discovery, gossip } from './discovery-schema.js';
 import { leaf, section } from './leaf.js';
 import { defaults, evictions, ranges } from './ranges.js';
 import * as scalar from './scalars.js';
+import { auth, tls, tlsFiles } from './security-schema.js';
 import { batch, eviction, ownProtection, sourceDefaults, sourceDefinition } from './source-schema.js';
 
 const timeout = () => scalar.duration(ranges.timeoutMs);
@@ -22,19 +23,6 @@ const bind = () =>
       examples: ['eth0'],
     }).optional(),
   });
-
-const tlsFiles = () => ({
-  ca: leaf(scalar.text('a path'), {
-    doc: 'Certificate authority that signed the others (PEM).',
-    examples: ['ca.pem'],
-  }).optional(),
-  cert: leaf(scalar.text('a path'), { doc: 'Certificate of this node (PEM).', examples: ['node.pem'] }).optional(),
-  key: leaf(scalar.text('a path'), { doc: 'Private key of cert (PEM).', examples: ['node-key.pem'] }).optional(),
-  clientAuth: leaf(scalar.oneOf(['none', 'request', 'require']), {
-    doc: 'Whether callers must show a certificate.',
-    standard: 'require',
-  }).optional(),
-});
 
 const admin = () =>
   z
@@ -157,17 +145,8 @@ export const fileSchema = (totalMemoryBytes: number) =>
       write: leaf(timeout(), { doc: 'Writes of keyspaces that do not say otherwise.', standard: '5s' }).optional(),
       keepAlive: leaf(timeout(), { doc: 'Silence after which a connection is tested.', standard: '300s' }).optional(),
     }).optional(),
-    tls: section('Encryption between nodes and with clients.', tlsFiles()).optional(),
-    auth: section('Who may do what.', {
-      tokens: list(
-        'Tokens that callers show.',
-        section('A caller.', {
-          name: leaf(scalar.nodeName, { doc: 'Shown in logs.' }),
-          token: leaf(secret('a token'), { doc: 'What the caller shows.' }),
-          allow: list('What the caller may do.', leaf(scalar.oneOf(['read', 'write', 'admin']), { doc: 'A right.' })),
-        }),
-      ),
-    }).optional(),
+    tls: tls().optional(),
+    auth: auth().optional(),
     limits: section('Bounds of every operation.', {
       maxKeyBytes: leaf(scalar.size(ranges.maxKeyBytes), { doc: 'Longest key.', standard: '4KiB' }).optional(),
       maxValueBytes: leaf(scalar.size(ranges.maxValueBytes), { doc: 'Largest value.', standard: '16MiB' }).optional(),
@@ -178,6 +157,14 @@ export const fileSchema = (totalMemoryBytes: number) =>
       maxInflight: leaf(scalar.integer(ranges.maxInflight), {
         doc: 'Operations under way at once on this node, and to each peer.',
         standard: defaults.maxInflight,
+      }).optional(),
+      maxInflightPerClient: leaf(scalar.integer(ranges.maxInflight), {
+        doc: 'Of them, those of one client. Left out: a quarter.',
+        examples: [1000],
+      }).optional(),
+      maxConnections: leaf(scalar.integer(ranges.openConnections), {
+        doc: 'Connections of clients and nodes at a time; one more is dropped.',
+        standard: defaults.openConnections,
       }).optional(),
     }).optional(),
     warmup: section('Loading hot keys ahead of need.', {

@@ -79,6 +79,10 @@ export interface CoreOptions {
         readonly maxBatch?: number | undefined;
         /** Operations under way at once on this node, and to each peer. */
         readonly maxInflight?: number | undefined;
+        /** Of them, those of one client. Default: a quarter. */
+        readonly maxInflightPerClient?: number | undefined;
+        /** Of clients and peers, at a time. Default 10,000. */
+        readonly maxConnections?: number | undefined;
       }
     | undefined;
   /** Loading hot keys ahead of need. */
@@ -118,6 +122,8 @@ export interface EngineLimits {
   readonly maxValueBytes: number;
   readonly maxBatch: number;
   readonly maxInflight: number;
+  readonly maxInflightPerClient: number;
+  readonly maxConnections: number;
 }
 
 export interface ResolvedOptions {
@@ -152,6 +158,8 @@ export function checkOptions(
   context: OptionsContext,
 ): { readonly resolved: ResolvedOptions; readonly problems: readonly OptionProblem[] } {
   const check = new Checker();
+  const maxInflight = check.count(['limits', 'maxInflight'], options.limits?.maxInflight, 100_000, 1, 10_000_000);
+  const quarter = Math.ceil(maxInflight / 4);
   const limits: EngineLimits = {
     maxKeyBytes: check.size(['limits', 'maxKeyBytes'], options.limits?.maxKeyBytes, 4096, 1, 1024 ** 2),
     maxValueBytes: check.size(
@@ -162,7 +170,15 @@ export function checkOptions(
       512 * 1024 ** 2,
     ),
     maxBatch: check.count(['limits', 'maxBatch'], options.limits?.maxBatch, 10_000, 1, 1_000_000),
-    maxInflight: check.count(['limits', 'maxInflight'], options.limits?.maxInflight, 100_000, 1, 10_000_000),
+    maxInflight,
+    maxInflightPerClient: check.count(
+      ['limits', 'maxInflightPerClient'],
+      options.limits?.maxInflightPerClient,
+      quarter,
+      1,
+      10_000_000,
+    ),
+    maxConnections: check.count(['limits', 'maxConnections'], options.limits?.maxConnections, 10_000, 1, 1_000_000),
   };
   const readMs = check.duration(['timeouts', 'read'], options.timeouts?.read, 5000, 1, timeoutMaxMs);
   const writeMs = check.duration(['timeouts', 'write'], options.timeouts?.write, 5000, 1, timeoutMaxMs);

@@ -1,12 +1,18 @@
+import { type Access, AccessDenied, checkKeyspace, checkRule } from '../access/access.js';
+import { adminRuleOf } from '../access/admin-rules.js';
+import type { AdminRequest, Verdict } from '../admin/access.js';
 import { blankSecrets } from '../admin/blank-secrets.js';
 import type { AdminCounts, AdminServer } from '../admin/server.js';
 import { joinAddress } from '../base/addresses.js';
+import { messageOf } from '../base/errors.js';
+import { isLoopback } from '../base/ip.js';
 import { systemClock } from '../platform/clock.js';
 import { advertisedAddress } from '../platform/machine.js';
 import { processGauges, type StoppableGauges } from '../platform/process-gauges.js';
 import type { Wait } from '../ports/clock.js';
 import type { AdminNode } from '../ports/insight.js';
 import type { Log } from '../ports/log.js';
+import type { ServerTls } from '../transport/tls.js';
 import type { ResolvedAdmin } from './options.js';
 
 /** Longest key, and what JSON may make of it. */
@@ -19,6 +25,7 @@ export class NodeAdmin {
   readonly #log: Log;
   readonly #maxKeyBytes: number;
   readonly #describe: () => unknown;
+  readonly #access: Access;
   #server: AdminServer | undefined;
   #gauges: StoppableGauges | undefined;
   #address = '';
@@ -31,12 +38,14 @@ export class NodeAdmin {
       readonly log: Log;
       readonly maxKeyBytes: number;
       readonly describe: () => unknown;
+      readonly access: Access;
     },
   ) {
     this.#options = options;
     this.#node = deps.node;
     this.#log = deps.log;
     this.#maxKeyBytes = deps.maxKeyBytes;
+    this.#access = deps.access;
     this.#describe = options.describe ?? deps.describe;
   }
 
@@ -56,11 +65,8 @@ export class NodeAdmin {
   }
 
   /** Loaded only by a node that has the endpoints. Rejects with a ListenError. */
-  async listen(): Promise<void> {
-    const [{ AdminServer: Server }, { allowAll }] = await Promise.all([
-      import('../admin/server.js'),
-      import('../admin/access.js'),
-    ]);
+  async listen(tls: ServerTls | undefined): Promise<void> {
+    const { AdminServer: Server } = await import('../admin/server.js');
     this.#gauges = processGauges(systemClock);
     const { addr, port, isPortFlexible, basePath } = this.#options;
     const server = new Server({
@@ -73,12 +79,17 @@ export class NodeAdmin {
       clock: systemClock,
       metrics: this.#options.metrics,
       config: () => blankSecrets(this.#describe()) as Readonly<Record<string, unknown>>,
-      access: allowAll,
+      access: (request) => verdictOf(this.#access, request),
+      tls,
       log: this.#log,
       limits: { bodyBytesMax: bodyBytes(this.#maxKeyBytes) },
     });
     this.#address = joinAddress(advertisedAddress(addr), await server.listen());
     this.#server = server;
+  }
+
+  renewTls(tls: ServerTls): void {
+    this.#server?.renewTls(tls);
   }
 
   /** Idempotent. */
@@ -88,4 +99,17 @@ export class NodeAdmin {
   }
 }
 
-const isLoopback = (host: string): boolean => host === 'localhost' || host === '::1' || host.startsWith('127.');
+/** The same rights as over gRPC, by a table of the same kind. */
+function verdictOf(access: Access, { path, isWrite, authorization, certificate }: AdminRequest): Verdict {
+  const { rule, keyspace } = adminRuleOf({ path, isWrite });
+  if (rule.is === 'open') return { is: 'allowed' };
+  try {
+    const caller = access.callerOf({ authorization, certificate });
+    checkRule(caller, rule);
+    if (keyspace !== undefined) checkKeyspace(caller, rule, keyspace);
+    return { is: 'allowed' };
+  } catch (error) {
+    const isKnown = error instanceof AccessDenied && error.isKnown;
+    return { is: isKnown ? 'forbidden' : 'unknown', message: messageOf(error) };
+  }
+}

@@ -1,3 +1,4 @@
+import { ClusterSecret } from '../access/cluster-secret.js';
 import { joinAddress } from '../base/addresses.js';
 import { invalidArgument, notStarted } from '../base/errors.js';
 import { HybridClock } from '../coherence/hybrid-clock.js';
@@ -10,7 +11,7 @@ import { xxh3Hasher } from '../platform/hasher.js';
 import { asyncLoadContext } from '../platform/load-context.js';
 import { advertisedAddress, bindAddress, shortHostname, totalMemoryBytes } from '../platform/machine.js';
 import { packageFacts } from '../platform/package.js';
-import { systemRandom } from '../platform/random.js';
+import { freshChallenge, systemRandom } from '../platform/random.js';
 import type { CallOptions, NodeStatus, PeerStatus } from '../ports/cache.js';
 import type { Wait } from '../ports/clock.js';
 import { type Log, silent } from '../ports/log.js';
@@ -19,14 +20,17 @@ import { lruIndex } from '../store/lru-index.js';
 import type { Providers, Telemetry } from '../telemetry/telemetry.js';
 import type { GrpcServer, GrpcServerLimits } from '../transport/grpc-server.js';
 import { createPeerLinks, type PeerLinks } from '../transport/peer-links.js';
+import { KeyRing } from '../wire/memberlist/key-ring.js';
 import { NodeAdmin } from './admin.js';
 import { describeOptions } from './describe.js';
 import { NodeGossip } from './gossip.js';
+import { Guard } from './guard.js';
 import { LateRecorder } from './late-recorder.js';
 import { LazyDialer } from './lazy-dialer.js';
 import { noPeers } from './no-peers.js';
 import { type EngineOptions, type ResolvedNode, resolveNode } from './options.js';
 import { quietLog } from './quiet-log.js';
+import { type AuthOptions, resolveSecurity, type TlsOptions } from './security.js';
 
 /** What a message has beside key and value. */
 const messageOverheadBytes = 64 * 1024;
@@ -63,6 +67,7 @@ export class Engine extends CacheEngine {
   readonly #admin: NodeAdmin | undefined;
   readonly #watched: Watched | undefined;
   readonly #identity: { self: NodeInfo };
+  readonly #guard: Guard;
   #server: GrpcServer | undefined;
   /** Ends what start waits for. */
   readonly #leaving = new AbortController();
@@ -77,11 +82,13 @@ export class Engine extends CacheEngine {
       evictionPolicies: [...policies.keys()],
     });
     const node = resolveNode(options);
+    const guard = new Guard(node, resolveSecurity(options, systemClock.wallMs()), systemClock.wallMs());
     const log = quietLog(options.logger ?? silent);
     const hybrid = new HybridClock(systemClock);
     const hasher = options.hasher ?? xxh3Hasher;
     const identity = { self: nodeInfo(node, { name: node.name ?? shortHostname() }) };
     const self = (): NodeInfo => identity.self;
+    const keys = node.gossip === undefined || node.gossip.keys.length === 0 ? undefined : new KeyRing(node.gossip.keys);
     let listener: Listener | undefined;
     if (node.bind !== undefined) {
       const { maxValueBytes, maxKeyBytes, maxInflight } = resolved.limits;
@@ -95,20 +102,21 @@ export class Engine extends CacheEngine {
         self,
         label: node.label,
         hasher: hasher.name,
+        proof: keys && new ClusterSecret(() => keys.keys, freshChallenge),
         dialer,
         limits: { maxInflight, maxFrameBytes },
       });
       links.onDialProblem(({ address, message, passing }) => {
         log.write(passing ? 'warn' : 'error', `no link to ${address}: ${message}`, { address });
       });
-      listener = { at: node.bind, links, dialer, limits: { maxInflight, maxKeyBytes, maxValueBytes, maxFrameBytes } };
+      listener = { at: node.bind, links, dialer, limits: { ...resolved.limits, maxFrameBytes } };
     }
     const peers = listener?.links ?? noPeers;
     const { bind, gossip: gossiping } = node;
     const gossip =
       bind === undefined || gossiping === undefined
         ? undefined
-        : new NodeGossip({ ...node, bind, gossip: gossiping }, { log, peers, self });
+        : new NodeGossip({ ...node, bind, gossip: gossiping }, { log, peers, self, keys });
     const { meterProvider, tracerProvider } = options;
     const isWatched = meterProvider !== undefined || tracerProvider !== undefined;
     const watched: Watched | undefined = isWatched
@@ -142,9 +150,12 @@ export class Engine extends CacheEngine {
         log,
         maxKeyBytes: resolved.limits.maxKeyBytes,
         describe: () => describeOptions(node, resolved),
+        access: guard.adminAccess,
       });
     this.#watched = watched;
     this.#identity = identity;
+    this.#guard = guard;
+    for (const weakness of guard.weaknesses()) log.write('warn', weakness);
   }
 
   /**
@@ -192,11 +203,29 @@ export class Engine extends CacheEngine {
     this.#gossip.rotate(secrets);
   }
 
+  /**
+   * Changes certificates while the node runs: for every connection made from then on, to this node and from it; those that
+   * stand go on. Throws INVALID_ARGUMENT and changes nothing where they cannot be used, or TLS was not on before.
+   */
+  setTls(tls: TlsOptions): void {
+    const next = this.#guard.setTls(tls, systemClock.wallMs());
+    this.#server?.renewTls(next);
+    if (this.#guard.adminTls !== undefined) this.#admin?.renewTls(this.#guard.adminTls);
+  }
+
+  /**
+   * Changes who may do what, for all calls from then on. Throws INVALID_ARGUMENT where it cannot be, and where it would let
+   * in everybody.
+   */
+  setAuth(auth: AuthOptions): void {
+    this.#guard.setAuth(auth);
+  }
+
   async #start(wait: Wait): Promise<void> {
     try {
       if (this.#watched !== undefined) await this.#watch(this.#watched);
       if (this.#listener !== undefined) await this.#listen(this.#listener, wait);
-      else await this.#admin?.listen();
+      else await this.#admin?.listen(this.#guard.adminTls);
       await this.open(wait);
     } catch (error) {
       const now: Wait = { deadlineMs: systemClock.nowMs() };
@@ -245,7 +274,9 @@ export class Engine extends CacheEngine {
       import('../transport/grpc-dialer.js'),
     ]);
     if (this.#leaving.signal.aborted) throw notStarted('start');
-    dialer.use(createGrpcDialer(limits));
+    const { access, nodeName, tls } = this.#guard;
+    const dialling = tls && (() => ({ files: this.#guard.tls ?? tls, nodeName }));
+    dialer.use(createGrpcDialer({ ...limits, tls: dialling }));
     this.#server = await createGrpcServer({
       addr,
       port: at.port,
@@ -256,11 +287,13 @@ export class Engine extends CacheEngine {
       log: this.#log,
       clock: systemClock,
       recorder: this.#watched?.recorder,
+      access,
+      tls,
     });
     const name = this.#node.name ?? `${shortHostname()}-${this.#server.port}`;
     const gossip = await this.#gossip?.listen(wait);
     if (this.#leaving.signal.aborted) throw notStarted('start');
-    await this.#admin?.listen();
+    await this.#admin?.listen(this.#guard.adminTls);
     const host = advertisedAddress(addr);
     this.#identity.self = nodeInfo(this.#node, {
       name,

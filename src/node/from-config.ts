@@ -8,6 +8,7 @@ import type { Log } from '../ports/log.js';
 import { discoveryOf } from './discovery-of.js';
 import { Engine } from './engine.js';
 import type { AdminOptions, EngineOptions } from './options.js';
+import { readTls, securityOf } from './security-files.js';
 import type { NodeTelemetry } from './telemetry.js';
 
 /** Makes the engine that a config describes. Rejects with INVALID_ARGUMENT where a data source cannot work as described. */
@@ -27,7 +28,7 @@ export async function engineOf(
     name: config.name,
     label: config.label,
     bind: config.bind,
-    ...(config.admin === false ? {} : { admin: adminOf(config.admin, config, telemetry) }),
+    ...(config.admin === false ? {} : { admin: await adminOf(config.admin, config, baseDir, telemetry) }),
     discovery: await discoveryOf(config.discovery, baseDir),
     ...(config.gossip === false ? {} : { gossip: config.gossip }),
     cluster: {
@@ -44,6 +45,8 @@ export async function engineOf(
     timeouts: { read: timeouts.readMs, write: timeouts.writeMs },
     limits,
     source: protectionOf(config.source),
+    ...(await securityOf(config, baseDir)),
+    insecure: config.insecure,
     keyspaces,
     logger,
     meterProvider: telemetry?.meterProvider,
@@ -86,17 +89,23 @@ export const keyspaceSettings = (keyspace: KeyspaceConfig): Omit<KeyspaceOptions
   eviction: keyspace.eviction,
 });
 
-const adminOf = (
-  { addr, port, basePath, isPortFlexible }: AdminConfig,
+async function adminOf(
+  admin: AdminConfig,
   config: NodeConfig,
+  baseDir: string,
   telemetry: NodeTelemetry | undefined,
-): AdminOptions => ({
-  addr,
-  port: isPortFlexible ? undefined : port,
-  basePath,
-  describe: () => config,
-  metrics: telemetry?.metricsText,
-});
+): Promise<AdminOptions> {
+  const { addr, port, basePath, isPortFlexible, tls, token } = admin;
+  return {
+    addr,
+    port: isPortFlexible ? undefined : port,
+    basePath,
+    tls: typeof tls === 'object' ? await readTls(tls, baseDir, 'admin.tls') : tls,
+    token,
+    describe: () => config,
+    metrics: telemetry?.metricsText,
+  };
+}
 
 function protectionOf({ rateLimit, breaker, ...places }: NodeConfig['source']): EngineOptions['source'] {
   const limit = rateLimit && rateLimitOf(rateLimit);

@@ -10,7 +10,7 @@ import type { Log } from '../ports/log.js';
 import type { NodeInfo } from '../ports/membership.js';
 import type { PeerNetwork } from '../ports/peers.js';
 import { createGossipTransport } from '../transport/gossip/gossip-transport.js';
-import { KeyRing } from '../wire/memberlist/key-ring.js';
+import type { KeyRing } from '../wire/memberlist/key-ring.js';
 import { encodePacketMessage } from '../wire/memberlist/messages.js';
 import { keysOf, type ResolvedGossip, type ResolvedNode } from './options.js';
 
@@ -25,17 +25,23 @@ export class NodeGossip {
   /** Throws INVALID_ARGUMENT for an address that nobody could gossip on. */
   constructor(
     node: ResolvedNode & { readonly bind: NonNullable<ResolvedNode['bind']>; readonly gossip: ResolvedGossip },
-    deps: { readonly log: Log; readonly peers: PeerNetwork; readonly self: () => NodeInfo },
+    deps: {
+      readonly log: Log;
+      readonly peers: PeerNetwork;
+      readonly self: () => NodeInfo;
+      /** undefined: gossip travels in the clear. */
+      readonly keys: KeyRing | undefined;
+    },
   ) {
     const { gossip, bind } = node;
-    const { log, peers, self } = deps;
-    this.#keys = gossip.keys.length === 0 ? undefined : new KeyRing(gossip.keys);
+    const { log, peers, self, keys } = deps;
+    this.#keys = keys;
     const transport = createGossipTransport({
       host: hostOf(bindAddress(bind)),
       port: gossip.port,
       kind: gossip.transport,
       label: node.label,
-      keys: this.#keys,
+      keys,
       nonce: freshNonce,
       clock: systemClock,
       log,

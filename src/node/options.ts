@@ -12,6 +12,7 @@ import type { MetricsText } from '../ports/insight.js';
 import type { Log } from '../ports/log.js';
 import type { EvictionIndexFactory } from '../store/entry.js';
 import { keysMax } from '../wire/memberlist/limits.js';
+import type { SecurityOptions, TlsOptions } from './security.js';
 
 export interface GossipOptions {
   /** UDP and TCP port. Default 3322; 0 takes one that is free in both. */
@@ -33,13 +34,17 @@ export interface AdminOptions {
   readonly port?: number | undefined;
   /** Before every path. Default /_distcache/admin. */
   readonly basePath?: string | undefined;
+  /** Default true: the node's own TLS, if it has any. false: plain HTTP; or certificates of their own. */
+  readonly tls?: boolean | TlsOptions | undefined;
+  /** Opens all of the admin endpoints, beside the tokens of `auth`. */
+  readonly token?: string | undefined;
   /** What `config` shows; secrets are blanked by their names. Default: the options as they are resolved. */
   readonly describe?: (() => unknown) | undefined;
   /** What `metrics` answers, with its content type. Default: there is no such endpoint. */
   readonly metrics?: MetricsText | undefined;
 }
 
-export interface EngineOptions extends CoreOptions {
+export interface EngineOptions extends CoreOptions, SecurityOptions {
   /** Unique in the cluster and kept over restarts. Default: `hostname-port`. */
   readonly name?: string | undefined;
   /** Nodes with another label never join. */
@@ -118,6 +123,8 @@ export interface ResolvedAdmin {
   /** Nobody asked for this port, so any other will do where it is taken. */
   readonly isPortFlexible: boolean;
   readonly basePath: string;
+  readonly tls: boolean | TlsOptions;
+  readonly token: string | undefined;
   readonly describe: (() => unknown) | undefined;
   readonly metrics: MetricsText | undefined;
 }
@@ -173,8 +180,9 @@ export function resolveNode(options: EngineOptions): ResolvedNode {
   };
 }
 
-function resolveAdmin({ addr, port, basePath = defaultAdminBasePath, describe, metrics }: AdminOptions): ResolvedAdmin {
+function resolveAdmin({ addr, port, basePath = defaultAdminBasePath, ...more }: AdminOptions): ResolvedAdmin {
   checkText('admin.addr', addr);
+  checkText('admin.token', more.token);
   if (typeof basePath !== 'string' || !isBasePath(basePath)) {
     throw invalidArgument(
       `admin.basePath is ${String(basePath)}, must be a path such as /distcache, without / at its end`,
@@ -185,8 +193,10 @@ function resolveAdmin({ addr, port, basePath = defaultAdminBasePath, describe, m
     port: checkPort('admin.port', port ?? defaultAdminPort),
     isPortFlexible: port === undefined,
     basePath,
-    describe,
-    metrics,
+    tls: more.tls ?? true,
+    token: more.token,
+    describe: more.describe,
+    metrics: more.metrics,
   };
 }
 

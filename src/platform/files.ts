@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { invalidArgument, messageOf } from '../base/errors.js';
 
 /** The text of a file that a setting names. Rejects with INVALID_ARGUMENT, naming the setting, when it cannot be read. */
@@ -7,5 +7,18 @@ export async function readSetting(setting: string, path: string): Promise<string
     return await readFile(path, 'utf8');
   } catch (error) {
     throw invalidArgument(`${setting} is ${path}, which cannot be read: ${messageOf(error)}`);
+  }
+}
+
+/**
+ * What tells whether a file has changed: of what it leads to, where it is a link, as Kubernetes mounts its secrets. A file
+ * that is gone has a state too.
+ */
+export async function fileState(path: string): Promise<string> {
+  try {
+    const { ino, size, mtimeMs, dev } = await stat(path);
+    return `${dev} ${ino} ${size} ${mtimeMs}`;
+  } catch (error) {
+    return messageOf(error);
   }
 }

@@ -10,3 +10,6 @@ export const systemRandom: Random = {
 
 /** 12 bytes that nobody can foretell, for sealing one packet or stream of gossip. */
 export const freshNonce = (): Uint8Array => randomBytes(12);
+
+/** 16 bytes that nobody can foretell, for the greeting of one link. */
+export const freshChallenge = (): Uint8Array => randomBytes(16);

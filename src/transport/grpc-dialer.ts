@@ -1,6 +1,8 @@
-import { type ChannelCredentials, Client, credentials } from '@grpc/grpc-js';
+import { Client, credentials } from '@grpc/grpc-js';
+import { splitAddress } from '../base/addresses.js';
 import type { Dialer } from './frame-stream.js';
 import { ClientFrameStream, identity } from './grpc-stream.js';
+import { type ClientTls, channelOf } from './tls.js';
 
 /** Bytes that may be on the way to us before we have read them; the default of 64 KiB makes large values wait. */
 const flowControlBytes = 4 * 1024 * 1024;
@@ -8,18 +10,23 @@ const flowControlBytes = 4 * 1024 * 1024;
 export interface GrpcDialerOptions {
   /** Largest frame either side takes. */
   readonly maxFrameBytes: number;
-  /** Without: plain text. */
-  readonly credentials?: ChannelCredentials | undefined;
+  /** Asked for at each dial, so that other certificates need no restart. undefined: plain text. */
+  readonly tls?: (() => { readonly files: ClientTls; readonly nodeName: string }) | undefined;
 }
 
 /**
  * Dials peers with grpc-js. Each attempt has a connection of its own, which ends with the stream: a channel that outlived
  * its peer would go on with its own back-off, and may hang (grpc-node#2785).
  */
-export function createGrpcDialer({ maxFrameBytes, ...options }: GrpcDialerOptions): Dialer {
+export function createGrpcDialer({ maxFrameBytes, tls }: GrpcDialerOptions): Dialer {
   return {
     dial(address) {
-      const client = new Client(address, options.credentials ?? credentials.createInsecure(), {
+      const channel =
+        tls === undefined
+          ? { credentials: credentials.createInsecure(), options: {} }
+          : channelOf(tls().files, splitAddress(address).host, tls().nodeName);
+      const client = new Client(address, channel.credentials, {
+        ...channel.options,
         'grpc.use_local_subchannel_pool': 1,
         'grpc.enable_retries': 0,
         'grpc.enable_http_proxy': 0,

@@ -1,11 +1,13 @@
-import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
+import type { Access } from '../access/access.js';
 import type { CacheService } from '../ports/cache.js';
 import { type Clock, remainingMs, type Wait } from '../ports/clock.js';
 import type { Log } from '../ports/log.js';
 import type { Recorder } from '../ports/recorder.js';
+import { CallGate, type GateCounts } from './call-gate.js';
+import { Connections, type DoorCounts } from './connections.js';
+import { FrontDoor, type GreetingCounts } from './front-door.js';
 import { addHealth, type Health } from './grpc-health.js';
 import {
   type ClientCounts,
@@ -13,10 +15,11 @@ import {
   clusterDefinition,
   GrpcServices,
   peerDefinition,
+  type ServicesDeps,
 } from './grpc-services.js';
-import { listenError } from './listen-error.js';
 import type { PeerLinks } from './peer-links.js';
 import { recordedService } from './recorded-services.js';
+import type { ServerTls } from './tls.js';
 
 export interface GrpcServerLimits {
   /** Calls of clients under way at a time. */
@@ -25,6 +28,10 @@ export interface GrpcServerLimits {
   readonly maxValueBytes: number;
   /** Largest frame of a peer. */
   readonly maxFrameBytes: number;
+  /** Connections of clients and peers at a time. */
+  readonly maxConnections: number;
+  /** Calls of one client under way at a time. */
+  readonly maxInflightPerClient: number;
 }
 
 export interface GrpcServerOptions {
@@ -38,8 +45,10 @@ export interface GrpcServerOptions {
   readonly protoDir: string;
   readonly log: Log;
   readonly clock: Clock;
+  /** Who may do what. */
+  readonly access: Access;
   /** Without: plain text. */
-  readonly credentials?: ServerCredentials | undefined;
+  readonly tls?: ServerTls | undefined;
   /** Watches clients' reads and writes. */
   readonly recorder?: Recorder | undefined;
 }
@@ -47,7 +56,9 @@ export interface GrpcServerOptions {
 export interface GrpcServer {
   /** The port it listens on. */
   readonly port: number;
-  counters(): ClientCounts;
+  counters(): ClientCounts & DoorCounts & GreetingCounts & GateCounts;
+  /** Other certificates from the next connection on. Throws where they cannot be used, and changes nothing then. */
+  renewTls(tls: ServerTls): void;
   /**
    * Takes no more calls, lets those under way end until the deadline, then breaks them off. Idempotent. Links of peers
    * count as calls: close them first.
@@ -59,44 +70,77 @@ export interface GrpcServer {
 const messageSlackBytes = 64 * 1024;
 /** Connections on which nothing comes back are dead: it is then that server-side calls end which cannot be cut off. */
 const keepalive = { 'grpc.keepalive_time_ms': 10_000, 'grpc.keepalive_timeout_ms': 5_000 };
+/** Connections without a call are closed in good order; a client opens the next one by itself. */
+const idleMs = 300_000;
+/** Calls on one connection at a time; a client that asks for more waits by itself. */
+const streamsMax = 1_024;
+/** Connections that have not made a call that they may make. */
+const strangersMax = 1_024;
+/** Answers that wait to be read: of one client this or one of the largest, of all together four times that. */
+const unsentBytesMax = 64 * 1024 * 1024;
 
 /**
  * Listens for clients and peers on one port. Rejects with ListenError.
  * Largest message of a client: one key, one value and 64 KiB (or a peer's frame, if that is larger).
  */
 export async function createGrpcServer(options: GrpcServerOptions): Promise<GrpcServer> {
-  const { addr, port, service, links, limits, protoDir, log, clock } = options;
+  const { addr, port, service, links, limits, protoDir, log, clock, access, tls } = options;
   const messageBytes = Math.max(limits.maxFrameBytes, limits.maxKeyBytes + limits.maxValueBytes + messageSlackBytes);
+  const maxUnsentBytes = Math.max(unsentBytesMax, 2 * messageBytes);
+  const connections = new Connections(clock, {
+    maxConnections: limits.maxConnections,
+    maxStrangers: strangersMax,
+    maxUnsentBytes,
+    maxUnsentBytesTotal: 4 * maxUnsentBytes,
+  });
+  const gate = new CallGate({
+    access,
+    connections,
+    maxInflightPerClient: limits.maxInflightPerClient,
+    needsTls: tls !== undefined,
+    clock,
+    log,
+    mismatched: (from) => door.mismatched(from),
+  });
   const server = new Server({
+    interceptors: [gate.interceptor],
     'grpc.max_receive_message_length': messageBytes,
     'grpc.max_send_message_length': -1,
+    'grpc.max_concurrent_streams': streamsMax,
+    'grpc.max_connection_idle_ms': idleMs,
     // Channelz stays on: without it grpc-js forgets its sessions, and forceShutdown breaks off nothing.
     ...keepalive,
   });
-  const services = new GrpcServices({ service, links, clock, log, maxInflight: limits.maxInflight });
+  // Connections come through a door of our own, by then without TLS, if they had any: see front-door.ts.
+  const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
+  const door = new FrontDoor({
+    addr,
+    port,
+    tls,
+    connections,
+    clock,
+    log,
+    admit: (socket) => injector.injectConnection(socket),
+  });
+  const callerOf: ServicesDeps['callerOf'] = (call) => gate.callerOf(call.metadata);
+  const services = new GrpcServices({ service, links, clock, log, maxInflight: limits.maxInflight, callerOf });
   server.addService(cacheDefinition, recordedService(cacheDefinition, services.cache(), options.recorder));
   server.addService(clusterDefinition, services.cluster());
   server.addService(peerDefinition, services.peer());
-  const host = addr.includes(':') && !addr.startsWith('[') ? `[${addr}]` : addr;
-  await checkFree(host, addr, port);
   const health = await addDescriptions(server, protoDir, () => service.status().ready, clock);
-
-  const bound = await new Promise<number>((resolve, reject) => {
-    server.bindAsync(`${host}:${port}`, options.credentials ?? ServerCredentials.createInsecure(), (error, taken) => {
-      if (error === null) resolve(taken);
-      else reject(listenError(`${host}:${port}`, error));
-    });
-  }).catch((error: unknown) => {
+  const bound = await door.open().catch((error: unknown) => {
     health.close();
     server.forceShutdown();
     throw error;
   });
-  log.write('debug', `listening on ${host}:${bound}`, { protoDir });
+  log.write('debug', `listening on ${addr}:${bound}`, { protoDir, tls: tls !== undefined });
 
   let stopping: Promise<void> | undefined;
   const stop = (wait: Wait): Promise<void> =>
     new Promise((resolve) => {
       health.close();
+      door.close();
+      gate.close();
       let over = false;
       const done = (): void => {
         if (over) return;
@@ -104,41 +148,27 @@ export async function createGrpcServer(options: GrpcServerOptions): Promise<Grpc
         cancelForce();
         wait.signal?.removeEventListener('abort', force);
         server.forceShutdown();
+        connections.close();
         resolve();
       };
       const force = (): void => done();
       const cancelForce = clock.after(remainingMs(wait, clock), force);
       wait.signal?.addEventListener('abort', force, { once: true });
-      server.tryShutdown(done);
+      // It calls back at once, since it knows no listener of its own that could have connections.
+      server.tryShutdown(() => {});
+      connections.whenEmpty(done);
       if (wait.signal?.aborted === true) done();
     });
 
   return {
     port: bound,
-    counters: () => services.counts(),
+    counters: () => ({ ...connections.counts(), ...door.counts(), ...gate.counts(), ...services.counts() }),
+    renewTls: (next) => door.renew(next),
     stop: (wait) => {
       stopping ??= stop(wait);
       return stopping;
     },
   };
-}
-
-/**
- * Listens once with a plain socket, since grpc-js would write its own words about a port that is taken to the console.
- * Should the port be taken between this and the real attempt, it does.
- */
-async function checkFree(host: string, addr: string, port: number): Promise<void> {
-  const probe = createServer();
-  try {
-    const listening = once(probe, 'listening');
-    probe.listen({ host: addr.replace(/^\[|\]$/g, ''), port, exclusive: true });
-    await listening;
-  } catch (error) {
-    throw listenError(`${host}:${port}`, error as Error);
-  }
-  const closed = once(probe, 'close');
-  probe.close();
-  await closed;
 }
 
 /** Health and reflection. Their packages read protobuf files with a parser of some size, so they are loaded here, late. */

@@ -7,6 +7,9 @@ import {
   type ServiceDefinition,
   type sendUnaryData,
 } from '@grpc/grpc-js';
+import { checkKeyspace } from '../access/access.js';
+import type { Caller } from '../access/rights.js';
+import { rpcRules } from '../access/rpc-rules.js';
 import { DistcacheError, invalidArgument, type KeyspaceResult, messageOf, PartialFailure } from '../base/errors.js';
 import type { CacheService, CallOptions } from '../ports/cache.js';
 import type { Clock } from '../ports/clock.js';
@@ -29,6 +32,8 @@ export interface ServicesDeps {
   readonly log: Log;
   /** Calls of clients that may be under way; one more is refused at once. */
   readonly maxInflight: number;
+  /** Who makes a call, which was let in for what it may do anywhere. */
+  readonly callerOf: (call: Call) => Caller;
 }
 
 export interface ClientCounts {
@@ -79,6 +84,15 @@ export const clusterDefinition: ServiceDefinition = {
 
 export const peerDefinition: ServiceDefinition = { link: method('Peer/Link', true, true) };
 
+/** A request that names a keyspace, in one field or the other, or none. */
+interface Named {
+  readonly keyspace?: string | undefined;
+  readonly name?: string | undefined;
+  readonly names?: readonly string[];
+}
+
+const nothing = (): Named => ({});
+
 /** The three services of proto/distcache/v1 over what a node can do. */
 export class GrpcServices {
   readonly #deps: ServicesDeps;
@@ -98,67 +112,62 @@ export class GrpcServices {
   cache(): UntypedServiceImplementation {
     const { service, clock } = this.#deps;
     return {
-      get: this.#unary(async (bytes, options) => {
-        const { keyspace, key, ...flags } = decodeRequest.get(bytes);
+      get: this.#unary(decodeRequest.get, async ({ keyspace, key, ...flags }, options) => {
         const asked = { ...options, ...readOptionsOf(flags), shared: true };
         return encodeReply.get(await service.lookup(keyspace, key, asked), clock.wallMs());
       }),
       getMany: (call: ServerWritableStream<Buffer, Buffer>) => void this.#getMany(call),
-      put: this.#unary(async (bytes, options) => {
-        const { keyspace, entry, ...flags } = decodeRequest.put(bytes);
-        return encodeReply.write(await service.put(keyspace, entry, { ...options, ...writeOptionsOf(flags) }));
-      }),
-      putMany: this.#unary((bytes, options) => {
-        const { keyspace, entries, ...flags } = decodeRequest.putMany(bytes);
-        return partial(entries.length, async () =>
+      put: this.#unary(decodeRequest.put, async ({ keyspace, entry, ...flags }, options) =>
+        encodeReply.write(await service.put(keyspace, entry, { ...options, ...writeOptionsOf(flags) })),
+      ),
+      putMany: this.#unary(decodeRequest.putMany, ({ keyspace, entries, ...flags }, options) =>
+        partial(entries.length, async () =>
           encodeReply.writeMany(await service.putMany(keyspace, entries, { ...options, ...writeOptionsOf(flags) })),
-        );
-      }),
-      delete: this.#unary(async (bytes, options) => {
-        const { keyspace, key, ...flags } = decodeRequest.delete(bytes);
-        return encodeReply.write(await service.delete(keyspace, key, { ...options, ...writeOptionsOf(flags) }));
-      }),
-      deleteMany: this.#unary((bytes, options) => {
-        const { keyspace, keys, ...flags } = decodeRequest.deleteMany(bytes);
-        return partial(keys.length, async () =>
+        ),
+      ),
+      delete: this.#unary(decodeRequest.delete, async ({ keyspace, key, ...flags }, options) =>
+        encodeReply.write(await service.delete(keyspace, key, { ...options, ...writeOptionsOf(flags) })),
+      ),
+      deleteMany: this.#unary(decodeRequest.deleteMany, ({ keyspace, keys, ...flags }, options) =>
+        partial(keys.length, async () =>
           encodeReply.writeMany(await service.deleteMany(keyspace, keys, { ...options, ...writeOptionsOf(flags) })),
-        );
-      }),
+        ),
+      ),
     };
   }
 
   cluster(): UntypedServiceImplementation {
     const { service } = this.#deps;
     return {
-      status: this.#unary(() => encodeReply.status(service.status())),
-      listPeers: this.#unary(() => encodeReply.peers(service.peers())),
-      listKeyspaces: this.#unary(() => encodeReply.keyspaces(service.describeKeyspaces())),
-      getKeyspace: this.#unary((bytes) =>
-        encodeReply.keyspace(service.describeKeyspace(decodeRequest.getKeyspace(bytes).name)),
+      status: this.#unary(nothing, () => encodeReply.status(service.status())),
+      listPeers: this.#unary(nothing, () => encodeReply.peers(service.peers())),
+      listKeyspaces: this.#unary(nothing, (_, __, caller) =>
+        encodeReply.keyspaces(service.describeKeyspaces().filter(({ name }) => caller.mayUse('read', name))),
       ),
-      hotKeys: this.#unary((bytes) =>
-        encodeReply.hotKeys(service.hotKeys(decodeRequest.hotKeys(bytes)), service.status().node),
+      getKeyspace: this.#unary(decodeRequest.getKeyspace, ({ name }) =>
+        encodeReply.keyspace(service.describeKeyspace(name)),
       ),
-      locateKey: this.#unary((bytes) => {
-        const { keyspace, key } = decodeRequest.locateKey(bytes);
-        return encodeReply.location(service.locate(keyspace, key));
-      }),
-      updateKeyspace: this.#unary(async (bytes, options) => {
-        const { name, changes, dryRun } = decodeRequest.updateKeyspace(bytes);
+      locateKey: this.#unary(decodeRequest.locateKey, ({ keyspace, key }) =>
+        encodeReply.location(service.locate(keyspace, key)),
+      ),
+      drain: this.#unary(nothing, async (_, options) =>
+        encodeReply.drain(await service.drain(options), service.status().node),
+      ),
+      hotKeys: this.#unary(decodeRequest.hotKeys, (request) =>
+        encodeReply.hotKeys(service.hotKeys(request), service.status().node),
+      ),
+      updateKeyspace: this.#unary(decodeRequest.updateKeyspace, async ({ name, changes, dryRun }, options) => {
         if (dryRun) return encodeReply.keyspacePreview(service.previewKeyspace(name, changes));
         const [result] = await results(async () => [await service.updateKeyspace(name, changes, options)]);
         return encodeReply.keyspaceUpdated(result!);
       }),
-      clearKeyspace: this.#unary(async (bytes, options) => {
-        const { name } = decodeRequest.clearKeyspace(bytes);
+      clearKeyspace: this.#unary(decodeRequest.clearKeyspace, async ({ name }, options) => {
         const [result] = await results(async () => [await service.clearKeyspace(name, options)]);
         return encodeReply.keyspaceResult(result!);
       }),
-      deleteKeyspaces: this.#unary(async (bytes, options) => {
-        const { names } = decodeRequest.deleteKeyspaces(bytes);
-        return encodeReply.keyspacesDeleted(await results(() => service.deleteKeyspaces(names, options)));
-      }),
-      drain: this.#unary(async (_, options) => encodeReply.drain(await service.drain(options), service.status().node)),
+      deleteKeyspaces: this.#unary(decodeRequest.deleteKeyspaces, async ({ names }, options) =>
+        encodeReply.keyspacesDeleted(await results(() => service.deleteKeyspaces(names, options))),
+      ),
       watchEvents: (call: ServerWritableStream<Buffer, Buffer>) => void this.#watchEvents(call),
     };
   }
@@ -169,13 +178,17 @@ export class GrpcServices {
     };
   }
 
-  #unary(run: (bytes: Buffer, options: CallOptions) => Buffer | Promise<Buffer>) {
+  #unary<Request extends Named>(
+    decode: (bytes: Buffer) => Request,
+    run: (request: Request, options: CallOptions, caller: Caller) => Buffer | Promise<Buffer>,
+  ) {
     return (call: ServerUnaryCall<Buffer, Buffer>, callback: sendUnaryData<Buffer>): void => {
       const answer = async (): Promise<void> => {
         let reply: Buffer;
         try {
           this.#begin();
-          reply = await run(call.request, this.#optionsOf(call));
+          const request = decode(call.request);
+          reply = await run(request, this.#optionsOf(call), this.#allowed(call, request));
         } catch (error) {
           callback(this.#statusOf(error));
           return;
@@ -188,11 +201,22 @@ export class GrpcServices {
     };
   }
 
+  /** Who calls. The gate has let it in; whether it may use this keyspace shows only here, where the request is read. */
+  #allowed(call: Call, { keyspace, name, names }: Named): Caller {
+    const caller = this.#deps.callerOf(call);
+    const rule = rpcRules[call.getPath()];
+    if (rule === undefined) return caller;
+    for (const named of names ?? [keyspace ?? name]) checkKeyspace(caller, rule, named);
+    return caller;
+  }
+
   async #getMany(call: ServerWritableStream<Buffer, Buffer>): Promise<void> {
     try {
       this.#begin();
       const options = this.#optionsOf(call);
-      const { keyspace, keys, ...flags } = decodeRequest.getMany(call.request);
+      const request = decodeRequest.getMany(call.request);
+      this.#allowed(call, request);
+      const { keyspace, keys, ...flags } = request;
       const asked = { ...options, ...readOptionsOf(flags), shared: true };
       const lookups = await this.#deps.service.lookupMany(keyspace, keys, asked);
       for (const message of encodeGetMany(lookups, this.#deps.clock.wallMs(), chunkBytes)) {

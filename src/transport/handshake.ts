@@ -1,3 +1,4 @@
+import type { Introduction, LinkProof } from '../access/cluster-secret.js';
 import { messageOf } from '../base/errors.js';
 import type { Cancel, Clock } from '../ports/clock.js';
 import type { Stamp } from '../ports/peers.js';
@@ -16,6 +17,8 @@ const handshakeLimitMs = 5_000;
 /** A greeting is small; whoever sends more does not speak our protocol. */
 const greetingBytesMax = 64 * 1024;
 
+const none = new Uint8Array();
+
 export type Role = 'dialled' | 'accepted';
 
 export interface HandshakeDeps {
@@ -24,6 +27,8 @@ export interface HandshakeDeps {
   readonly encoder: FrameEncoder;
   readonly partings: Partings;
   hello(): Hello;
+  /** Where the cluster has a secret: both sides show that they hold it before either counts the link as up. */
+  readonly proof?: LinkProof | undefined;
   /** Why the other side cannot be linked now; undefined: it can. */
   judge(hello: Hello, clock: number): Goodbye | undefined;
 }
@@ -46,6 +51,7 @@ type Finish = (result: HandshakeResult) => StreamEvents | undefined;
 /** Runs the handshake of one stream and reports its end once. Gives a function that breaks it off in silence. */
 export function shakeHands(deps: HandshakeDeps, stream: FrameStream, role: Role, finish: Finish): Cancel {
   const decoder = new FrameDecoder();
+  const nonce = deps.proof?.nonce();
   let heard: Hello | undefined;
   let after: StreamEvents | undefined;
   let over = false;
@@ -67,9 +73,10 @@ export function shakeHands(deps: HandshakeDeps, stream: FrameStream, role: Role,
   }
 
   function refuse(goodbye: Goodbye): void {
-    // Who lives here is told to nodes of the same cluster alone.
-    const introduced = role === 'accepted' && heard !== undefined && goodbye.reason !== 'WRONG_LABEL';
-    send(introduced ? { hello: deps.hello(), goodbye } : { goodbye });
+    // Who lives here is told to nodes of the same cluster alone: of its label, and where it has a secret, to none that
+    // has not shown to hold it.
+    const isNear = role === 'accepted' && heard !== undefined && goodbye.reason !== 'WRONG_LABEL';
+    send(isNear && deps.proof === undefined ? { hello: deps.hello(), goodbye } : { goodbye });
     end({ is: 'refused', by: 'us', goodbye, hello: heard });
     deps.partings.part(stream);
   }
@@ -104,22 +111,48 @@ export function shakeHands(deps: HandshakeDeps, stream: FrameStream, role: Role,
       return;
     }
     heard = frame.hello;
-    const objection = deps.judge(heard, frame.clock);
+    const objection = deps.judge(heard, frame.clock) ?? (role === 'dialled' ? unproven(heard) : undefined);
     if (objection !== undefined) {
       refuse(objection);
     } else if (role === 'accepted') {
-      send({ hello: deps.hello() });
+      send({ hello: proven(heard) });
     } else {
-      send({});
+      send(deps.proof === undefined ? {} : { hello: proven(heard) });
       end({ is: 'linked', hello: heard, stream, early: undefined });
     }
   }
 
   function confirmed(hello: Hello, frame: Frame, bytes: Uint8Array): void {
     // Judged again: meanwhile another stream of the same node may have been faster.
-    const objection = deps.judge(hello, frame.clock);
+    const objection = deps.judge(hello, frame.clock) ?? unproven({ ...hello, proof: frame.hello?.proof });
     if (objection !== undefined) refuse(objection);
     else end({ is: 'linked', hello, stream, early: bytes });
+  }
+
+  /** Our greeting, with what the other side asks for. */
+  function greeting(): Hello {
+    const hello = deps.hello();
+    return nonce === undefined ? hello : { ...hello, nonce };
+  }
+
+  function introduction(from: Introduction['from'], theirs: Hello): Introduction {
+    const ours = greeting();
+    const [dialling, dialled] = role === 'dialled' ? [ours, theirs] : [theirs, ours];
+    const end = ({ id, name, address, nonce = none }: Hello) => ({ id, name, address, nonce });
+    return { from, label: ours.label, dialling: end(dialling), dialled: end(dialled) };
+  }
+
+  function proven(theirs: Hello): Hello {
+    const from = role === 'dialled' ? 'dialling' : 'dialled';
+    if (deps.proof === undefined || theirs.nonce === undefined) return greeting();
+    return { ...greeting(), proof: deps.proof.prove(introduction(from, theirs)) };
+  }
+
+  function unproven(theirs: Hello): Goodbye | undefined {
+    const from = role === 'dialled' ? 'dialled' : 'dialling';
+    if (deps.proof?.holds(introduction(from, theirs), theirs.proof ?? none) ?? true) return undefined;
+    const detail = `${theirs.name} does not hold the secret of this cluster; give all nodes the same gossip.secrets`;
+    return { reason: 'NOT_PROVEN', detail };
   }
 
   stream.open({
@@ -131,7 +164,7 @@ export function shakeHands(deps: HandshakeDeps, stream: FrameStream, role: Role,
       deps.partings.gone(stream);
     },
   });
-  if (role === 'dialled') send({ hello: deps.hello() });
+  if (role === 'dialled') send({ hello: greeting() });
 
   return () => {
     if (over) return;

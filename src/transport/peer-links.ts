@@ -1,3 +1,4 @@
+import type { LinkProof } from '../access/cluster-secret.js';
 import { DistcacheError, messageOf } from '../base/errors.js';
 import type { Cancel, Clock, Wait } from '../ports/clock.js';
 import type { Log } from '../ports/log.js';
@@ -34,6 +35,14 @@ const linksMax = 1_024;
 /** Streams that have not said who they are. */
 const greetingsMax = 256;
 
+/** Refusals that nothing but a change of configuration ends. */
+const lastingReasons: ReadonlySet<Goodbye['reason']> = new Set([
+  'WRONG_LABEL',
+  'WRONG_PROTOCOL',
+  'NAME_TAKEN',
+  'NOT_PROVEN',
+]);
+
 export interface PeerLinksDeps {
   readonly clock: Clock;
   readonly random: Random;
@@ -44,6 +53,8 @@ export interface PeerLinksDeps {
   readonly label: string;
   /** Name of the function that places keys: nodes with different ones do not join. '' does not ask. */
   readonly hasher?: string | undefined;
+  /** Where the cluster has a secret; without, whoever knows the label is believed. */
+  readonly proof?: LinkProof | undefined;
   readonly dialer: Dialer;
   readonly limits: SessionLimits;
 }
@@ -201,7 +212,7 @@ class Links implements PeerLinks {
   }
 
   #greet(stream: FrameStream, role: Role, finish: (result: HandshakeResult) => StreamEvents | undefined): Cancel {
-    const { clock, stamp } = this.#deps;
+    const { clock, stamp, proof } = this.#deps;
     let over = false;
     let cancel: Cancel | undefined;
     const breakOff = (): void => {
@@ -216,6 +227,7 @@ class Links implements PeerLinks {
       stamp,
       encoder: this.#encoder,
       partings: this.#partings,
+      proof,
       hello: () => this.#hello(),
       judge: (hello: Hello, remote: number) => this.#judge(hello, remote, role),
     };
@@ -265,7 +277,8 @@ class Links implements PeerLinks {
   /** A stream of a peer's came to nothing. */
   #refused(stream: FrameStream, { by, goodbye, hello }: HandshakeResult & { is: 'refused' }): void {
     if (by === 'us' && goodbye.reason === 'DIAL_YOU' && hello !== undefined && hello.address !== '') {
-      if (this.#closing === undefined) this.#targets.invite(hello.address);
+      // Who has shown nothing must not have us dial addresses of its choice; where there is a secret, gossip tells them.
+      if (this.#closing === undefined && this.#deps.proof === undefined) this.#targets.invite(hello.address);
     } else if (by === 'us' && goodbye.reason !== 'DUPLICATE' && goodbye.reason !== 'SELF') {
       this.#turnedAway.links++;
       if (goodbye.reason === 'TOO_MANY') this.#turnedAway.tooMany++;
@@ -291,14 +304,14 @@ class Links implements PeerLinks {
         return;
       }
       default: {
-        const passing = reason !== 'WRONG_LABEL' && reason !== 'WRONG_PROTOCOL' && reason !== 'NAME_TAKEN';
+        const passing = !lastingReasons.has(reason);
         this.#targets.failed(target, `${address} refused the link: ${detail === '' ? reason : detail}`, passing);
       }
     }
   }
 
   #open({ hello, stream, early }: HandshakeResult & { is: 'linked' }): StreamEvents {
-    const { protocol, label, hasher, ...peer } = hello;
+    const { protocol, label, hasher, nonce, proof, ...peer } = hello;
     const { clock, stamp, log, limits, self } = this.#deps;
     const sinceMs = clock.nowMs();
     const session = new PeerSession(

@@ -14,6 +14,10 @@ export interface Hello extends NodeInfo {
   readonly label: string;
   /** Name of the function that places keys; '' where a node does not say. */
   readonly hasher: string;
+  /** Of this link, where the cluster has a secret. */
+  readonly nonce?: Uint8Array | undefined;
+  /** That the sender holds the cluster's secret. */
+  readonly proof?: Uint8Array | undefined;
 }
 
 export const goodbyeReasons = [
@@ -28,6 +32,7 @@ export const goodbyeReasons = [
   'SELF',
   'BAD_FRAME',
   'TOO_MANY',
+  'NOT_PROVEN',
 ] as const;
 export type GoodbyeReason = (typeof goodbyeReasons)[number];
 
@@ -49,6 +54,7 @@ export interface Frame {
 export const operationsPerFrameMax = 16_384;
 /** Names, addresses and labels in a greeting; longer ones are refused. */
 const greetingCharsMax = 1024;
+const proofBytesMax = 64;
 
 const clockTag = (1 << 3) | wireType.fixed64;
 const operationTag = (2 << 3) | wireType.bytes;
@@ -132,7 +138,9 @@ export const encodeFrame = (frame: Frame): Buffer => new FrameEncoder().frame(fr
 export const decodeFrame = (bytes: Uint8Array): Frame => new FrameDecoder().frame(bytes);
 
 function encodeHello(hello: Hello, clock: number): Uint8Array {
-  return distcache.v1.Hello.encode({ ...hello, clock, state: 'serving' }).finish();
+  const { nonce, proof, ...told } = hello;
+  const proofs = { ...(nonce && { nonce }), ...(proof && { proof }) };
+  return distcache.v1.Hello.encode({ ...told, ...proofs, clock, state: 'serving' }).finish();
 }
 
 function encodeGoodbye(goodbye: Goodbye): Uint8Array {
@@ -141,9 +149,9 @@ function encodeGoodbye(goodbye: Goodbye): Uint8Array {
 }
 
 function decodeHello(bytes: Uint8Array): Hello {
-  const { protocol, label, id, name, address, admin, gossip, version, weight, incarnation, hasher } = parse(() =>
-    distcache.v1.Hello.decode(bytes),
-  );
+  const hello = parse(() => distcache.v1.Hello.decode(bytes));
+  const { protocol, label, id, name, address, admin, gossip, version, weight, incarnation, hasher } = hello;
+  const { nonce, proof } = hello;
   for (const text of [label, id, name, address, admin, gossip, version, hasher]) {
     if (text.length > greetingCharsMax)
       throw new MalformedError(`a greeting's text exceeds ${greetingCharsMax} characters`);
@@ -152,7 +160,10 @@ function decodeHello(bytes: Uint8Array): Hello {
   if (!(weight >= 0 && Number.isFinite(weight)) || !Number.isFinite(incarnation)) {
     throw new MalformedError('a greeting whose weight or incarnation is no number');
   }
-  return { protocol, label, id, name, address, admin, gossip, version, weight, incarnation, hasher };
+  if (nonce.length > proofBytesMax || proof.length > proofBytesMax)
+    throw new MalformedError('a proof of no such length');
+  const proofs = { ...(nonce.length > 0 && { nonce }), ...(proof.length > 0 && { proof }) };
+  return { protocol, label, id, name, address, admin, gossip, version, weight, incarnation, hasher, ...proofs };
 }
 
 function decodeGoodbye(bytes: Uint8Array): Goodbye {

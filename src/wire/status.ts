@@ -1,3 +1,4 @@
+import { AccessDenied } from '../access/access.js';
 import { codeOf, type ErrorCode } from '../base/errors.js';
 
 /** Trailing metadata that carries our stable code, and the name of the node where it happened if not the asked one. */
@@ -11,6 +12,7 @@ export const grpcStatus = {
   invalidArgument: 3,
   deadlineExceeded: 4,
   notFound: 5,
+  permissionDenied: 7,
   resourceExhausted: 8,
   failedPrecondition: 9,
   internal: 13,
@@ -55,7 +57,7 @@ export function failureOf(error: unknown): WireFailure {
   }
   const { message, node } = error as { message?: unknown; node?: unknown };
   return {
-    status: statuses[code],
+    status: error instanceof AccessDenied && error.isKnown ? grpcStatus.permissionDenied : statuses[code],
     message: typeof message === 'string' ? message : code,
     code,
     node: typeof node === 'string' ? node : '',

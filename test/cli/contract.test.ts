@@ -65,8 +65,9 @@ describe('cli: what holds for every command', function () {
     },
     { name: 'no duration', args: ['get', 'ks', 'k', '--timeout', '5'], exit: 2, code: 'INVALID_ARGUMENT' },
     { name: 'no address', args: ['peers', '--addr', 'here'], exit: 2, code: 'INVALID_ARGUMENT' },
-    { name: 'token, not spoken yet', args: ['peers', '--token', 't'], exit: 2, code: 'INVALID_ARGUMENT' },
-    { name: 'TLS, not spoken yet', args: ['peers', '--tls-ca', 'ca.pem'], exit: 2, code: 'INVALID_ARGUMENT' },
+    { name: 'a token with a space', args: ['peers', '--token', 'a b'], exit: 2, code: 'INVALID_ARGUMENT' },
+    { name: 'an authority nowhere', args: ['peers', '--tls-ca', '/nowhere.pem'], exit: 2, code: 'INVALID_ARGUMENT' },
+    { name: 'a certificate without key', args: ['peers', '--tls-cert', 'c.pem'], exit: 2, code: 'INVALID_ARGUMENT' },
     { name: 'value twice', args: ['put', 'ks', 'k', 'v', '--file', 'f'], exit: 2, code: 'INVALID_ARGUMENT' },
     { name: 'missing file', args: ['put', 'ks', 'k', '--file', '/nowhere/f'], exit: 2, code: 'INVALID_ARGUMENT' },
     { name: 'key beside --from', args: ['put', 'ks', 'k', '--from', 'f'], exit: 2, code: 'INVALID_ARGUMENT' },
@@ -113,7 +114,7 @@ describe('cli: what holds for every command', function () {
     expect(both.exit).to.equal(0);
     expect((await cli(['peers'], { env: { DISTCACHE_ADDR: `${deadAddress},${node.address}` } })).exit).to.equal(0);
     expect((await cli(['peers', '--addr', node.address], { env: { DISTCACHE_ADDR: deadAddress } })).exit).to.equal(0);
-    expect((await cli(['peers'], { env: { ...env(), DISTCACHE_TOKEN: 't' } })).stderr).to.contain('DISTCACHE_TOKEN');
+    expect((await cli(['peers'], { env: { ...env(), DISTCACHE_TOKEN: 'a b' } })).stderr).to.contain('DISTCACHE_TOKEN');
     expect((await cli(['peers'], { env: { ...env(), DISTCACHE_TIMEOUT: 'x' } })).stderr).to.contain('--timeout is "x"');
   });
 

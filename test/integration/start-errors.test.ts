@@ -149,9 +149,34 @@ describe('integration: what keeps a node from starting is one line and an exit c
     { name: 'an argument too many', args: ['now', ...port], exit: 2, says: ['now'] },
     {
       name: 'an address of another machine',
-      args: ['--bind-addr', '203.0.113.1', ...port],
+      args: ['--bind-addr', '203.0.113.1', '--insecure', ...port],
       exit: 1,
       says: ['203.0.113.1', '--bind-addr'],
+    },
+    {
+      name: 'an address that others can reach, though nothing protects the node',
+      args: ['--bind-addr', '0.0.0.0', ...port],
+      exit: 2,
+      says: ['0.0.0.0', 'Three ways out', 'auth.tokens', 'cert create', '127.0.0.1', '--insecure'],
+    },
+    {
+      name: 'the same for the admin endpoints alone',
+      args: ['--admin-addr', '0.0.0.0:0', ...port],
+      exit: 2,
+      says: ['the admin endpoints', '0.0.0.0', '--insecure'],
+    },
+    {
+      name: 'an address that others can reach, with tokens but gossip in the clear',
+      config: configOf(none, { top: 'auth: { tokens: [ { name: a, token: t, allow: [read] } ] }' }),
+      args: ['--bind-addr', '0.0.0.0', '--discovery-port', '0'],
+      exit: 2,
+      says: ['gossip.secrets', '--insecure'],
+    },
+    {
+      name: 'a certificate that is not there',
+      config: configOf(none, { top: 'tls: { cert: nowhere.pem, key: nowhere-key.pem }' }),
+      exit: 2,
+      says: ['tls.cert', 'nowhere.pem'],
     },
     {
       name: 'an interface that there is not',

@@ -25,6 +25,7 @@ import type {
 import type { KeyspacePreview } from '../../src/ports/keyspace-changes.js';
 import { silent } from '../../src/ports/log.js';
 import { createGrpcServer } from '../../src/transport/grpc-server.js';
+import { openAccess, serverLimits } from './grpc-nodes.js';
 import { sourceStatus } from './source-status.js';
 
 /** What a test wants to go wrong; keys of `refuse` fail with the code that stands there. */
@@ -314,10 +315,11 @@ export async function startFakeNode(name = 'fake-1', port = 0): Promise<FakeNode
         throw new Error('a fake node has no peers');
       },
     },
-    limits: { maxInflight: 1_000, maxKeyBytes: 4096, maxValueBytes, maxFrameBytes: maxValueBytes },
+    limits: { ...serverLimits, maxKeyBytes: 4096, maxValueBytes, maxFrameBytes: maxValueBytes },
     protoDir: fileURLToPath(new URL('../../proto', import.meta.url)),
     log: silent,
     clock: systemClock,
+    access: openAccess(),
   });
   address = `127.0.0.1:${server.port}`;
   return { address, service, stop: () => server.stop({ deadlineMs: systemClock.nowMs() }) };

@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url';
+import { Access } from '../../src/access/access.js';
 import { systemClock } from '../../src/platform/clock.js';
 import { silent } from '../../src/ports/log.js';
 import type { NodeInfo } from '../../src/ports/membership.js';
@@ -14,7 +15,12 @@ export const serverLimits: GrpcServerLimits = {
   maxKeyBytes: 8 * 1024,
   maxValueBytes: 16 * 1024 * 1024,
   maxFrameBytes: defaultLimits.maxFrameBytes,
+  maxConnections: 1_000,
+  maxInflightPerClient: 1_000,
 };
+
+/** Everybody may do everything. */
+export const openAccess = (): Access => new Access({}, { nodeName: 'distcache-node', nodes: 'anybody' });
 
 export interface GrpcNode extends PeerNode {
   readonly server: GrpcServer;
@@ -41,6 +47,7 @@ export async function grpcNode(
     protoDir,
     log: silent,
     clock: systemClock,
+    access: openAccess(),
   });
   info = { ...info, address: advertise(server.port) };
   return {

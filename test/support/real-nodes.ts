@@ -162,7 +162,8 @@ export class RealNodes {
     const file = config === undefined ? [] : ['--config', await this.file(`node-${this.#files++}.yaml`, config)];
     const flags = [
       ...file,
-      ...(addr === undefined ? [] : ['--bind-addr', addr]),
+      // Nothing of these nodes is protected, and in a test nothing need be.
+      ...(addr === undefined ? [] : ['--bind-addr', addr, '--insecure']),
       ...['--bind-port', String(port), '--discovery-port', String(gossipPort), '--admin-addr', admin],
       ...(name === undefined ? [] : ['--name', name]),
       ...(peers.length === 0 ? [] : ['--peers', peers.map((peer) => peer.gossip).join(',')]),

@@ -15,6 +15,8 @@ export const floors: Readonly<Record<string, number>> = {
   'src/membership': 2,
   'src/coherence': 2,
   'src/hotkeys': 2,
+  'src/access': 2,
+  'src/certificates': 2,
   'src/engine': 3,
   'src/wire': 3,
   'src/transport': 4,
@@ -79,6 +81,8 @@ const pureModules = ['buffer', 'events', 'path', 'url', 'util', 'string_decoder'
 /** Modules of Node that a room may use beside these; none may use `timers` or `perf_hooks`, but `platform` all. */
 const outsideModules: Readonly<Record<string, readonly string[]>> = {
   'src/transport': ['net', 'tls', 'http2', 'dgram'],
+  'src/access': ['crypto'],
+  'src/certificates': ['crypto'],
   // Their synchronous halves: what runs in the thread pool ends in an order that no simulation can repeat.
   'src/wire': ['crypto', 'zlib'],
   'src/discovery': [
@@ -94,7 +98,7 @@ const outsideModules: Readonly<Record<string, readonly string[]>> = {
   ],
   'src/connectors': ['fs', 'fs/promises', 'http', 'https', 'sqlite', 'module'],
   'src/client': ['http', 'https'],
-  'src/admin': ['http', 'net'],
+  'src/admin': ['http', 'https', 'net', 'tls'],
   'src/cli': ['fs', 'fs/promises', 'stream/promises', 'module', 'tty', 'os', 'child_process'],
   'src/demo': ['fs', 'fs/promises', 'os', 'module', 'sqlite', 'child_process'],
   tui: ['tty'],

@@ -1,10 +1,16 @@
 import { expect } from 'chai';
-import { reloadOnSignal } from '../../../src/cli/reload.js';
+import { reloadOnChange } from '../../../src/cli/reload.js';
 import type { KeyspaceConfig, NodeConfig } from '../../../src/config/node-config.js';
+import { systemClock } from '../../../src/platform/clock.js';
 import { until } from '../../support/until.js';
 
 const configOf = (secrets: readonly string[], label = '', keyspaces = [keyspaceOf('a'), keyspaceOf('b')]): NodeConfig =>
-  ({ label, gossip: { port: 1, secrets }, keyspaces }) as unknown as NodeConfig;
+  ({
+    label,
+    gossip: { port: 1, secrets },
+    keyspaces,
+    auth: { tokens: [], certificates: [] },
+  }) as unknown as NodeConfig;
 
 const keyspaceOf = (name: string, maxBytes = 1, type = 'none'): KeyspaceConfig =>
   ({ name, maxBytes, eviction: 'lru', source: { type } }) as unknown as KeyspaceConfig;
@@ -17,14 +23,16 @@ describe('cli: SIGHUP', () => {
   let read: () => Promise<NodeConfig>;
   let cancel: () => void;
 
-  beforeEach(() => {
+  beforeEach(async () => {
     logged.length = 0;
     applied.length = 0;
     done.length = 0;
     present = ['a', 'b'];
-    cancel = reloadOnSignal({
+    cancel = await reloadOnChange({
       engine: {
         setGossipSecrets: (secrets) => void applied.push(secrets),
+        setTls: () => {},
+        setAuth: () => {},
         addKeyspace: async ({ name, maxBytes }) => {
           if (name === 'bad') throw new Error('no such table');
           done.push(`add ${name} ${maxBytes}`);
@@ -35,6 +43,8 @@ describe('cli: SIGHUP', () => {
       },
       sourceOf: async () => ({ fetch: () => null }),
       config: configOf(['old']),
+      baseDir: '/',
+      clock: systemClock,
       read: () => read(),
       log: { write: (level, message) => void logged.push(`${level} ${message}`) },
     });

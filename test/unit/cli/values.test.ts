@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { addressesOf, connectionOf } from '../../../src/cli/connection-flags.js';
 import { entryJson, valueJson } from '../../../src/cli/entries.js';
@@ -79,15 +80,28 @@ describe('cli: addresses', () => {
     it(`are refused: ${JSON.stringify(text)}`, () => expect(() => addressesOf(text)).to.throw('--addr'));
   }
 
-  it('come with a default, and a time-out', () => {
-    expect(connectionOf({})).to.deep.equal({ addresses: ['127.0.0.1:3320'], timeoutMs: 5_000 });
+  it('come with a default, and a time-out', async () => {
+    expect(await connectionOf({})).to.deep.equal({ addresses: ['127.0.0.1:3320'], timeoutMs: 5_000 });
   });
 
-  it('are refused with a token or TLS rather than asked in the clear', () => {
-    for (const name of ['token', 'tls-ca', 'tls-cert', 'tls-key']) {
-      expect(() => connectionOf({ [name]: 'x' })).to.throw(`--${name}`);
-    }
+  it('take a token, and TLS with the authorities of a file or of the machine', async () => {
+    expect(await connectionOf({ token: 't' })).to.include({ token: 't' });
+    expect(await connectionOf({ 'tls-ca': 'system' })).to.deep.include({ tls: {} });
+    expect((await connectionOf({ 'tls-ca': fileURLToPath(import.meta.url) })).tls?.ca).to.include('describe');
   });
+
+  const refusals: readonly [string, Parameters<typeof connectionOf>[0], string][] = [
+    ['a token with a line break', { token: 'a\nb' }, '--token'],
+    ['a certificate without its key', { 'tls-cert': 'x' }, '--tls-cert needs --tls-key'],
+    ['a key without its certificate', { 'tls-key': 'x' }, '--tls-key needs --tls-cert'],
+    ['a file that is not there', { 'tls-ca': '/nowhere/ca.pem' }, '--tls-ca: /nowhere/ca.pem cannot be read: ENOENT'],
+  ];
+  for (const [name, flags, message] of refusals) {
+    it(`are refused with ${name}`, async () => {
+      const error = await connectionOf(flags).catch((thrown: unknown) => thrown);
+      expect((error as Error).message).to.include(message);
+    });
+  }
 });
 
 describe('cli: colour', () => {

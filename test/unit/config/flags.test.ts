@@ -22,7 +22,7 @@ function problemsOf(flags: NodeFlags, { config, sections }: Base = standard()): 
   return result.ok ? [] : result.problems.map(formatFlagProblem);
 }
 
-const idle = 'not in force in this release and has no effect';
+const _idle = 'not in force in this release and has no effect';
 const later = 'comes in a later release, so it is refused rather than ignored';
 
 describe('config: flags of node start', () => {
@@ -107,9 +107,27 @@ describe('config: flags of node start', () => {
     expect(flagged({ peers: 'b' }, dns).config.discovery).to.deep.equal({ provider: 'static', peers: ['b:3322'] });
   });
 
-  it('warn of what does nothing yet', () => {
-    expect(flagged({ insecure: true }).warnings).to.deep.equal([`--insecure: ${idle}`]);
-    expect(flagged({ insecure: false }).warnings).to.deep.equal([]);
+  it('turn TLS on, or change the files of the config', () => {
+    const files = { ca: '/ca.pem', cert: '/node.pem', key: '/node-key.pem', clientAuth: 'require', nodeName: 'n' };
+    const own = { 'tls-cert': '/c.pem', 'tls-key': '/k.pem' };
+    expect(flagged(own).config.tls).to.deep.equal({
+      ca: undefined,
+      cert: '/c.pem',
+      key: '/k.pem',
+      clientAuth: 'require',
+      nodeName: 'distcache-node',
+    });
+    const inFile = loaded(`tls: ${JSON.stringify(files)}`);
+    expect(flagged({ 'tls-ca': '/other.pem' }, inFile).config.tls).to.deep.equal({ ...files, ca: '/other.pem' });
+    expect(flagged({}, inFile).config.tls).to.deep.equal(files);
+    expect(problemsOf({ 'tls-ca': '/ca.pem' })).to.deep.equal([
+      '--tls-cert: missing; TLS takes both --tls-cert and --tls-key',
+    ]);
+  });
+
+  it('let a node stand open on the command line alone', () => {
+    expect(flagged({}).config.insecure).to.equal(false);
+    expect(flagged({ insecure: true }).config.insecure).to.equal(true);
   });
 
   it('give the admin endpoints an address, or none', () => {
@@ -119,6 +137,8 @@ describe('config: flags of node start', () => {
       port: 0,
       basePath: '/_distcache/admin',
       isPortFlexible: false,
+      tls: true,
+      token: undefined,
     });
     expect(flagged({ 'admin-addr': 'off' }).config.admin).to.equal(false);
     const file = loaded('admin: { port: 4000, basePath: /ops }');
@@ -209,7 +229,7 @@ describe('config: flags of node start', () => {
   it('ports that clash name the flag that was given', () => {
     const config: NodeConfig = {
       ...defaultConfig(),
-      admin: { addr: '127.0.0.1', port: 4000, basePath: '/x', isPortFlexible: false },
+      admin: { addr: '127.0.0.1', port: 4000, basePath: '/x', isPortFlexible: false, tls: true, token: undefined },
     };
     expect(problemsOf({ 'bind-port': 4000 }, { config, sections: {} })).to.deep.equal([
       '--bind-port: must differ from the port of admin, both are 4000',

@@ -44,7 +44,6 @@ keyspaces:
 `;
 
 const idle = 'not in force in this release and has no effect';
-const later = 'comes in a later release, so it is refused rather than ignored';
 
 describe('config: a whole file', () => {
   it('turns every text into a number with its unit', () => {
@@ -53,7 +52,14 @@ describe('config: a whole file', () => {
       name: 'cache-1',
       label: 'prod',
       bind: { addr: '127.0.0.1', interface: undefined, port: 3320 },
-      admin: { addr: '127.0.0.1', port: 3321, basePath: '/_distcache/admin', isPortFlexible: false },
+      admin: {
+        addr: '127.0.0.1',
+        port: 3321,
+        basePath: '/_distcache/admin',
+        isPortFlexible: false,
+        tls: true,
+        token: undefined,
+      },
       gossip: { port: 3322, profile: 'lan', transport: 'udp', secrets: [], delegateVersions: [2, 5, 4] },
       discovery: { provider: 'static', peers: ['127.0.0.1:3322', '127.0.0.1:3422'] },
       cluster: {
@@ -68,7 +74,17 @@ describe('config: a whole file', () => {
         shutdownTimeoutMs: 30_000,
       },
       timeouts: { readMs: 5000, writeMs: 5000, keepAliveMs: 300_000 },
-      limits: { maxKeyBytes: 4096, maxValueBytes: 16_777_216, maxBatch: 10_000, maxInflight: 100_000 },
+      limits: {
+        maxKeyBytes: 4096,
+        maxValueBytes: 16_777_216,
+        maxBatch: 10_000,
+        maxInflight: 100_000,
+        maxInflightPerClient: undefined,
+        maxConnections: 10_000,
+      },
+      tls: undefined,
+      auth: { tokens: [], certificates: [] },
+      insecure: false,
       source: {
         maxConcurrent: 8,
         maxQueued: 0,
@@ -141,12 +157,54 @@ describe('config: a whole file', () => {
     ]);
   });
 
-  it('refuses what would leave data open or change what answers mean', () => {
-    const text = `cluster: {}
-tls: { ca: ca.pem, cert: node.pem, key: node-key.pem, clientAuth: require }
-auth: { tokens: [ { name: ci, token: "t", allow: [read, write] } ] }
+  it('takes files of TLS, and who may do what', () => {
+    const { config } = loaded(
+      `tls: { ca: ca.pem, cert: node.pem, key: node-key.pem }
+auth:
+  tokens:
+    - { name: ci, token: "\${T}", allow: [read, write], keyspaces: [cities] }
+    - { name: ops, tokenFile: ops.token, allow: [admin] }
+  certificates: [ { name: app.example, allow: [read] } ]
+`,
+      { T: 'secret' },
+    );
+    expect(config.tls).to.deep.equal({
+      ca: 'ca.pem',
+      cert: 'node.pem',
+      key: 'node-key.pem',
+      clientAuth: 'require',
+      nodeName: 'distcache-node',
+    });
+    expect(config.auth).to.deep.equal({
+      tokens: [
+        { name: 'ci', token: 'secret', tokenFile: undefined, allow: ['read', 'write'], keyspaces: ['cities'] },
+        { name: 'ops', token: undefined, tokenFile: 'ops.token', allow: ['admin'], keyspaces: undefined },
+      ],
+      certificates: [{ name: 'app.example', allow: ['read'], keyspaces: undefined }],
+    });
+  });
+
+  it('refuses what would leave open who is let in, and shows no token', () => {
+    const text = `tls: { ca: ca.pem, clientAuth: none }
+auth:
+  tokens:
+    - { name: a, allow: [read] }
+    - { name: a, token: hunter2, tokenFile: f, allow: [] }
+    - { name: b, token: hunter2, allow: [fly] }
+  certificates: [ { name: c, allow: [read] } ]
 `;
-    expect(problemsOf(text)).to.deep.equal([`2:6 tls: ${later}; leave it out`, `3:7 auth: ${later}; leave it out`]);
+    const found = problemsOf(text);
+    expect(found).to.deep.equal(['6:42 auth.tokens[2].allow[0]: must be one of read, write, admin, found "fly"']);
+    expect(problemsOf(text.replace('fly', 'read'))).to.deep.equal([
+      '1:1 tls.cert: missing; must be a path (distcache cert create makes such files)',
+      '1:1 tls.key: missing; must be a path (distcache cert create makes such files)',
+      '4:7 auth.tokens[0].token: must be given, or tokenFile instead of it, and not both',
+      '5:15 auth.tokens[1].name: is the name of another token as well',
+      '5:25 auth.tokens[1].token: must be given, or tokenFile instead of it, and not both',
+      '5:55 auth.tokens[1].allow: is empty; list at least one right',
+      '7:17 auth.certificates: needs tls whose clientAuth is request or require, or nobody can show a certificate',
+    ]);
+    expect(found.join()).not.to.include('hunter2');
   });
 
   it('takes databases as sources, and says what is wrong with them', () => {

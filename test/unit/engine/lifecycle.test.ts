@@ -236,6 +236,8 @@ describe('engine: start, stop, events', () => {
         maxValueBytes: 16 * 1024 ** 2,
         maxBatch: 10_000,
         maxInflight: 100_000,
+        maxInflightPerClient: 25_000,
+        maxConnections: 10_000,
       });
       expect(virtualNodes).to.equal(512);
     });

@@ -17,7 +17,7 @@ import { silent } from '../../../src/ports/log.js';
 import { createGrpcServer } from '../../../src/transport/grpc-server.js';
 import { ListenError } from '../../../src/transport/listen-error.js';
 import { distcache } from '../../../src/wire/generated/distcache.js';
-import { type GrpcNode, grpcNode, protoDir, serverLimits } from '../../support/grpc-nodes.js';
+import { type GrpcNode, grpcNode, openAccess, protoDir, serverLimits } from '../../support/grpc-nodes.js';
 import { StubCacheService } from '../../support/stub-cache-service.js';
 
 const { v1 } = distcache;
@@ -285,6 +285,7 @@ describe('gRPC server: start and stop', () => {
     protoDir,
     log: silent,
     clock: systemClock,
+    access: openAccess(),
   };
 
   it('says what to do when its port is taken', async () => {

@@ -5,7 +5,7 @@ import { silent } from '../../../src/ports/log.js';
 import type { Recorder } from '../../../src/ports/recorder.js';
 import { createGrpcServer, type GrpcServer } from '../../../src/transport/grpc-server.js';
 import { distcache } from '../../../src/wire/generated/distcache.js';
-import { protoDir, serverLimits } from '../../support/grpc-nodes.js';
+import { openAccess, protoDir, serverLimits } from '../../support/grpc-nodes.js';
 import { StubCacheService } from '../../support/stub-cache-service.js';
 
 const { v1 } = distcache;
@@ -34,6 +34,7 @@ describe("clients' calls, recorded", () => {
       log: silent,
       clock: systemClock,
       recorder: recorder as Recorder,
+      access: openAccess(),
     });
     client = new Client(`127.0.0.1:${server.port}`, credentials.createInsecure());
   });
