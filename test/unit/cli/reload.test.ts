@@ -13,7 +13,7 @@ const configOf = (secrets: readonly string[], label = '', keyspaces = [keyspaceO
   }) as unknown as NodeConfig;
 
 const keyspaceOf = (name: string, maxBytes = 1, type = 'none'): KeyspaceConfig =>
-  ({ name, maxBytes, eviction: 'lru', source: { type } }) as unknown as KeyspaceConfig;
+  ({ name, maxBytes, eviction: 'lru', batch: { maxKeys: 1 }, source: { type } }) as unknown as KeyspaceConfig;
 
 describe('cli: SIGHUP', () => {
   const logged: string[] = [];
