@@ -1,4 +1,11 @@
-import { DistcacheError, invalidArgument, type KeyspaceResult, PartialFailure } from '../base/errors.js';
+import {
+  ArgumentTypeError,
+  DistcacheError,
+  invalidArgument,
+  type KeyFailure,
+  type KeyspaceResult,
+  PartialFailure,
+} from '../base/errors.js';
 import { systemClock } from '../platform/clock.js';
 import type {
   Cache,
@@ -15,6 +22,7 @@ import type {
   NodeStatus,
   PeerStatus,
   PutEntry,
+  WarmResult,
   WriteManyResult,
   WriteOptions,
   WriteResult,
@@ -42,6 +50,12 @@ import {
   peerStatusOf,
   writeResultOf,
 } from './replies.js';
+
+export interface ClientWarmOptions extends CallOptions {
+  /** Loads at once; 16 without. */
+  readonly concurrency?: number | undefined;
+  readonly onProgress?: ((done: number) => void) | undefined;
+}
 
 export interface ClusterHotKeys {
   readonly keyspaces: readonly HotKeyspace[];
@@ -104,6 +118,11 @@ export interface Client extends Cache {
   deleteKeyspaces(names: readonly string[], options?: CallOptions): Promise<readonly KeyspaceResult[]>;
   /** Who owns a key, as the node that answers sees it. Rejects with KEYSPACE_NOT_FOUND. */
   locate(keyspace: string, key: string, options?: CallOptions): Promise<KeyLocation>;
+  /**
+   * Loads keys ahead of need, each by its owner, in batches; `onProgress` is told how many are done. `timeoutMs` is for each
+   * key. Keys that failed are listed; rejects where a batch could not be asked for at all.
+   */
+  warm(keyspace: string, keys: readonly string[], options?: ClientWarmOptions): Promise<WarmResult>;
   /** The keys that callers ask for most, over all nodes. Who could not be asked is named in `unreached`. */
   hotKeys(options?: CallOptions & HotKeysOptions): Promise<ClusterHotKeys>;
   /** Asks every node by itself, through a client of its own; some at a time, each within the call's time-out. */
@@ -122,6 +141,9 @@ export interface Client extends Cache {
 const defaultTimeoutMs = 5_000;
 const defaultMaxMessageBytes = 64 * 1024 * 1024;
 /** Per request of a batch. Nodes refuse longer batches (limits.maxBatch, 10,000 unless configured) and messages beyond their largest value. */
+const warmConcurrency = 16;
+/** Loads of a batch one after the other: a batch is a step of the progress. */
+const warmRounds = 4;
 const batchLimits = { items: 1_000, bytes: 1024 * 1024 };
 
 /**
@@ -329,6 +351,26 @@ class GrpcClient implements Client {
     checkKey(key);
     const call = this.#call(`locate ${JSON.stringify(key)} of ${keyspace}`, options);
     return keyLocationOf(await this.#unary(methods.locateKey, { keyspace, key }, call, true));
+  }
+
+  async warm(keyspace: string, keys: readonly string[], options: ClientWarmOptions = {}): Promise<WarmResult> {
+    for (const key of keys) checkKey(key);
+    const { concurrency = warmConcurrency, onProgress, signal, timeoutMs = this.options.timeoutMs } = options;
+    const sum = { loaded: 0, held: 0, missing: 0, failures: [] as KeyFailure[] };
+    const limits = { ...batchLimits, items: Math.min(concurrency * warmRounds, batchLimits.items) };
+    for (const batch of batchesOf([...new Set(keys)], limits, keyBytes)) {
+      const request = { keyspace, keys: [...batch], concurrency, keyTimeoutMs: timeoutMs };
+      // Each of the rounds that a batch takes may need its whole time.
+      const wholeMs = timeoutMs * (Math.ceil(batch.length / concurrency) + 1);
+      const call = this.#call(`warm ${batch.length} keys of ${keyspace}`, { signal, timeoutMs: wholeMs });
+      const reply = await this.#unary(methods.warm, request, call, true);
+      sum.loaded += reply.loaded;
+      sum.held += reply.held;
+      sum.missing += reply.missing;
+      sum.failures.push(...reply.failures.map(failureOf));
+      onProgress?.(sum.loaded + sum.held + sum.missing + sum.failures.length);
+    }
+    return sum;
   }
 
   async hotKeys(options: CallOptions & HotKeysOptions = {}): Promise<ClusterHotKeys> {

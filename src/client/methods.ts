@@ -32,6 +32,7 @@ export const methods = {
   listPeers: method('Cluster/ListPeers', v1.ListPeersRequest, v1.ListPeersReply),
   listKeyspaces: method('Cluster/ListKeyspaces', v1.ListKeyspacesRequest, v1.ListKeyspacesReply),
   getKeyspace: method('Cluster/GetKeyspace', v1.GetKeyspaceRequest, v1.Keyspace),
+  warm: method('Cluster/Warm', v1.WarmRequest, v1.WarmReply),
   hotKeys: method('Cluster/HotKeys', v1.HotKeysRequest, v1.HotKeysReply),
   locateKey: method('Cluster/LocateKey', v1.LocateKeyRequest, v1.LocateKeyReply),
   updateKeyspace: method('Cluster/UpdateKeyspace', v1.UpdateKeyspaceRequest, v1.UpdateKeyspaceReply),

@@ -15,12 +15,15 @@ import type {
   NodeStatus,
   PeerStatus,
   PutEntry,
+  WarmOptions,
+  WarmResult,
   WriteManyResult,
   WriteOptions,
   WriteResult,
 } from '../ports/cache.js';
 import type { Wait } from '../ports/clock.js';
 import type { Ack } from '../ports/peers.js';
+import type { Entry } from '../store/entry.js';
 import { checkBatch, checkKey, putOf, waitOf } from './arguments.js';
 import { allRead, asDistcacheError, type KeyChange, writeAll } from './batches.js';
 import type { EngineDeps } from './deps.js';
@@ -40,6 +43,8 @@ import { Shape } from './shape.js';
 import type { Topology } from './topology.js';
 import { Upkeep } from './upkeep.js';
 import { locationOf, peersOf, statusOf } from './views.js';
+import { warmCall } from './warm-call.js';
+import { WarmUp } from './warmup.js';
 import type { Change } from './writes.js';
 
 /** For handing over, unless the caller says otherwise. */
@@ -66,6 +71,7 @@ export class CacheEngine extends KeyspaceOperations implements CacheService {
   /** What peers have asked and wait for; each link bounds its own. */
   readonly #served: Inflight;
   readonly #life: Lifecycle;
+  readonly #warmUp: WarmUp;
 
   constructor(deps: EngineDeps, options: ResolvedOptions) {
     super();
@@ -84,6 +90,7 @@ export class CacheEngine extends KeyspaceOperations implements CacheService {
         starting: () => this.#life.state === 'starting',
         inflight: this.#inflight,
         publish: (event) => this.#events.publish(event),
+        ringChanged: () => this.#warmUp.ringChanged(),
       },
       options,
     );
@@ -100,6 +107,14 @@ export class CacheEngine extends KeyspaceOperations implements CacheService {
         this.insights.tidy();
       },
     );
+    this.#warmUp = new WarmUp({
+      ...deps,
+      spaces: this.#spaces,
+      topology: this.#topology,
+      reads: this.#peering.reads,
+      options: options.warmup,
+      hotElsewhere: () => Promise.resolve([]),
+    });
     this.insights = new Insights({
       clock: deps.clock,
       spaces: this.#spaces,
@@ -111,6 +126,7 @@ export class CacheEngine extends KeyspaceOperations implements CacheService {
       options,
       state: () => this.#life.state,
       isDraining: () => this.#peering.isDraining,
+      warmUp: this.#warmUp,
     });
     this.#life = new Lifecycle({
       ...deps,
@@ -120,6 +136,7 @@ export class CacheEngine extends KeyspaceOperations implements CacheService {
       inflight: this.#inflight,
       served: this.#served,
       upkeep,
+      warmUp: this.#warmUp,
     });
   }
 
@@ -231,6 +248,17 @@ export class CacheEngine extends KeyspaceOperations implements CacheService {
   /** Closes the circuit before a keyspace's data source, on this node. Throws KEYSPACE_NOT_FOUND. */
   resetBreaker(keyspace: string): void {
     this.#spaces.existing(keyspace).source.reset();
+  }
+
+  /** Without `timeoutMs` each key has its time, and the whole as much as that comes to. */
+  async warm(keyspace: string, keys: readonly string[], options: WarmOptions = {}): Promise<WarmResult> {
+    const space = this.#space(keyspace, 'warm');
+    checkBatch('keys', keys, this.#options.limits);
+    for (const key of keys) checkKey(key, this.#options.limits);
+    const wait = waitOf(options, Number.POSITIVE_INFINITY, this.#deps.clock, 'warm');
+    const mayServe = (entry: Entry): boolean => this.#peering.mayServe(entry);
+    const deps = { clock: this.#deps.clock, reads: this.#peering.reads, defaults: this.#options.warmup, mayServe };
+    return this.#inflight.run(() => warmCall(deps, space, keys, options, wait));
   }
 
   hotKeys(options?: HotKeysOptions): readonly HotKeyspace[] {

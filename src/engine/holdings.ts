@@ -68,12 +68,21 @@ export class Holdings {
     return applied;
   }
 
-  /** Is the copy of this version what the owner would answer? What the owner does not hold it cannot tell. */
+  /**
+   * Is the copy of this version what the owner would answer? What the owner does not hold it cannot tell. Nor can it of what
+   * was loaded anew ahead of need: no write made such a copy old, unless one fell into its slot since.
+   */
   check(space: Keyspace, { key, version }: Request<'check'>): PeerReply {
-    const { mine, owner } = this.#deps.topology.place(key);
+    const { mine, owner, hash } = this.#deps.topology.place(key);
     if (!mine) return { is: 'not-owner', owner: owner.id };
     const entry = space.store.peek(key);
-    return entry?.owner === '' ? { is: 'checked', current: entry.version <= version } : nothing;
+    if (entry?.owner !== '') return nothing;
+    const isOlder = entry.version > version;
+    if (isOlder && !entry.wasPut && space.counts.refreshes > 0) {
+      const isUnwritten = version >= space.slots.floor(space.slots.slotOf(hash));
+      return isUnwritten ? { is: 'checked', current: true } : nothing;
+    }
+    return { is: 'checked', current: !isOlder };
   }
 
   /** An owner compares the replicas held here with what it holds itself. */

@@ -9,6 +9,7 @@ import type { Keyspaces } from './keyspaces.js';
 import type { ResolvedOptions } from './options.js';
 import { latenciesOf } from './timings.js';
 import type { Topology } from './topology.js';
+import type { WarmUp } from './warmup.js';
 
 export interface InsightDeps extends Counted {
   readonly clock: Clock;
@@ -17,6 +18,7 @@ export interface InsightDeps extends Counted {
   readonly options: Pick<ResolvedOptions, 'virtualNodes' | 'replicas'>;
   readonly state: () => NodeStatus['state'];
   readonly isDraining: () => boolean;
+  readonly warmUp: Pick<WarmUp, 'isWarm' | 'progress'>;
 }
 
 /** Percentiles tell of the last half minute to minute. */
@@ -89,11 +91,15 @@ export class Insights implements NodeInsights {
   }
 
   readiness(): Readiness {
-    const { state: stateOf, isDraining } = this.#deps;
+    const { state: stateOf, isDraining, warmUp } = this.#deps;
     const now = stateOf();
     // Who is drained goes on answering, and calls itself draining all the same.
     const state = now === 'serving' && isDraining() ? 'draining' : now;
-    return { state, ready: state === 'serving', reason: state === 'serving' ? undefined : `the node is ${state}` };
+    if (state !== 'serving') return { state, ready: false, reason: `the node is ${state}` };
+    const { isWarm, progress } = warmUp;
+    if (isWarm) return { state, ready: true, reason: undefined };
+    const howFar = progress === undefined ? '' : `, ${progress.done} of ${progress.total} keys`;
+    return { state, ready: false, reason: `warming up${howFar}` };
   }
 
   /** Called once a second or so. */

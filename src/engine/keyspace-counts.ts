@@ -10,7 +10,7 @@ export interface KeyspaceCounts {
   negativeHits: number;
   /** Answered past their expiry, at once or as the data source failed. */
   stale: number;
-  /** Loads begun behind such an answer. */
+  /** Loads begun behind such an answer, or ahead of need. */
   refreshes: number;
   /** Reads that memory could not answer. */
   loads: number;

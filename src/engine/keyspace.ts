@@ -163,6 +163,14 @@ export class Keyspace {
     return value === null ? expiresAtMs : expiresAtMs + Math.max(staleWhileRevalidateMs, staleIfErrorMs);
   }
 
+  /**
+   * Where copies of other nodes' entries fill their part, another one is taken in when its key was asked for before, lately:
+   * by measured rate, so that a long row of keys that are asked for once pushes out nothing that is hot.
+   */
+  admitsCopy(key: string, value: Uint8Array | null): boolean {
+    return this.store.hasRoomForCopy(key, value?.byteLength ?? 0) || this.hotKeys.hits(key) > 1.5;
+  }
+
   /** Counts a read that memory answered. */
   countHit(entry: Entry): void {
     this.counts.gets++;

@@ -8,12 +8,14 @@ import type { Inflight } from './inflight.js';
 import type { Keyspaces } from './keyspaces.js';
 import type { Peering } from './peering.js';
 import type { Upkeep } from './upkeep.js';
+import type { WarmUp } from './warmup.js';
 
 export interface LifecycleDeps extends Pick<EngineDeps, 'clock' | 'log' | 'membership' | 'peers' | 'self'> {
   readonly spaces: Keyspaces;
   readonly peering: Peering;
   readonly events: EventHub;
   readonly upkeep: Upkeep;
+  readonly warmUp: WarmUp;
   readonly inflight: Inflight;
   readonly served: Inflight;
 }
@@ -49,7 +51,7 @@ export class Lifecycle {
   }
 
   async #open(wait: Wait): Promise<void> {
-    const { clock, membership, peers, spaces, peering, upkeep } = this.#deps;
+    const { clock, membership, peers, spaces, peering, upkeep, warmUp } = this.#deps;
     try {
       await spaces.openSources(wait);
       peering.start();
@@ -68,11 +70,13 @@ export class Lifecycle {
     this.#startedAtMs = clock.nowMs();
     this.state = 'serving';
     upkeep.start();
+    warmUp.start();
   }
 
   async #close(wait: Wait): Promise<void> {
-    const { membership, peers, log, spaces, peering, upkeep, inflight, served, events } = this.#deps;
+    const { membership, peers, log, spaces, peering, upkeep, warmUp, inflight, served, events } = this.#deps;
     this.state = 'draining';
+    warmUp.stop();
     upkeep.stop();
     await peering.leave(wait);
     await Promise.all([inflight.quiet(wait), served.quiet(wait)]);

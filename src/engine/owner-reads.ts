@@ -50,6 +50,11 @@ export class OwnerReads {
     return old;
   }
 
+  /** Loads what this node owns, though it may hold it; nothing that has expired is answered with. */
+  refresh(space: Keyspace, key: string, place: Place, wait: Wait): Promise<Answer> {
+    return this.#load(space, key, place, wait, anyTerms, Number.NEGATIVE_INFINITY);
+  }
+
   /** Answers with what has expired, within `staleIfError`, where the data source fails or is not to be asked. */
   load(space: Keyspace, key: string, place: Place, wait: Wait, terms: ReadTerms, sinceMs: number): Promise<Answer> {
     const { staleIfErrorMs, staleWhileRevalidateMs } = space.options;

@@ -47,6 +47,8 @@ export interface PeeringDeps {
   readonly starting: () => boolean;
   readonly publish: (event: EngineEvent) => void;
   readonly inflight: Inflight;
+  /** Told after each change of the ring. */
+  readonly ringChanged: () => void;
   /** Watches what callers, peers and data sources take; without it nobody does. */
   readonly recorder?: Recorder | undefined;
 }
@@ -238,6 +240,7 @@ export class Peering {
     spaces.reassign(this.topology, isFresh);
     this.#releaseAtMs = nowMs + handoffMs;
     this.#replicas.moved();
+    this.#deps.ringChanged();
   }
 
   #silenceChanged(peerId: string, isSilent: boolean): void {

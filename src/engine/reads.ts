@@ -6,7 +6,7 @@ import type { PeerReply } from '../ports/peers.js';
 import type { Answer, Keyspace } from './keyspace.js';
 import { circleOf, Loader } from './loader.js';
 import { type Kept, OwnerReads } from './owner-reads.js';
-import type { PathDeps, ReadTerms } from './path.js';
+import { anyTerms, type PathDeps, type ReadTerms } from './path.js';
 import type { Place } from './topology.js';
 import { besideVersion, type Trip, Trips } from './trips.js';
 
@@ -59,6 +59,17 @@ export class Reads {
         ? this.#own.load(space, key, place, wait, terms, sinceMs)
         : this.#fetch(space, key, place, wait, terms, sinceMs),
     );
+  }
+
+  /**
+   * Ahead of need: the owner loads anew, everybody else asks the owner, whether or not memory holds the key. Joins what is
+   * under way.
+   */
+  refresh(space: Keyspace, key: string, wait: Wait): Promise<Answer> {
+    const place = this.#deps.topology.place(key);
+    space.counts.refreshes++;
+    if (place.mine) return this.#own.refresh(space, key, place, wait);
+    return this.#fetch(space, key, place, wait, anyTerms, Number.NEGATIVE_INFINITY);
   }
 
   /** For a peer that believes this node to be the owner; undefined when this node does not think so. */
@@ -219,7 +230,7 @@ export class Reads {
 
   /** Keeps a copy of what its owner told. */
   #keepCopy(trip: Trip, answer: Answer, ownerFloor: number): void {
-    const { space, place, slot, generation } = trip;
+    const { space, key, place, slot, generation } = trip;
     const { leases, guards, clock } = this.#deps;
     const { id } = place.owner;
     const isLeased = !guards.lease || (leases.holds(id) && leases.leases.generation(id) === generation);
@@ -231,6 +242,7 @@ export class Reads {
       isEmbargoed ||
       !knows ||
       isBeside ||
+      !space.admitsCopy(key, answer.value) ||
       this.#trips.hasMoved(trip) ||
       !this.#trips.isUnwritten(trip)
     ) {

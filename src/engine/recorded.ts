@@ -9,13 +9,15 @@ import type { Writes } from './writes.js';
  */
 
 /** What callers on this node use of the paths; peers take their own way in. */
-export type CallersReads = Pick<Reads, 'read'>;
+export type CallersReads = Pick<Reads, 'read' | 'refresh'>;
 export type CallersWrites = Pick<Writes, 'write' | 'confirmed'>;
 
 export const recordedReads = (reads: CallersReads, recorder: Recorder | undefined): CallersReads =>
   recorder === undefined
     ? reads
     : {
+        // Nobody waits for it; what it asks of others and of the data source is recorded there.
+        refresh: (space, key, wait) => reads.refresh(space, key, wait),
         read: (space, key, wait, terms) =>
           recorder.operation(
             'get',

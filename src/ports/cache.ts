@@ -1,4 +1,4 @@
-import type { DistcacheError, KeyspaceResult } from '../base/errors.js';
+import type { DistcacheError, KeyFailure, KeyspaceResult } from '../base/errors.js';
 import type { KeyspaceChanges, KeyspacePreview } from './keyspace-changes.js';
 import type { Member, MemberState } from './membership.js';
 import type { Ack, Outcome } from './peers.js';
@@ -226,6 +226,24 @@ export interface HotKeysOptions {
   readonly limit?: number | undefined;
 }
 
+export interface WarmOptions extends CallOptions {
+  /** Loads at once. Default: `warmup.concurrency`. */
+  readonly concurrency?: number | undefined;
+  /** For each key. Default: `warmup.timeout`. */
+  readonly keyTimeoutMs?: number | undefined;
+}
+
+/** What loading keys ahead of need came to. The three numbers and the failures add up to the keys, each counted once. */
+export interface WarmResult {
+  /** Loaded from the data source now. */
+  readonly loaded: number;
+  /** In some node's memory already. */
+  readonly held: number;
+  /** The data source has no such key. */
+  readonly missing: number;
+  readonly failures: readonly KeyFailure[];
+}
+
 /**
  * What a node does for its callers. The engine offers it in the process, the gRPC server to other processes, the client
  * over the network. `getMany` keeps the order of its keys; a missing key is an answer there, and NOT_FOUND from `get`.
@@ -259,6 +277,11 @@ export interface CacheService extends Cache {
   describeKeyspaces(): readonly KeyspaceStatus[];
   /** Rejects with KEYSPACE_NOT_FOUND. */
   describeKeyspace(name: string): KeyspaceStatus;
+  /**
+   * Loads keys ahead of need, each by its owner. What could not be loaded is listed; rejects only where the whole is refused.
+   * Keys that are not done at the end of the call's time fail with TIMEOUT.
+   */
+  warm(keyspace: string, keys: readonly string[], options?: WarmOptions): Promise<WarmResult>;
   /** As callers of this node ask. Throws KEYSPACE_NOT_FOUND. */
   hotKeys(options?: HotKeysOptions): readonly HotKeyspace[];
   /**

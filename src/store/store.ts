@@ -105,6 +105,11 @@ export class Store {
     return entryBytes(key, valueBytes) <= this.#partOf(owner).limitBytes;
   }
 
+  /** Whether a hot copy with a value of this length would push out no other. */
+  hasRoomForCopy(key: string, valueBytes: number): boolean {
+    return this.#hot.bytes + entryBytes(key, valueBytes) <= this.#hot.limitBytes;
+  }
+
   /** Keeps a copy of the value, giving up others where it needs room. */
   put(given: NewEntry): PutOutcome {
     const { key, value, version, expiresAtMs, keepUntilMs = expiresAtMs, wasPut, sourceVersion, owner } = given;

@@ -73,6 +73,7 @@ export const clusterDefinition: ServiceDefinition = {
   listPeers: unaryMethod('Cluster/ListPeers'),
   listKeyspaces: unaryMethod('Cluster/ListKeyspaces'),
   getKeyspace: unaryMethod('Cluster/GetKeyspace'),
+  warm: unaryMethod('Cluster/Warm'),
   hotKeys: unaryMethod('Cluster/HotKeys'),
   locateKey: unaryMethod('Cluster/LocateKey'),
   updateKeyspace: unaryMethod('Cluster/UpdateKeyspace'),
@@ -152,6 +153,9 @@ export class GrpcServices {
       ),
       drain: this.#unary(nothing, async (_, options) =>
         encodeReply.drain(await service.drain(options), service.status().node),
+      ),
+      warm: this.#unary(decodeRequest.warm, async ({ keyspace, keys, options: how }, options) =>
+        encodeReply.warm(await service.warm(keyspace, keys, { ...options, ...how }), service.status().node),
       ),
       hotKeys: this.#unary(decodeRequest.hotKeys, (request) =>
         encodeReply.hotKeys(service.hotKeys(request), service.status().node),

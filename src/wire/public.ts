@@ -12,6 +12,8 @@ import type {
   NodeStatus,
   PeerStatus,
   PutEntry,
+  WarmOptions,
+  WarmResult,
   WriteManyResult,
   WriteOptions,
   WriteResult,
@@ -138,6 +140,15 @@ export const decodeRequest = {
   },
   getKeyspace: (bytes: Uint8Array): { readonly name: string } =>
     parse('GetKeyspaceRequest', bytes, (b) => v1.GetKeyspaceRequest.decode(b)),
+  warm(bytes: Uint8Array): KeysRequest & { readonly options: WarmOptions } {
+    checkCount(bytes, 2, 'the keys');
+    const { keyspace, keys, concurrency, keyTimeoutMs } = parse('WarmRequest', bytes, (b) => v1.WarmRequest.decode(b));
+    const options = {
+      ...(concurrency === 0 ? {} : { concurrency }),
+      ...(keyTimeoutMs === 0 ? {} : { keyTimeoutMs }),
+    };
+    return { keyspace, keys, options };
+  },
   hotKeys(bytes: Uint8Array): HotKeysOptions {
     const { keyspace, limit } = parse('HotKeysRequest', bytes, (b) => v1.HotKeysRequest.decode(b));
     return { ...(typeof keyspace === 'string' ? { keyspace } : {}), ...(limit === 0 ? {} : { limit }) };
@@ -243,6 +254,8 @@ export const encodeReply = {
     bytesOf(v1.DeleteKeyspacesReply.encode({ results: results.map(resultMessage) })),
   location: ({ owner, replicas, nodes }: KeyLocation): Buffer =>
     bytesOf(v1.LocateKeyReply.encode({ owner, replicas: [...replicas], nodes: [...nodes] })),
+  warm: ({ failures, ...counts }: WarmResult, node: string): Buffer =>
+    bytesOf(v1.WarmReply.encode({ node, ...counts, failures: failures.map((failure) => ({ ...failure })) })),
   hotKeys: (keyspaces: readonly HotKeyspace[], node: string): Buffer =>
     bytesOf(
       v1.HotKeysReply.encode({ node, keyspaces: keyspaces.map((space) => ({ ...space, keys: [...space.keys] })) }),

@@ -138,6 +138,16 @@ export class StubCacheService implements CacheService {
     return [];
   }
 
+  async warm(keyspace: string, keys: readonly string[]) {
+    this.describeKeyspace(keyspace);
+    const failures = keys
+      .filter((key) => key === 'fail')
+      .map((key) => ({ key, code: 'DATA_SOURCE_FAILED' as const, message: 'down', node: '' }));
+    const held = keys.includes('held') ? 1 : 0;
+    const missing = keys.includes('missing') ? 1 : 0;
+    return { loaded: keys.length - failures.length - held - missing, held, missing, failures };
+  }
+
   hotKeys(options: HotKeysOptions = {}): readonly HotKeyspace[] {
     const name = options.keyspace ?? 'users';
     this.describeKeyspace(name);
