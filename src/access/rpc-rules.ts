@@ -30,6 +30,8 @@ export const rpcRules: Readonly<Record<string, Rule>> = {
   '/distcache.v1.Cluster/GetKeyspace': of('read'),
   '/distcache.v1.Cluster/LocateKey': of('read'),
   '/distcache.v1.Cluster/HotKeys': of('read'),
+  // It loads what any read of these keys would load.
+  '/distcache.v1.Cluster/Warm': of('read'),
   '/distcache.v1.Cluster/UpdateKeyspace': of('admin'),
   '/distcache.v1.Cluster/ClearKeyspace': of('admin'),
   '/distcache.v1.Cluster/DeleteKeyspaces': of('admin'),

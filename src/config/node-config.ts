@@ -41,6 +41,7 @@ export interface KeyspaceConfig {
   readonly hotShare: number;
   readonly readTimeoutMs: number;
   readonly writeTimeoutMs: number;
+  readonly warmKeys: readonly string[];
   /** As written; its relative paths start at the config file's folder. */
   readonly source: SourceDefinition;
 }
@@ -200,6 +201,17 @@ export interface NodeConfig {
   readonly auth: AuthConfig;
   /** Asked for on the command line alone: listen though nothing protects the node. */
   readonly insecure: boolean;
+  readonly warmup: {
+    readonly maxHotKeys: number;
+    readonly minHits: number;
+    readonly concurrency: number;
+    readonly timeoutMs: number;
+    readonly deadlineMs: number;
+    readonly onJoin: boolean;
+    readonly onLeave: boolean;
+    /** 0: none. */
+    readonly refreshIntervalMs: number;
+  };
   /** Of each keyspace on each node: loads in flight at once, and how many more may wait. */
   readonly source: {
     readonly maxConcurrent: number;

@@ -18,8 +18,6 @@ export interface NotYet {
 
 export const notYet: readonly NotYet[] = [
   { path: 'timeouts.keepAlive', is: 'warn' },
-  { path: 'warmup', is: 'warn' },
-  { path: 'keyspaces.*.warmKeys', is: 'warn' },
   { path: '--workers', is: 'refuse', when: (value) => value !== 1, instead: 'use 1 or leave it out' },
 ];
 

@@ -19,7 +19,7 @@ const collide = (a: { addr: string | undefined; port: number }, b: typeof a): bo
 
 /** Puts defaults where the file says nothing. The file has passed schema and not-yet. */
 export function resolveFile(file: FileConfig): NodeConfig {
-  const { bind = {}, cluster = {}, timeouts = {}, limits = {}, source = {} } = file;
+  const { bind = {}, cluster = {}, timeouts = {}, limits = {}, warmup = {}, source = {} } = file;
   const readMs = timeouts.read ?? defaults.readMs;
   const writeMs = timeouts.write ?? defaults.writeMs;
   return {
@@ -56,6 +56,16 @@ export function resolveFile(file: FileConfig): NodeConfig {
     tls: tlsOf(file),
     auth: authOf(file),
     insecure: false,
+    warmup: {
+      maxHotKeys: warmup.maxHotKeys ?? defaults.maxHotKeys,
+      minHits: warmup.minHits ?? defaults.minHits,
+      concurrency: warmup.concurrency ?? defaults.warmupConcurrency,
+      timeoutMs: warmup.timeout ?? defaults.warmupTimeoutMs,
+      deadlineMs: warmup.deadline ?? defaults.warmupDeadlineMs,
+      onJoin: warmup.onJoin ?? true,
+      onLeave: warmup.onLeave ?? true,
+      refreshIntervalMs: warmup.refreshInterval ?? defaults.refreshIntervalMs,
+    },
     source: {
       maxConcurrent: source.maxConcurrent ?? defaults.maxConcurrent,
       maxQueued: source.maxQueued ?? defaults.maxQueued,
@@ -85,6 +95,7 @@ export function resolveFile(file: FileConfig): NodeConfig {
         maxKeys: keyspace.batch?.maxKeys ?? defaults.batchKeys,
         windowMs: keyspace.batch?.window ?? defaults.batchWindowMs,
       },
+      warmKeys: keyspace.warmKeys ?? [],
       source: sourceOf(keyspace.source),
     })),
   };

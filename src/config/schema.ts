@@ -109,7 +109,10 @@ const keyspace = (totalMemoryBytes: number) =>
     }).optional(),
     readTimeout: leaf(timeout(), { doc: 'How long a read may take. Left out: timeouts.read.' }).optional(),
     writeTimeout: leaf(timeout(), { doc: 'How long a write may take. Left out: timeouts.write.' }).optional(),
-    warmKeys: list('Keys loaded ahead of need.', leaf(scalar.text('a key'), { doc: 'A key.' })).optional(),
+    warmKeys: list(
+      'Keys loaded ahead of need, each by its owner, when a node joins or leaves.',
+      leaf(scalar.text('a key'), { doc: 'A key.' }),
+    ).optional(),
     ...ownProtection(),
     batch: batch().optional(),
     source: sourceDefinition(),
@@ -169,15 +172,25 @@ export const fileSchema = (totalMemoryBytes: number) =>
     }).optional(),
     warmup: section('Loading hot keys ahead of need.', {
       maxHotKeys: leaf(scalar.integer(ranges.maxHotKeys), {
-        doc: 'Keys counted per keyspace.',
+        doc: 'Hot keys of each keyspace that are counted and loaded.',
         standard: 100,
       }).optional(),
-      minHits: leaf(scalar.integer(ranges.minHits), { doc: 'Hits from which a key is hot.', standard: 1 }).optional(),
+      minHits: leaf(scalar.integer(ranges.minHits), {
+        doc: 'Hits in the last minute or two from which a key is hot.',
+        standard: 1,
+      }).optional(),
       concurrency: leaf(scalar.integer(ranges.warmupConcurrency), { doc: 'Loads at once.', standard: 4 }).optional(),
       timeout: leaf(timeout(), { doc: 'Time for each load.', standard: '2s' }).optional(),
-      onJoin: leaf(scalar.flag, { doc: 'When a node joins.', standard: true }).optional(),
+      deadline: leaf(pause(), {
+        doc: 'A node that starts is ready after so long, warm or not.',
+        standard: '30s',
+      }).optional(),
+      onJoin: leaf(scalar.flag, { doc: 'When a node joins, this one included.', standard: true }).optional(),
       onLeave: leaf(scalar.flag, { doc: 'When a node leaves.', standard: true }).optional(),
-      refreshInterval: leaf(pause(), { doc: 'Time between rounds; 0s for none.', standard: '0s' }).optional(),
+      refreshInterval: leaf(pause(), {
+        doc: 'Time between rounds that load hot keys again before they expire; 0s for none.',
+        standard: '0s',
+      }).optional(),
     }).optional(),
     source: sourceDefaults().optional(),
     telemetry: section('Metrics and traces.', {

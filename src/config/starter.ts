@@ -52,6 +52,17 @@ discovery:
 #   sampling: 10%          # of the traces that begin here
 
 # timeouts: { read: 5s, write: 5s }
+
+# warmup:                  # hot keys loaded ahead of need, each by its owner, when a node joins or leaves
+#   maxHotKeys: 100        # of each keyspace
+#   minHits: 1             # in the last minute or two
+#   concurrency: 4         # loads at once
+#   timeout: 2s            # for each key
+#   deadline: 30s          # a node that starts is ready after so long, warm or not
+#   onJoin: true
+#   onLeave: true
+#   refreshInterval: 0s    # hot keys are loaded again before they expire, so often; 0s for not
+
 # limits: { maxKeyBytes: 4KiB, maxValueBytes: 16MiB, maxBatch: 10000, maxInflight: 100000 }
 
 # source:                  # how data sources are protected, of each keyspace on each node

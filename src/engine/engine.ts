@@ -113,6 +113,7 @@ export class CacheEngine extends KeyspaceOperations implements CacheService {
       topology: this.#topology,
       reads: this.#peering.reads,
       options: options.warmup,
+      inTouch: () => this.#peering.leases.owns(),
       hotElsewhere: () => Promise.resolve([]),
     });
     this.insights = new Insights({

@@ -18,6 +18,8 @@ export interface WarmUpDeps {
   readonly topology: Topology;
   readonly reads: Pick<Reads, 'refresh'>;
   readonly options: ResolvedWarmup;
+  /** Whoever is out of touch with the others loads and may keep nothing, so nothing is loaded ahead of need. */
+  readonly inTouch: () => boolean;
   /** The keys that callers of other nodes ask for most. Never rejects. */
   readonly hotElsewhere: (space: Keyspace) => Promise<readonly string[]>;
 }
@@ -27,6 +29,8 @@ const settleMs = 100;
 const jitterMs = 200;
 /** Keys of one round: the rest is loaded when it is asked for. */
 const tasksMax = 100_000;
+/** What could not be kept yet, as links have just come up or this node is out of touch, is looked at again after so long. */
+const postponeMs = 500;
 /** Copies of others' keys are asked for anew when they are read at least so often. */
 const copyHitsPerSecondMin = 1;
 
@@ -48,6 +52,8 @@ export class WarmUp {
   #isRunning = false;
   /** The ring has changed while a round ran. */
   #isAgain = false;
+  /** Something could not be kept yet. */
+  #isPostponed = false;
   #stop = new Stop();
   #cancels: { round?: Cancel; deadline?: Cancel; refresh?: Cancel } = {};
 
@@ -74,10 +80,7 @@ export class WarmUp {
       this.#isWarm = true;
       return;
     }
-    const late = (): void => {
-      this.#isWarm = true;
-    };
-    this.#cancels.deadline = clock.after(options.deadlineMs, late, { background: true });
+    this.#cancels.deadline = clock.after(options.deadlineMs, () => this.#warm(), { background: true });
     this.#behind(this.#run());
   }
 
@@ -89,7 +92,7 @@ export class WarmUp {
 
   /** Called after each change of the ring. */
   ringChanged(): void {
-    const { clock, random, topology, options } = this.#deps;
+    const { random, topology, options } = this.#deps;
     // Before it serves there is nothing to do: what is there when it does is looked at then.
     if (this.#members.size === 0 || this.#stop.aborted) return;
     const before = this.#members;
@@ -97,10 +100,18 @@ export class WarmUp {
     const isJoined = [...this.#members].some((name) => !before.has(name));
     const isLeft = [...before].some((name) => !this.#members.has(name));
     if (!(isJoined && options.onJoin) && !(isLeft && options.onLeave)) return;
+    this.#arm(this.#isWarm ? settleMs + jitterMs * random.next() : 0);
+  }
+
+  #arm(afterMs: number): void {
+    if (this.#stop.aborted) return;
     this.#cancels.round?.();
-    this.#cancels.round = clock.after(settleMs + jitterMs * random.next(), () => this.#behind(this.#run()), {
-      background: true,
-    });
+    this.#cancels.round = this.#deps.clock.after(afterMs, () => this.#behind(this.#run()), { background: true });
+  }
+
+  #warm(): void {
+    this.#isWarm = true;
+    this.#cancels.deadline?.();
   }
 
   #behind(work: Promise<void>): void {
@@ -118,8 +129,9 @@ export class WarmUp {
       }
     } finally {
       this.#isRunning = false;
-      this.#isWarm = true;
-      this.#cancels.deadline?.();
+      if (this.#isPostponed) this.#arm(postponeMs);
+      // Before the others have taken it in, no key is this node's: the change of the ring that does it begins another round.
+      else if (this.#deps.topology.isOwner) this.#warm();
     }
   }
 
@@ -144,21 +156,27 @@ export class WarmUp {
       log.write('warn', `${failed} of ${tasks.length} keys were not loaded ahead of need; the first: ${firstFailure}`);
   }
 
-  /** What this node owns and does not hold. */
+  /** What this node owns and does not hold. Held entries of which it is in doubt count: the first read makes them its own. */
   #tasks(elsewhere: readonly WarmTask[]): readonly WarmTask[] {
-    const { topology, clock } = this.#deps;
+    const { topology, clock, inTouch } = this.#deps;
     const nowMs = clock.nowMs();
+    this.#isPostponed = !inTouch();
+    if (this.#isPostponed) return [];
     return this.#candidates(elsewhere).filter(({ space, key }) => {
-      if (!topology.place(key).mine) return false;
+      const { mine, hash } = topology.place(key);
       const entry = space.store.peek(key);
-      return entry === undefined || entry.owner !== '' || entry.expiresAtMs <= nowMs;
+      if (!mine || (entry !== undefined && entry.expiresAtMs > nowMs)) return false;
+      const isContested = space.slots.isContested(space.slots.slotOf(hash), nowMs);
+      this.#isPostponed ||= isContested;
+      return !isContested;
     });
   }
 
   /** Of what this node owns, what expires before the next round; and copies of others' that are read all the time. */
   #refreshTasks(elsewhere: readonly WarmTask[]): readonly WarmTask[] {
-    const { topology, clock, options } = this.#deps;
+    const { topology, clock, options, inTouch } = this.#deps;
     const nowMs = clock.nowMs();
+    if (!inTouch()) return [];
     const untilMs = nowMs + 2 * options.refreshIntervalMs;
     return this.#candidates(elsewhere).filter(({ space, key }) => {
       const entry = space.store.peek(key);

@@ -47,6 +47,7 @@ export async function engineOf(
     source: protectionOf(config.source),
     ...(await securityOf(config, baseDir)),
     insecure: config.insecure,
+    warmup: warmupOf(config.warmup),
     keyspaces,
     logger,
     meterProvider: telemetry?.meterProvider,
@@ -87,6 +88,7 @@ export const keyspaceSettings = (keyspace: KeyspaceConfig): Omit<KeyspaceOptions
   readTimeout: keyspace.readTimeoutMs,
   writeTimeout: keyspace.writeTimeoutMs,
   eviction: keyspace.eviction,
+  warmKeys: keyspace.warmKeys,
 });
 
 async function adminOf(
@@ -106,6 +108,18 @@ async function adminOf(
     metrics: telemetry?.metricsText,
   };
 }
+
+const warmupOf = ({
+  timeoutMs,
+  deadlineMs,
+  refreshIntervalMs,
+  ...rest
+}: NodeConfig['warmup']): EngineOptions['warmup'] => ({
+  ...rest,
+  timeout: timeoutMs,
+  deadline: deadlineMs,
+  refreshInterval: refreshIntervalMs,
+});
 
 function protectionOf({ rateLimit, breaker, ...places }: NodeConfig['source']): EngineOptions['source'] {
   const limit = rateLimit && rateLimitOf(rateLimit);

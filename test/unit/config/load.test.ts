@@ -85,6 +85,16 @@ describe('config: a whole file', () => {
       tls: undefined,
       auth: { tokens: [], certificates: [] },
       insecure: false,
+      warmup: {
+        maxHotKeys: 100,
+        minHits: 1,
+        concurrency: 4,
+        timeoutMs: 2000,
+        deadlineMs: 30_000,
+        onJoin: true,
+        onLeave: true,
+        refreshIntervalMs: 0,
+      },
       source: {
         maxConcurrent: 8,
         maxQueued: 0,
@@ -116,6 +126,7 @@ describe('config: a whole file', () => {
       hotShare: 0.125,
       readTimeoutMs: 2000,
       writeTimeoutMs: 3000,
+      warmKeys: ['paris'],
       source: { type: 'sqlite', file: 'cities.db', query: 'select json from city where id = :key' },
     });
     expect(config.keyspaces.map(({ name }) => name)).to.deep.equal(['cities', 'pages', 'files', 'custom', 'scratch']);
@@ -151,9 +162,7 @@ describe('config: a whole file', () => {
       `c.yaml:11:15 discovery.nats: has no effect, since the provider is static`,
       `c.yaml:12:15 discovery.kubernetes: has no effect, since the provider is static`,
       `c.yaml:14:45 timeouts.keepAlive: ${idle}`,
-      `c.yaml:16:9 warmup: ${idle}`,
       'c.yaml:18:41 telemetry.otlp: is given, but metrics is not otlp and traces is false, so nothing goes there',
-      `c.yaml:31:15 keyspaces.cities.warmKeys: ${idle}`,
     ]);
   });
 
