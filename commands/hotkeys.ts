@@ -14,9 +14,8 @@ named on stderr. Exits with 3 when there is no such keyspace.`;
     '<%= config.bin %> hotkeys',
     { description: 'The three hottest keys of one keyspace', command: '<%= config.bin %> hotkeys cities --limit 3' },
     {
-      description: 'Keys that take more than a tenth of all gets',
-      command:
-        '<%= config.bin %> hotkeys --json | jq -r \'.keyspaces[] | .name as $ks | .keys[] | select(.share > 0.1) | $ks + " " + .key\'',
+      description: 'Keyspace and name of the hottest keys',
+      command: "<%= config.bin %> hotkeys --json | jq '.keyspaces[] | .name, .keys[].key'",
     },
   ];
   static override args = { keyspace: optionalArg('Name of the keyspace. [default: all]') };

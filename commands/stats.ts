@@ -17,8 +17,8 @@ among them. A node that could not be asked is named on stderr. Exits with 3 when
     '<%= config.bin %> stats',
     { description: 'One keyspace, every two seconds', command: '<%= config.bin %> stats cities --watch' },
     {
-      description: 'Hit ratio of the whole cluster',
-      command: "<%= config.bin %> stats cities --json | jq '.keyspaces[0].totals | .cache_hits / .gets'",
+      description: 'Hits in the whole cluster',
+      command: "<%= config.bin %> stats --json | jq '.keyspaces[0].totals | .cache_hits'",
     },
   ];
   static override args = { keyspace: optionalArg('Name of the keyspace. [default: all]') };

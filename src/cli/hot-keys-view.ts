@@ -1,5 +1,5 @@
 import { hotKeyspaceDocument } from '../admin/documents.js';
-import type { ClusterHotKeys } from '../client/client.js';
+import type { ClusterHotKeys } from '../client/warmth-calls.js';
 import type { HotKeyDocument, HotKeyspaceDocument } from '../ports/admin.js';
 import { oneLine } from './failure.js';
 import { table } from './table.js';

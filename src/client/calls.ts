@@ -1,5 +1,6 @@
 import type { ClientReadableStream, Metadata, ServiceError } from '@grpc/grpc-js';
 import { aborted } from '../base/errors.js';
+import type { CallOptions } from '../ports/cache.js';
 import { type Clock, remainingMs } from '../ports/clock.js';
 import { faultOf } from './faults.js';
 import type { CallWait, Link } from './links.js';
@@ -10,6 +11,15 @@ export interface Method<Request, Reply> {
   readonly encode: (request: Request) => { finish(): Uint8Array };
   readonly decode: (bytes: Uint8Array) => Reply;
 }
+
+/** One call of one answer; `repeatable`: it may be made again at the next address where the first is lost on the way. */
+export type Ask = <Request, Reply>(
+  method: Method<Request, Reply>,
+  request: Request,
+  what: string,
+  options: CallOptions | undefined,
+  repeatable: boolean,
+) => Promise<Reply>;
 
 export interface Call {
   readonly what: string;

@@ -2,7 +2,6 @@ import {
   ArgumentTypeError,
   DistcacheError,
   invalidArgument,
-  type KeyFailure,
   type KeyspaceResult,
   PartialFailure,
 } from '../base/errors.js';
@@ -15,7 +14,6 @@ import type {
   Found,
   GetOptions,
   HotKeysOptions,
-  HotKeyspace,
   KeyLocation,
   KeyspaceStatus,
   Lookup,
@@ -32,9 +30,9 @@ import type { KeyspaceChanges, KeyspacePreview } from '../ports/keyspace-changes
 import { readFlagsOf, writeFlagsOf } from '../wire/public.js';
 import { checkKey, checkTimeout, entryOf, keyBytes } from './arguments.js';
 import { batchesOf, writeInBatches } from './batches.js';
-import { type Call, type HeadersGiven, headersOf, type Method, serverStream, unary } from './calls.js';
+import { type Ask, type Call, type HeadersGiven, headersOf, type Method, serverStream, unary } from './calls.js';
 import { watchEvents } from './events.js';
-import { askEach, mergedHotKeys, type NodeAnswer, unreachedOf } from './everywhere.js';
+import { askEach, type NodeAnswer } from './everywhere.js';
 import { KeyspaceCalls } from './keyspace-calls.js';
 import { asked, type ClientTls, type LinkOptions, Links } from './links.js';
 import { methods } from './methods.js';
@@ -42,7 +40,6 @@ import type { WatchedEvent } from './replies.js';
 import {
   failedLookupOf,
   failureOf,
-  hotKeyspaceOf,
   keyLocationOf,
   keyspaceStatusOf,
   lookupOf,
@@ -50,18 +47,7 @@ import {
   peerStatusOf,
   writeResultOf,
 } from './replies.js';
-
-export interface ClientWarmOptions extends CallOptions {
-  /** Loads at once; 16 without. */
-  readonly concurrency?: number | undefined;
-  readonly onProgress?: ((done: number) => void) | undefined;
-}
-
-export interface ClusterHotKeys {
-  readonly keyspaces: readonly HotKeyspace[];
-  /** Names of nodes that did not answer: what they were asked for is missing. */
-  readonly unreached: readonly string[];
-}
+import { type ClientWarmOptions, type ClusterHotKeys, hotKeysOfAll, WarmthCalls } from './warmth-calls.js';
 
 export interface ConnectOptions {
   /** `host:port` of one or more nodes of the same cluster; the next is tried when one is out of reach. */
@@ -141,9 +127,6 @@ export interface Client extends Cache {
 const defaultTimeoutMs = 5_000;
 const defaultMaxMessageBytes = 64 * 1024 * 1024;
 /** Per request of a batch. Nodes refuse longer batches (limits.maxBatch, 10,000 unless configured) and messages beyond their largest value. */
-const warmConcurrency = 16;
-/** Loads of a batch one after the other: a batch is a step of the progress. */
-const warmRounds = 4;
 const batchLimits = { items: 1_000, bytes: 1024 * 1024 };
 
 /**
@@ -177,9 +160,10 @@ export function connect(options: ConnectOptions): Client {
 
 class GrpcClient implements Client {
   readonly #links: Links;
-  readonly #keyspaces = new KeyspaceCalls((method, request, what, options, repeatable) =>
-    this.#unary(method, request, this.#call(what, options), repeatable),
-  );
+  readonly #ask: Ask = (method, request, what, options, repeatable) =>
+    this.#unary(method, request, this.#call(what, options), repeatable);
+  readonly #keyspaces = new KeyspaceCalls(this.#ask);
+  readonly #warmth = new WarmthCalls(this.#ask);
 
   constructor(
     private readonly options: LinkOptions & Pick<ConnectOptions, 'addresses'> & Pick<Call, 'timeoutMs'> & HeadersGiven,
@@ -353,38 +337,13 @@ class GrpcClient implements Client {
     return keyLocationOf(await this.#unary(methods.locateKey, { keyspace, key }, call, true));
   }
 
-  async warm(keyspace: string, keys: readonly string[], options: ClientWarmOptions = {}): Promise<WarmResult> {
+  warm(keyspace: string, keys: readonly string[], options?: ClientWarmOptions): Promise<WarmResult> {
     for (const key of keys) checkKey(key);
-    const { concurrency = warmConcurrency, onProgress, signal, timeoutMs = this.options.timeoutMs } = options;
-    const sum = { loaded: 0, held: 0, missing: 0, failures: [] as KeyFailure[] };
-    const limits = { ...batchLimits, items: Math.min(concurrency * warmRounds, batchLimits.items) };
-    for (const batch of batchesOf([...new Set(keys)], limits, keyBytes)) {
-      const request = { keyspace, keys: [...batch], concurrency, keyTimeoutMs: timeoutMs };
-      // Each of the rounds that a batch takes may need its whole time.
-      const wholeMs = timeoutMs * (Math.ceil(batch.length / concurrency) + 1);
-      const call = this.#call(`warm ${batch.length} keys of ${keyspace}`, { signal, timeoutMs: wholeMs });
-      const reply = await this.#unary(methods.warm, request, call, true);
-      sum.loaded += reply.loaded;
-      sum.held += reply.held;
-      sum.missing += reply.missing;
-      sum.failures.push(...reply.failures.map(failureOf));
-      onProgress?.(sum.loaded + sum.held + sum.missing + sum.failures.length);
-    }
-    return sum;
+    return this.#warmth.warm(keyspace, keys, { ...options, timeoutMs: options?.timeoutMs ?? this.options.timeoutMs });
   }
 
-  async hotKeys(options: CallOptions & HotKeysOptions = {}): Promise<ClusterHotKeys> {
-    const { keyspace, limit = 20 } = options;
-    // Each tells more than is wanted of all: what is third everywhere may be first together.
-    const request = { ...(keyspace === undefined ? {} : { keyspace }), limit: Math.min(limit * 5, 100_000) };
-    const answers = await this.eachNode(async (node) => {
-      const reply = await (node as GrpcClient).#unary(methods.hotKeys, request, this.#call('hot keys', options), true);
-      return reply.keyspaces.map(hotKeyspaceOf);
-    }, options);
-    const told = answers.flatMap((answer) => (answer.is === 'answered' ? [answer.answer] : []));
-    const [failed] = answers.flatMap((answer) => (answer.is === 'failed' ? [answer.error] : []));
-    if (told.length === 0 && failed !== undefined) throw failed;
-    return { keyspaces: mergedHotKeys(told, limit), unreached: unreachedOf(answers) };
+  hotKeys(options: CallOptions & HotKeysOptions = {}): Promise<ClusterHotKeys> {
+    return hotKeysOfAll((ask) => this.eachNode((node) => ask((node as GrpcClient).#warmth), options), options);
   }
 
   async eachNode<T>(ask: (node: Client) => Promise<T>, options?: CallOptions): Promise<readonly NodeAnswer<T>[]> {

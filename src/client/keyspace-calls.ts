@@ -4,16 +4,8 @@ import { checkNames, settingsOf } from '../engine/tunables.js';
 import type { CallOptions } from '../ports/cache.js';
 import type { KeyspaceChanges, KeyspacePreview } from '../ports/keyspace-changes.js';
 import { resultIn, settingsIn, settingsMessage } from '../wire/keyspace-settings.js';
-import type { Method } from './calls.js';
+import type { Ask } from './calls.js';
 import { methods } from './methods.js';
-
-type Ask = <Request, Reply>(
-  method: Method<Request, Reply>,
-  request: Request,
-  what: string,
-  options: CallOptions | undefined,
-  repeatable: boolean,
-) => Promise<Reply>;
 
 /** Changes of keyspaces on every node. Each rejects with PARTIAL_FAILURE where a node failed. */
 export class KeyspaceCalls {

@@ -15,7 +15,7 @@ import { Store } from '../store/store.js';
 import { noCounts } from './keyspace-counts.js';
 import type { EngineLimits, KeyspaceOptions, ResolvedKeyspace } from './options.js';
 import { sourceLimits } from './source-limits.js';
-import { latenciesOf, Timings } from './timings.js';
+import { named, percentileStats, Timings } from './timings.js';
 
 /** What a read came to, before it is given the shape that callers see. */
 export interface Answer {
@@ -296,7 +296,7 @@ export class Keyspace {
       expirations: held.removed.expired,
       removed_keys: held.removed.deleted + held.removed.invalidated,
       ...named('removals_', held.removed),
-      ...this.#percentiles(),
+      ...percentileStats(this.timings, counts.cacheHits),
     };
   }
 
@@ -305,23 +305,6 @@ export class Keyspace {
     const slice = (): boolean => this.store.resize(this.options.maxBytes, this.options.hotShare, evictedPerSlice);
     while (!slice()) await new Promise<void>((resolve) => void this.#clock.after(0, resolve));
     this.#resizing = undefined;
-  }
-
-  #percentiles(): Readonly<Record<string, number>> {
-    const { reads, misses, sourceLoads, writes } = latenciesOf([
-      { timings: this.timings, hits: this.counts.cacheHits },
-    ]);
-    const found: Record<string, number> = {};
-    for (const [name, { p50Ms, p99Ms }] of Object.entries({
-      read: reads,
-      miss: misses,
-      load: sourceLoads,
-      write: writes,
-    })) {
-      if (p50Ms !== undefined) found[`${name}_p50_ms`] = p50Ms;
-      if (p99Ms !== undefined) found[`${name}_p99_ms`] = p99Ms;
-    }
-    return found;
   }
 
   #expiryOf(key: string): Date | undefined {
@@ -346,6 +329,3 @@ export class Keyspace {
     return this.options.ttlJitter === 0 ? ttlMs : ttlMs * (1 - this.options.ttlJitter * this.#random.next());
   }
 }
-
-const named = (prefix: string, counts: Readonly<Record<string, number>>): Readonly<Record<string, number>> =>
-  Object.fromEntries(Object.entries(counts).map(([name, count]) => [`${prefix}${name}`, count]));

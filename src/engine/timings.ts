@@ -37,6 +37,26 @@ export function latenciesOf(spaces: readonly { readonly timings: Timings; readon
   };
 }
 
+/** As counters are told; left out where nothing was measured lately. */
+export function percentileStats(timings: Timings, hits: number): Readonly<Record<string, number>> {
+  const { reads, misses, sourceLoads, writes } = latenciesOf([{ timings, hits }]);
+  const found: Record<string, number> = {};
+  for (const [name, { p50Ms, p99Ms }] of Object.entries({
+    read: reads,
+    miss: misses,
+    load: sourceLoads,
+    write: writes,
+  })) {
+    if (p50Ms !== undefined) found[`${name}_p50_ms`] = p50Ms;
+    if (p99Ms !== undefined) found[`${name}_p99_ms`] = p99Ms;
+  }
+  return found;
+}
+
+/** The same counts, with a prefix before their names. */
+export const named = (prefix: string, counts: Readonly<Record<string, number>>): Readonly<Record<string, number>> =>
+  Object.fromEntries(Object.entries(counts).map(([name, count]) => [`${prefix}${name}`, count]));
+
 const summaryOf = (windows: readonly LatencyWindow[], zeros = 0): LatencySummary => ({
   count: sum(windows.map(({ count }) => count)),
   totalMs: sum(windows.map(({ totalMs }) => totalMs)),
