@@ -17,8 +17,8 @@ With --once, or where stdout is no terminal, prints one frame and ends; it looks
     '<%= config.bin %> dash --admin http://10.0.0.2:3321 --interval 5s',
     { description: 'One frame of the keyspaces', command: '<%= config.bin %> dash --once --view keyspaces' },
     {
-      description: 'Nodes that do not answer, for scripts',
-      command: "<%= config.bin %> dash --once --json | jq -r '.nodes[] | select(.reachable | not) | .name'",
+      description: 'Which nodes answer, for scripts',
+      command: "<%= config.bin %> dash --once --json | jq '.nodes[] | .name, .reachable'",
     },
   ];
   static override flags = {
