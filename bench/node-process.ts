@@ -13,12 +13,14 @@ export interface NodeProcess {
   readonly address: string;
   /** `host:port` */
   readonly gossip: string;
+  /** `host:port` */
+  readonly admin: string;
   readonly pid: number;
   stop(): Promise<void>;
 }
 
-/** `keyspace` holds what is put into it, and keeps no copies of what other nodes own. */
-export async function startNode(name: string, keyspace: string): Promise<NodeProcess> {
+/** `keyspace` holds what is put into it, and keeps no copies of what other nodes own. `more`: of the config file. */
+export async function startNode(name: string, keyspace: string, more: object = {}): Promise<NodeProcess> {
   const folder = await mkdtemp(join(tmpdir(), 'distcache-bench-'));
   const config = join(folder, 'node.json');
   await writeFile(
@@ -26,6 +28,8 @@ export async function startNode(name: string, keyspace: string): Promise<NodePro
     JSON.stringify({
       name,
       gossip: { port: 0 },
+      admin: { port: 0 },
+      ...more,
       keyspaces: { [keyspace]: { maxBytes: '256MiB', hotShare: 0, source: { type: 'none' } } },
     }),
   );
@@ -38,11 +42,12 @@ export async function startNode(name: string, keyspace: string): Promise<NodePro
   const ended = once(child, 'close');
   const line = await Promise.race([once(createInterface(child.stdout), 'line'), ended]);
   if (typeof line[0] !== 'string') throw new Error('the node ended before it was ready');
-  const { grpc, gossip } = JSON.parse(line[0]) as { grpc: string; gossip: string };
+  const { grpc, gossip, admin } = JSON.parse(line[0]) as { grpc: string; gossip: string; admin: string };
   return {
     name,
     address: grpc,
     gossip,
+    admin,
     pid: child.pid!,
     async stop() {
       child.kill('SIGTERM');

@@ -59,6 +59,7 @@ describe('EventHub', () => {
   it('a slow subscriber finds the marker where events are missing, not behind later ones', async () => {
     const events = hub.subscribe();
     for (let i = 0; i < 1030; i++) hub.publish(event(i));
+    expect(hub.counts()).to.deep.equal({ subscribers: 1, queued: 1024, missed: 6, refused: 0 });
     expect(short((await events.next()).value)).to.equal('0');
     // There is room again, but what comes now lies behind the gap.
     hub.publish(event('behind'));
@@ -98,6 +99,7 @@ describe('EventHub', () => {
     await all[0]!.return!();
     hub.subscribe();
     expect(() => hub.subscribe()).to.throw('1000 subscribers');
+    expect(hub.counts()).to.include({ subscribers: 1000, refused: 2 });
   });
 
   it('leaves no listener behind on the signal of a subscriber that ended', async () => {

@@ -225,6 +225,7 @@ describe('engine: reads', () => {
       Promise.all(['a', 'b', 'c'].map((key) => codeOfRejected(cluster.node(0).engine.get(ks, key)))),
     );
     expect(codes).to.deep.equal([undefined, undefined, 'OVERLOADED']);
+    expect(cluster.node(0).engine.insights.counts()).to.include({ operationsRefused: 1, operationsActive: 0 });
   });
 
   describe('when the owner is out of reach', () => {

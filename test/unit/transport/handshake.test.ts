@@ -61,10 +61,11 @@ describe('PeerLinks: strangers', () => {
 
   it('are cut off after 5 s without a greeting, and at once when there are too many of them', async () => {
     const cluster = new LinkCluster();
-    cluster.add('a', { log: { write: () => {} } });
+    const { links } = cluster.add('a', { log: { write: () => {} } });
     const all = Array.from({ length: 300 }, () => stranger(cluster));
     await cluster.clock.advance(100);
     expect(all.filter(({ closed }) => closed())).to.have.length(44);
+    expect(links.counters().greetingsRefused).to.equal(44);
     await cluster.clock.advance(5_000);
     expect(all.filter(({ closed }) => closed())).to.have.length(300);
     await cluster.stop();

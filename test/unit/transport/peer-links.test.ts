@@ -105,6 +105,10 @@ describe('PeerLinks: who is refused', () => {
         expect(from.problems).to.have.length(1);
         expect(from.problems[0]).to.include({ address: to.info.address, passing });
         expect(from.problems[0]!.message).to.match(message);
+        expect(from.links.counters().dialsFailed).to.be.above(0);
+        // Who dialled and objects itself refuses no stream of another's.
+        const objects = name === 'a clock that runs ahead' && dialer === 'a' ? from : to;
+        expect(to.links.counters().linksRefused > 0).to.equal(objects === to);
         await cluster.stop();
       });
     }

@@ -75,7 +75,7 @@ describe('PeerSession: answering', () => {
 
   it('refuses more than maxInflight requests at once, and takes more when answers have left', async () => {
     const release: ((reply: PeerReply) => void)[] = [];
-    const { clock, stream, hear } = setUp({
+    const { clock, stream, hear, session } = setUp({
       limits: { maxInflight: 2 },
       handler: () => new Promise((resolve) => release.push(resolve)),
     });
@@ -83,6 +83,7 @@ describe('PeerSession: answering', () => {
     await clock.settle();
     const [refused] = stream.operations;
     expect(refused?.is === 'reply' && refused.reply).to.include({ is: 'refused', code: 'OVERLOADED', node: 'node-a' });
+    expect(session.counts().requestsRefused).to.equal(1);
     release[0]!(value('x'));
     await clock.settle();
     hear(request(4));

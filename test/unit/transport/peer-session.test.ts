@@ -105,10 +105,11 @@ describe('PeerSession: asking', () => {
   });
 
   it('refuses more than maxInflight calls at once', async () => {
-    const { clock, hear, ask } = setUp({ limits: { maxInflight: 2 } });
+    const { clock, hear, ask, session } = setUp({ limits: { maxInflight: 2 } });
     const calls = ['a', 'b', 'c'].map((key) => ask(key));
     await clock.settle();
     expect(calls[2]!.outcome.now).to.equal('OVERLOADED');
+    expect(session.counts().callsRefused).to.equal(1);
     hear({ is: 'reply', id: 1, reply: value('A') });
     const fourth = ask('d');
     await clock.settle();
@@ -152,6 +153,7 @@ describe('PeerSession: asking', () => {
       await clock.settle();
     }
     expect(codes).to.deep.equal(['OVERLOADED', 'OVERLOADED', 'OVERLOADED']);
+    expect(session.counts().callsRefused).to.equal(3);
     session.lost('test over');
   });
 
