@@ -56,8 +56,7 @@ const dataSource = { fetch: (key: string) => sampleValue(key) };
 const watching = { meterProvider, tracerProvider };
 
 /** An owner that gets no time to run loses touch, and then answers from its data source, which has nothing. */
-let asked = 0;
-let missing = 0;
+const counted = { asked: 0, missing: 0 };
 
 async function pair(name: string, watched: boolean) {
   const owner = await startNode(`${name}-owner`, keyspace, watched ? { telemetry: { metrics: 'prometheus' } } : {});
@@ -82,8 +81,8 @@ async function pair(name: string, watched: boolean) {
   }
   const get = async (i: number): Promise<void> => {
     const { found } = await engine.lookup(keyspace, keys[i % keyCount]!);
-    asked++;
-    if (!found) missing++;
+    counted.asked++;
+    if (!found) counted.missing++;
   };
   return { owner, engine, get };
 }
@@ -206,7 +205,7 @@ const ratios: Ratio[] = [
 await Promise.all([bare.engine.stop(), watched.engine.stop(), plain.stop(), counted.stop()]);
 await Promise.all([bare.owner.stop(), watched.owner.stop()]);
 await Promise.all([meterProvider.shutdown(), tracerProvider.shutdown()]);
-if (missing > 0) {
-  console.log(`${missing} of ${asked} peer gets found nothing: this machine is too busy for figures that mean much`);
+if (counted.missing > 0) {
+  console.log(`${counted.missing} of ${counted.asked} peer gets found nothing: this machine is too busy for figures that mean much`);
 }
 report(ratios);

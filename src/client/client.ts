@@ -1,10 +1,4 @@
-import {
-  ArgumentTypeError,
-  DistcacheError,
-  invalidArgument,
-  type KeyspaceResult,
-  PartialFailure,
-} from '../base/errors.js';
+import { DistcacheError, invalidArgument, type KeyspaceResult, PartialFailure } from '../base/errors.js';
 import { systemClock } from '../platform/clock.js';
 import type {
   Cache,
