@@ -56,7 +56,7 @@ const dataSource = { fetch: (key: string) => sampleValue(key) };
 const watching = { meterProvider, tracerProvider };
 
 /** An owner that gets no time to run loses touch, and then answers from its data source, which has nothing. */
-const counted = { asked: 0, missing: 0 };
+const peerGets = { asked: 0, missing: 0 };
 
 async function pair(name: string, watched: boolean) {
   const owner = await startNode(`${name}-owner`, keyspace, watched ? { telemetry: { metrics: 'prometheus' } } : {});
@@ -81,8 +81,8 @@ async function pair(name: string, watched: boolean) {
   }
   const get = async (i: number): Promise<void> => {
     const { found } = await engine.lookup(keyspace, keys[i % keyCount]!);
-    counted.asked++;
-    if (!found) counted.missing++;
+    peerGets.asked++;
+    if (!found) peerGets.missing++;
   };
   return { owner, engine, get };
 }
@@ -205,7 +205,9 @@ const ratios: Ratio[] = [
 await Promise.all([bare.engine.stop(), watched.engine.stop(), plain.stop(), counted.stop()]);
 await Promise.all([bare.owner.stop(), watched.owner.stop()]);
 await Promise.all([meterProvider.shutdown(), tracerProvider.shutdown()]);
-if (counted.missing > 0) {
-  console.log(`${counted.missing} of ${counted.asked} peer gets found nothing: this machine is too busy for figures that mean much`);
+if (peerGets.missing > 0) {
+  console.log(
+    `${peerGets.missing} of ${peerGets.asked} peer gets found nothing: this machine is too busy for figures that mean much`,
+  );
 }
 report(ratios);
