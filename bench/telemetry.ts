@@ -56,7 +56,7 @@ const dataSource = { fetch: (key: string) => sampleValue(key) };
 const watching = { meterProvider, tracerProvider };
 
 /** An owner that gets no time to run loses touch, and then answers from its data source, which has nothing. */
-const peerGets = { asked: 0, missing: 0 };
+const lookups = { asked: 0, missing: 0 };
 
 async function pair(name: string, watched: boolean) {
   const owner = await startNode(`${name}-owner`, keyspace, watched ? { telemetry: { metrics: 'prometheus' } } : {});
@@ -81,8 +81,8 @@ async function pair(name: string, watched: boolean) {
   }
   const get = async (i: number): Promise<void> => {
     const { found } = await engine.lookup(keyspace, keys[i % keyCount]!);
-    peerGets.asked++;
-    if (!found) peerGets.missing++;
+    lookups.asked++;
+    if (!found) lookups.missing++;
   };
   return { owner, engine, get };
 }
@@ -205,9 +205,9 @@ const ratios: Ratio[] = [
 await Promise.all([bare.engine.stop(), watched.engine.stop(), plain.stop(), counted.stop()]);
 await Promise.all([bare.owner.stop(), watched.owner.stop()]);
 await Promise.all([meterProvider.shutdown(), tracerProvider.shutdown()]);
-if (peerGets.missing > 0) {
+if (lookups.missing > 0) {
   console.log(
-    `${peerGets.missing} of ${peerGets.asked} peer gets found nothing: this machine is too busy for figures that mean much`,
+    `${lookups.missing} of ${lookups.asked} peer gets found nothing: this machine is too busy for figures that mean much`,
   );
 }
 report(ratios);

@@ -22,7 +22,7 @@ none clears a setting, as if no file had it; of --rate-limit and --breaker-failu
     },
     {
       description: 'Protect a database in trouble',
-      command: '<%= config.bin %> keyspace update users --rate-limit 50/s --stale-if-error 1h',
+      command: '<%= config.bin %> keyspace update users --rate-limit 50/s',
     },
     { description: 'From a file', command: '<%= config.bin %> keyspace update cities --file cities.yaml' },
   ];

@@ -169,6 +169,22 @@ export const keyspaceMetrics: readonly KeyspaceMetric[] = [
     ]),
   },
   {
+    name: 'distcache.source.batches',
+    kind: 'counter',
+    unit: '{question}',
+    description: 'Questions to the data source for several keys at once.',
+    attributes: [keyspaceKey],
+    points: ofStat('batches'),
+  },
+  {
+    name: 'distcache.source.batched_keys',
+    kind: 'counter',
+    unit: '{key}',
+    description: 'Keys that were asked for in such a question.',
+    attributes: [keyspaceKey],
+    points: ofStat('batched_keys'),
+  },
+  {
     name: 'distcache.source.breaker.state',
     kind: 'gauge',
     unit: '1',

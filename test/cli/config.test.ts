@@ -100,7 +100,7 @@ describe('distcache config', () => {
     it('sums a good file up, with warnings beside', async () => {
       const good = `name: "\${NODE}"
 discovery: { peers: [10.0.0.2] }
-warmup: { onJoin: true }
+timeouts: { keepAlive: 60s }
 keyspaces: { cities: { maxBytes: 64MiB, defaultTtl: 5m, source: { type: none } } }
 `;
       await writeFile(file('good.yaml'), good);
@@ -113,7 +113,7 @@ keyspaces: { cities: { maxBytes: 64MiB, defaultTtl: 5m, source: { type: none } }
 node cache-1 on 127.0.0.1 port 3320, discovery static with 10.0.0.2:3322, gossip on port 3322
 keyspace cities: 64MiB for 5m, source none
 `,
-        `Warning: ${file('good.yaml')}:3:9 warmup: not in force in this release and has no effect\n`,
+        `Warning: ${file('good.yaml')}:3:24 timeouts.keepAlive: not in force in this release and has no effect\n`,
       ]);
       const asJson = await cli([...args, '--json'], { env });
       expect(asJson.exit).to.equal(0);
