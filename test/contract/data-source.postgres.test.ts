@@ -200,7 +200,7 @@ describe('a PostgreSQL server', () => {
       const source = await open('select name from pair where id = $1');
       const keys = pairs.map(({ id }) => id);
       await source.fetchMany!(keys, { signal: signal() });
-      server.forget();
+      await server.forget();
       expect(await source.fetchMany!(keys, { signal: signal() })).to.deep.equal(pairs.map(({ name }) => name));
       const [statement, ...more] = await server.statements();
       expect(more).to.deep.equal([]);

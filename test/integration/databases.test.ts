@@ -65,12 +65,12 @@ keyspaces:
     const client = nodes.client(cluster.slice(0, 1));
     await client.getMany('rows', ['k900', 'k901', 'k902', 'k903']);
     const keys = numbers('k', 100);
-    postgres.forget();
+    await postgres.forget();
     const found = await client.getMany('rows', keys);
     expect(found.map(({ value }) => textOf(value))).to.deep.equal(keys.map((_, i) => `row ${i}`));
     // Each of the two nodes owns about half of them, and asks for these.
     expect((await statements()).length).to.be.within(2, 6);
-    postgres.forget();
+    await postgres.forget();
     expect(await client.getMany('rows', keys)).to.have.length(100);
     expect(await statements()).to.deep.equal([]);
   });
@@ -78,7 +78,7 @@ keyspaces:
   it('as do 100 cold keys that 100 callers ask of both nodes at once, some of which are not there', async () => {
     const keys = [...numbers('k', 200).slice(110), ...numbers('none', 10)];
     const clients = cluster.map((node) => nodes.client([node]));
-    postgres.forget();
+    await postgres.forget();
     const found = await Promise.all(
       keys.flatMap((key) => clients.map((client) => client.getMany('rows', [key]).then(([lookup]) => lookup?.value))),
     );
@@ -166,7 +166,7 @@ keyspaces:
         seen.clear();
         await until('old values are served', () => count('stale') > 50);
         expect(count('load')).to.equal(0);
-        postgres.forget();
+        await postgres.forget();
         await server().start();
         const startedMs = performance.now();
         await becomes('closed');
@@ -217,7 +217,7 @@ keyspaces:
 
   it('the database is asked no more often than the bucket allows, however many keys are asked for', async () => {
     const client = nodes.client([alone], { timeoutMs: 30_000 });
-    postgres.forget();
+    await postgres.forget();
     const fromMs = performance.now();
     const reads = numbers('k', 300).map((key) =>
       client.get('limited', key).then(

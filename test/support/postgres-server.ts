@@ -108,10 +108,7 @@ export class TestPostgresServer {
 
   /** Statements that the server was given by nodes and sources under test, in its own words, since the last `forget`. */
   async statements(): Promise<readonly string[]> {
-    // What it logged before this is there when this is.
-    const mark = `select 'mark ${this.#marks++}'`;
-    await this.sql(mark);
-    await until('the log is read to its end', () => this.log().includes(mark));
+    await this.#readToTheEnd();
     const lines = this.log().replaceAll('\n\t', ' ').split('\n');
     return lines.flatMap((line) => /^distcache\|LOG: {2}(?:execute [^:]+|statement): (.*)$/.exec(line)?.[1] ?? []);
   }
@@ -121,7 +118,9 @@ export class TestPostgresServer {
     return this.#log.join('');
   }
 
-  forget(): void {
+  /** What was said before is not among the statements any more, also what the log has yet to tell. */
+  async forget(): Promise<void> {
+    if (this.#child !== undefined) await this.#readToTheEnd();
     this.#log.length = 0;
   }
 
@@ -131,6 +130,13 @@ export class TestPostgresServer {
       "select count(*)::int as n from pg_stat_activity where application_name = 'distcache'",
     );
     return row!.n as number;
+  }
+
+  /** What was logged before this returns is there when it does. */
+  async #readToTheEnd(): Promise<void> {
+    const mark = `select 'mark ${this.#marks++}'`;
+    await this.sql(mark);
+    await until('the log is read to its end', () => this.log().includes(mark));
   }
 
   /** As a crash: all its processes go at once, and connections break. */
