@@ -3,7 +3,7 @@ import { type GuardName, guardNames, guardsWithout } from '../../../src/coherenc
 import { runOnce, scenarioNamed } from './run.js';
 
 /** Each guard, the scenario that needs it, and a seed from which on it soon shows. */
-const shown: Readonly<Record<GuardName, readonly [scenario: string, from: number]>> = {
+const shown: Readonly<Partial<Record<GuardName, readonly [scenario: string, from: number]>>> = {
   'fill-token': ['stable', 100],
   'join-token': ['writers', 100],
   'peer-acks': ['replicas', 100],
@@ -11,7 +11,6 @@ const shown: Readonly<Record<GuardName, readonly [scenario: string, from: number
   'lease-wait': ['cut', 100],
   'floor-exchange': ['pause', 100],
   'repair-first': ['overload', 100],
-  generation: ['clear', 22],
   embargo: ['join', 100],
   'copy-version': ['clocks', 100],
   'load-version': ['stable', 100],
@@ -20,14 +19,22 @@ const shown: Readonly<Record<GuardName, readonly [scenario: string, from: number
   'reply-floor': ['crowded-join', 1],
 };
 
+/**
+ * Shown by seed 22 of `clear` before a new owner claimed a key ahead of its first write; no run has since. What a clear does
+ * to floors and tokens covers for it so far. It stays: what covers for it is no part of its reason.
+ */
+const covered: readonly GuardName[] = ['generation'];
+
 const runsMax = 2000;
 
 describe('simulation: every guard is needed, and the checkers see that it is gone', function () {
   this.timeout(300_000);
 
   it('names each guard once', () => {
-    expect(Object.keys(shown).sort()).to.deep.equal([...guardNames].sort());
+    expect([...Object.keys(shown), ...covered].sort()).to.deep.equal([...guardNames].sort());
   });
+
+  for (const guard of covered) it(`without ${guard}: no run has shown it yet, other guards cover for it`);
 
   for (const [guard, [scenario, from]] of Object.entries(shown) as [GuardName, readonly [string, number]][]) {
     it(`without ${guard}: ${scenario} breaks a promise`, async () => {
