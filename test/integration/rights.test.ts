@@ -31,6 +31,7 @@ const rpcTable: Readonly<Record<string, Needs>> = {
   '/distcache.v1.Cluster/GetKeyspace': 'read',
   '/distcache.v1.Cluster/LocateKey': 'read',
   '/distcache.v1.Cluster/HotKeys': 'read',
+  '/distcache.v1.Cluster/Warm': 'read',
   '/distcache.v1.Cluster/WatchEvents': 'read',
   '/distcache.v1.Cluster/UpdateKeyspace': 'admin',
   '/distcache.v1.Cluster/ClearKeyspace': 'admin',
