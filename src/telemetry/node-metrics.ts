@@ -1,8 +1,9 @@
 import type { EngineCounts } from '../engine/counts.js';
 import type { KeyspaceStatus, NodeStatus, PeerStatus } from '../ports/cache.js';
 import type { SourceStatus } from '../ports/source-status.js';
-import type { ClientCounts } from '../transport/grpc-services.js';
+import type { ServerCounts } from '../transport/grpc-server.js';
 import type { LinkCounts } from '../transport/session-counts.js';
+import { clientLimits, clientMetrics } from './client-metrics.js';
 import { gossipMetrics } from './gossip-metrics.js';
 import { keyspaceMetrics } from './keyspace-metrics.js';
 import type { Metric, Point } from './metric.js';
@@ -26,7 +27,7 @@ export interface NodeReading {
   readonly engine: EngineCounts;
   /** undefined: it has no links, as it does not listen. */
   readonly links: LinkCounts | undefined;
-  readonly clients: ClientCounts | undefined;
+  readonly clients: ServerCounts | undefined;
   readonly admin: AdminReading | undefined;
 }
 
@@ -40,9 +41,6 @@ const direction = (transmit: number, receive: number): readonly Point[] => [
 /** One point, or none where the node does not listen. */
 const ofLinks = (value: (links: LinkCounts) => number): NodeMetric['points'] => {
   return ({ links }) => (links === undefined ? [] : [{ value: value(links) }]);
-};
-const ofClients = (value: (clients: ClientCounts) => number): NodeMetric['points'] => {
-  return ({ clients }) => (clients === undefined ? [] : [{ value: value(clients) }]);
 };
 const ofEngine = (value: (engine: EngineCounts) => number): NodeMetric['points'] => {
   return ({ engine }) => [{ value: value(engine) }];
@@ -221,30 +219,6 @@ const linkMetrics: readonly NodeMetric[] = [
   },
 ];
 
-const clientMetrics: readonly NodeMetric[] = [
-  {
-    name: 'distcache.client.calls',
-    kind: 'counter',
-    unit: '{call}',
-    description: 'Calls of gRPC clients.',
-    points: ofClients(({ calls }) => calls),
-  },
-  {
-    name: 'distcache.client.calls.failed',
-    kind: 'counter',
-    unit: '{call}',
-    description: 'Calls of gRPC clients that ended in an error, those refused included.',
-    points: ofClients(({ failed }) => failed),
-  },
-  {
-    name: 'distcache.client.calls.active',
-    kind: 'sum',
-    unit: '{call}',
-    description: 'Calls of gRPC clients under way.',
-    points: ofClients(({ inflight }) => inflight),
-  },
-];
-
 const adminMetrics: readonly NodeMetric[] = [
   {
     name: 'distcache.admin.requests',
@@ -290,7 +264,7 @@ const limitMetric: NodeMetric = {
         peer_greetings: links.greetingsRefused,
         peer_invitations: links.invitationsDropped,
       }),
-      ...(clients && { client_calls: clients.overloaded }),
+      ...(clients && clientLimits(clients)),
       ...(admin && { admin_requests: admin.throttled }),
     };
     const ofKeyspaces = keyspaces.flatMap(({ name, stats }) =>
@@ -321,7 +295,7 @@ export const nodeMetrics: readonly NodeMetric[] = [
   limitMetric,
   ...engineMetrics,
   ...linkMetrics,
-  ...clientMetrics,
+  ...clientMetrics(({ clients }: NodeReading) => clients),
   ...adminMetrics,
   ...gossipMetrics,
 ];

@@ -41,11 +41,11 @@ export interface CallGateOptions {
 
 export interface GateCounts {
   /** Calls refused for want of a token, a certificate or a right. */
-  readonly unauthorized: number;
+  readonly callsUnauthorized: number;
   /** Calls refused because their client has too much under way. */
-  readonly crowded: number;
+  readonly clientCallsRefused: number;
   /** Requests that did not come whole in time. */
-  readonly slow: number;
+  readonly writersCutOff: number;
 }
 
 /** What a call holds of the gate until it has ended. */
@@ -82,7 +82,11 @@ export class CallGate {
   }
 
   counts(): GateCounts {
-    return { unauthorized: this.#unauthorized, crowded: this.#crowded, slow: this.#slow };
+    return {
+      callsUnauthorized: this.#unauthorized,
+      clientCallsRefused: this.#crowded,
+      writersCutOff: this.#slow,
+    };
   }
 
   close(): void {
@@ -140,12 +144,16 @@ export class CallGate {
       checkRule(caller, rule);
       return caller;
     } catch (error) {
-      this.#unauthorized++;
-      const { message } = error as Error;
-      if (this.#rarely.isDue(`${connection.host} ${message}`)) {
-        this.#options.log.write('warn', `refused a call of ${connection.host}: ${message}`);
-      }
+      this.denied(error as Error, connection.host);
       throw error;
+    }
+  }
+
+  /** A call was refused for want of a right, here or where its keyspace became known. */
+  denied({ message }: Error, host: string): void {
+    this.#unauthorized++;
+    if (this.#rarely.isDue(`${host} ${message}`)) {
+      this.#options.log.write('warn', `refused a call of ${host}: ${message}`);
     }
   }
 

@@ -30,14 +30,14 @@ const stalledMs = 30_000;
 const sweepMs = 5_000;
 
 export interface DoorCounts {
-  readonly open: number;
-  readonly accepted: number;
+  readonly connections: number;
+  readonly connectionsAccepted: number;
   /** Dropped at once, since there were `maxConnections`. */
-  readonly refused: number;
+  readonly connectionsRefused: number;
   /** Dropped before they made a call, since more came than may stand there. */
-  readonly crowded: number;
+  readonly strangersDropped: number;
   /** Dropped because they did not read their answers. */
-  readonly stalled: number;
+  readonly readersCutOff: number;
   readonly unsentBytes: number;
 }
 
@@ -78,8 +78,8 @@ export class Connections {
   #onEmpty: (() => void) | undefined;
   #accepted = 0;
   #refused = 0;
-  #crowded = 0;
-  #stalled = 0;
+  #strangersDropped = 0;
+  #readersCutOff = 0;
   #unsentBytes = 0;
 
   constructor(clock: Clock, limits: ConnectionLimits) {
@@ -102,7 +102,7 @@ export class Connections {
     this.#accepted++;
     if (this.#strangers.size > this.#limits.maxStrangers) {
       const [oldest] = this.#strangers;
-      this.#crowded++;
+      this.#strangersDropped++;
       this.#drop(oldest!);
     }
     this.#cancelSweep ??= this.#sweepLater();
@@ -150,7 +150,7 @@ export class Connections {
     while (this.#unsentBytes > this.#limits.maxUnsentBytesTotal) {
       const slowest = this.#slowest();
       if (slowest === undefined) return;
-      this.#stalled++;
+      this.#readersCutOff++;
       this.#drop(slowest);
     }
   }
@@ -164,11 +164,11 @@ export class Connections {
 
   counts(): DoorCounts {
     return {
-      open: this.#all.size,
-      accepted: this.#accepted,
-      refused: this.#refused,
-      crowded: this.#crowded,
-      stalled: this.#stalled,
+      connections: this.#all.size,
+      connectionsAccepted: this.#accepted,
+      connectionsRefused: this.#refused,
+      strangersDropped: this.#strangersDropped,
+      readersCutOff: this.#readersCutOff,
       unsentBytes: this.#unsentBytes,
     };
   }
@@ -212,7 +212,7 @@ export class Connections {
     connection.writtenAtSweep = bytesWritten;
     connection.stillFor = isStill ? connection.stillFor + 1 : 0;
     if (connection.stillFor * sweepMs < stalledMs) return;
-    this.#stalled++;
+    this.#readersCutOff++;
     this.#drop(connection);
   }
 }

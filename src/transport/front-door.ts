@@ -40,13 +40,13 @@ export interface FrontDoorOptions {
 
 export interface GreetingCounts {
   /** Half open now. */
-  readonly greeting: number;
+  readonly greetings: number;
   /** Dropped because more came, or took too long. */
-  readonly dropped: number;
+  readonly greetingsDropped: number;
   /** TLS handshakes that failed. */
-  readonly failed: number;
+  readonly handshakesFailed: number;
   /** Without TLS to a port that speaks it, or the other way round. */
-  readonly mismatched: number;
+  readonly tlsMismatched: number;
 }
 
 interface Greeting {
@@ -100,10 +100,10 @@ export class FrontDoor {
 
   counts(): GreetingCounts {
     return {
-      greeting: this.#greetings.size,
-      dropped: this.#dropped,
-      failed: this.#failed,
-      mismatched: this.#mismatched,
+      greetings: this.#greetings.size,
+      greetingsDropped: this.#dropped,
+      handshakesFailed: this.#failed,
+      tlsMismatched: this.#mismatched,
     };
   }
 

@@ -53,10 +53,13 @@ export interface GrpcServerOptions {
   readonly recorder?: Recorder | undefined;
 }
 
+/** Of clients' calls, and of who stood at the door. */
+export type ServerCounts = ClientCounts & DoorCounts & GreetingCounts & GateCounts;
+
 export interface GrpcServer {
   /** The port it listens on. */
   readonly port: number;
-  counters(): ClientCounts & DoorCounts & GreetingCounts & GateCounts;
+  counters(): ServerCounts;
   /** Other certificates from the next connection on. Throws where they cannot be used, and changes nothing then. */
   renewTls(tls: ServerTls): void;
   /**
@@ -123,7 +126,8 @@ export async function createGrpcServer(options: GrpcServerOptions): Promise<Grpc
     admit: (socket) => injector.injectConnection(socket),
   });
   const callerOf: ServicesDeps['callerOf'] = (call) => gate.callerOf(call.metadata);
-  const services = new GrpcServices({ service, links, clock, log, maxInflight: limits.maxInflight, callerOf });
+  const denied: ServicesDeps['denied'] = (error) => gate.denied(error, 'a client');
+  const services = new GrpcServices({ service, links, clock, log, maxInflight: limits.maxInflight, callerOf, denied });
   server.addService(cacheDefinition, recordedService(cacheDefinition, services.cache(), options.recorder));
   server.addService(clusterDefinition, services.cluster());
   server.addService(peerDefinition, services.peer());

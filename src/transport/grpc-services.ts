@@ -7,7 +7,7 @@ import {
   type ServiceDefinition,
   type sendUnaryData,
 } from '@grpc/grpc-js';
-import { checkKeyspace } from '../access/access.js';
+import { AccessDenied, checkKeyspace } from '../access/access.js';
 import type { Caller } from '../access/rights.js';
 import { rpcRules } from '../access/rpc-rules.js';
 import { DistcacheError, invalidArgument, type KeyspaceResult, messageOf, PartialFailure } from '../base/errors.js';
@@ -34,6 +34,8 @@ export interface ServicesDeps {
   readonly maxInflight: number;
   /** Who makes a call, which was let in for what it may do anywhere. */
   readonly callerOf: (call: Call) => Caller;
+  /** A call was refused because of its keyspace. */
+  readonly denied: (error: AccessDenied) => void;
 }
 
 export interface ClientCounts {
@@ -281,6 +283,7 @@ export class GrpcServices {
   #statusOf(thrown: unknown): { code: number; details: string; metadata: Metadata } {
     this.#failed++;
     const error = thrown instanceof MalformedError ? invalidArgument(thrown.message) : thrown;
+    if (thrown instanceof AccessDenied) this.#deps.denied(thrown);
     const { status: code, message, code: ownCode, node } = failureOf(error);
     const metadata = new Metadata();
     if (ownCode !== undefined) metadata.set(codeMetadata, ownCode);

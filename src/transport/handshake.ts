@@ -11,6 +11,10 @@ import type { Partings } from './partings.js';
  * How a stream becomes a link. The dialling side says hello; the dialled side answers with its own hello or with a
  * goodbye that says why not; the dialling side confirms with any further frame. A link is up for the side that was
  * dialled only once it was confirmed, so that a refusal by the other side never looks like a link that came and went.
+ *
+ * Where the cluster has a secret, both greetings carry a nonce. The dialled side proves in its greeting that it holds the
+ * secret, the dialling side in a second one, which is its confirmation; a frame of the dialled side then says that it is
+ * believed, and only with that the link is up for the side that dialled.
  */
 
 const handshakeLimitMs = 5_000;
@@ -116,17 +120,25 @@ export function shakeHands(deps: HandshakeDeps, stream: FrameStream, role: Role,
       refuse(objection);
     } else if (role === 'accepted') {
       send({ hello: proven(heard) });
+    } else if (heard.nonce !== undefined) {
+      // It asks for a proof, and says by a further frame that it believes ours: a link that it refuses was never up.
+      send({ hello: proven(heard) });
     } else {
-      send(deps.proof === undefined ? {} : { hello: proven(heard) });
+      send({});
       end({ is: 'linked', hello: heard, stream, early: undefined });
     }
   }
 
   function confirmed(hello: Hello, frame: Frame, bytes: Uint8Array): void {
     // Judged again: meanwhile another stream of the same node may have been faster.
-    const objection = deps.judge(hello, frame.clock) ?? unproven({ ...hello, proof: frame.hello?.proof });
-    if (objection !== undefined) refuse(objection);
-    else end({ is: 'linked', hello, stream, early: bytes });
+    const doubt = role === 'dialled' ? undefined : unproven({ ...hello, proof: frame.hello?.proof });
+    const objection = deps.judge(hello, frame.clock) ?? doubt;
+    if (objection !== undefined) {
+      refuse(objection);
+      return;
+    }
+    if (role === 'accepted' && deps.proof !== undefined) send({});
+    end({ is: 'linked', hello, stream, early: bytes });
   }
 
   /** Our greeting, with what the other side asks for. */

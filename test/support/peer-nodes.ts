@@ -1,3 +1,4 @@
+import type { LinkProof } from '../../src/access/cluster-secret.js';
 import type { Clock } from '../../src/ports/clock.js';
 import type { Log } from '../../src/ports/log.js';
 import type { NodeInfo } from '../../src/ports/membership.js';
@@ -55,6 +56,7 @@ export interface PeerNodeOptions {
   readonly stamp?: Stamp & { at: number };
   readonly log?: Log;
   readonly self?: () => NodeInfo;
+  readonly proof?: LinkProof;
 }
 
 export const defaultLimits: SessionLimits = { maxInflight: 20_000, maxFrameBytes: 17 * 1024 * 1024 };
@@ -96,6 +98,7 @@ export function peerNode(options: PeerNodeOptions): PeerNode {
     log: options.log ?? quiet,
     random: seeded(info.id),
     self: options.self ?? (() => info),
+    proof: options.proof,
   });
   const events: string[] = [];
   const problems: DialProblem[] = [];
