@@ -40,6 +40,7 @@ const contextOf = (call: Call, link: Link) => ({
   address: link.address,
   timeoutMs: call.timeoutMs,
   maxMessageBytes: call.maxMessageBytes,
+  showsCertificate: link.showsCertificate,
 });
 
 /** Where the headers of each call come from. */

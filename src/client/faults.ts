@@ -11,6 +11,8 @@ export interface CallContext {
   readonly address: string;
   readonly timeoutMs: number;
   readonly maxMessageBytes: number;
+  /** The client shows a certificate of its own. */
+  readonly showsCertificate: boolean;
 }
 
 /** The node never took the call, or its answer got lost on the way: another address may do better. */
@@ -46,7 +48,8 @@ export function faultOf(error: unknown, context: CallContext): Error {
   return foreignFault(error, context);
 }
 
-function foreignFault(error: ServiceError, { what, address, timeoutMs, maxMessageBytes }: CallContext): Error {
+function foreignFault(error: ServiceError, context: CallContext): Error {
+  const { what, address, timeoutMs, maxMessageBytes } = context;
   const fail = (code: ConstructorParameters<typeof DistcacheError>[0], message: string): DistcacheError =>
     new DistcacheError(code, message, { cause: error });
   switch (error.code) {
@@ -71,14 +74,18 @@ function foreignFault(error: ServiceError, { what, address, timeoutMs, maxMessag
         `${what}: ${address} is not the gRPC port of a distcache node, or runs another release`,
       );
     case status.UNAVAILABLE:
-      return lost(address, error.details);
+      return lost(context, error.details);
     default:
       return new LinkLost(address, `failed with ${status[error.code]}: ${error.details}`, true);
   }
 }
 
-function lost(address: string, details: string): LinkLost {
-  const tls = whyNoTls(details);
+function lost({ address, showsCertificate }: CallContext, details: string): LinkLost {
+  // In TLS 1.3 the client is done before the server has looked at its certificate, and is dropped without a word.
+  const isDropped = showsCertificate && /Last error: (?:Error: )?Failed to connect/.test(details);
+  const tls = isDropped
+    ? 'it dropped the connection; it may not trust the certificate that it was shown'
+    : whyNoTls(details);
   return new LinkLost(address, tls ?? reasonOf(details), !neverSent(details), tls !== undefined);
 }
 

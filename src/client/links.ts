@@ -41,6 +41,7 @@ export interface CallWait {
 export interface Link {
   readonly address: string;
   readonly grpc: GrpcClient;
+  readonly showsCertificate: boolean;
   /** What goes out with each call. */
   metadata(): Metadata;
 }
@@ -52,6 +53,7 @@ export interface Link {
 export class Links {
   readonly #links: (GrpcClient | undefined)[];
   #preferred = 0;
+  #showsCertificate = false;
   readonly #ending = new AbortController();
 
   constructor(
@@ -113,7 +115,7 @@ export class Links {
       // A failed channel fails the call at once and unsent, and tells why; that beats asking it for a state.
       if (state === connectivityState.SHUTDOWN) return this.#ready(index, wait, addressesLeft, what);
       if (state === connectivityState.READY || state === connectivityState.TRANSIENT_FAILURE)
-        return { address, grpc, metadata: () => this.#metadata() };
+        return { address, grpc, showsCertificate: this.#showsCertificate, metadata: () => this.#metadata() };
       const changed = await this.#change(channel, state, untilWallMs, wait.signal);
       if (!changed)
         throw new LinkLost(address, `no connection within ${formatDuration(Math.max(1, Math.round(limitMs)))}`, false);
@@ -164,6 +166,7 @@ export class Links {
 
   #channel(address: string): Pick<ReturnType<typeof channelOf>, 'credentials' | 'options'> {
     const tls = this.options.tls?.();
+    this.#showsCertificate = tls?.cert !== undefined;
     if (tls === undefined) return { credentials: credentials.createInsecure(), options: {} };
     try {
       return channelOf(tls, splitAddress(address).host, tls.nodeName ?? defaultNodeName);

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
-import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
+import { createServer as createTlsServer, type TLSSocket, type Server as TlsServer } from 'node:tls';
 import { namesOf } from '../certificates/names.js';
 import type { Cancel, Clock } from '../ports/clock.js';
 import type { Log } from '../ports/log.js';
@@ -151,10 +151,12 @@ export class FrontDoor {
       socket.on('error', () => {});
       this.#admit(socket, true, certificate && namesOf(certificate));
     });
-    server.on('tlsClientError', (error: Error & { code?: string }, socket) => {
+    server.on('tlsClientError', (error: Error & { code?: string }, socket: TLSSocket) => {
       this.#failed++;
       const from = socket.remoteAddress ?? 'a client';
-      this.#tell(`handshake ${from} ${error.code}`, `a TLS handshake of ${from} failed: ${whyNoHandshake(error)}`);
+      // Of a certificate that is not good Node says no more here than that the connection ended.
+      const why = whyNoHandshake({ code: codeOf(socket.authorizationError) ?? error.code, message: error.message });
+      this.#tell(`handshake ${from} ${why}`, `a TLS handshake of ${from} failed: ${why}`);
       socket.destroy();
     });
     return server;
@@ -219,5 +221,13 @@ const handshakeReasons: readonly (readonly [RegExp, string])[] = [
   [/ERR_TLS_HANDSHAKE_TIMEOUT/, 'it took too long'],
 ];
 
-export const whyNoHandshake = ({ code = '', message }: { readonly code?: string; readonly message: string }): string =>
-  handshakeReasons.find(([pattern]) => pattern.test(code))?.[1] ?? (code || message.split('\n', 1)[0]!);
+/** Typed as an error, and a code all the same. */
+const codeOf = (error: unknown): string | undefined => (typeof error === 'string' ? error : undefined);
+
+export const whyNoHandshake = ({
+  code = '',
+  message,
+}: {
+  readonly code?: string | undefined;
+  readonly message: string;
+}): string => handshakeReasons.find(([pattern]) => pattern.test(code))?.[1] ?? (code || message.split('\n', 1)[0]!);
