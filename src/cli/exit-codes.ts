@@ -9,6 +9,8 @@ export const exitCodes = {
   outOfReach: 4,
   refused: 5,
   unauthorized: 6,
+  /** `doctor` has found something that fails. */
+  findings: 7,
   interrupted: 130,
 } as const;
 

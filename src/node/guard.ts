@@ -58,7 +58,9 @@ export class Guard {
 
   /** What is protected less than it may look. */
   weaknesses(): readonly string[] {
-    return this.#exposed(this.#security).flatMap(weaknessesOf);
+    return this.#exposed(this.#security)
+      .flatMap(weaknessesOf)
+      .map(({ found, mend }) => `${found}; ${mend}`);
   }
 
   /** Throws INVALID_ARGUMENT and changes nothing where they cannot be used, or TLS was not on before. */
@@ -78,42 +80,60 @@ export class Guard {
   }
 
   #adminAuth(auth: AuthOptions): AuthOptions {
-    const token = this.#node.admin?.token;
-    if (token === undefined) return auth;
-    return { ...auth, tokens: [...(auth.tokens ?? []), { name: 'admin', token, allow: rights }] };
+    return withAdminToken(auth, this.#node.admin?.token);
   }
 
   #refuseExposure(security: ResolvedSecurity): void {
     for (const exposed of this.#exposed(security)) {
       const exposure = exposureOf(exposed);
-      if (exposure !== undefined) throw invalidArgument(exposure);
+      if (exposure === undefined) continue;
+      throw invalidArgument(`${exposure.found}. Three ways out: ${exposure.mend}`);
     }
   }
 
   #exposed(security: ResolvedSecurity): readonly Exposed[] {
     const { bind, admin, gossip } = this.#node;
-    const node: Exposed = {
-      what: 'the node',
-      addr: bind && bindAddress(bind),
+    return exposedOf({
+      bind,
+      admin: admin && {
+        addr: admin.addr,
+        auth: this.#adminAuth(security.auth),
+        tls: this.#ownAdminTls ?? (admin.tls === true ? security.tls : undefined),
+      },
       isClustered: gossip !== undefined,
       hasSecret: (gossip?.keys.length ?? 0) > 0,
       security,
-    };
-    if (admin === undefined) return [node];
-    const auth = this.#adminAuth(security.auth);
-    const tls = this.#ownAdminTls ?? (admin.tls === true ? security.tls : undefined);
-    return [
-      node,
-      {
-        what: 'the admin endpoints',
-        addr: admin.addr,
-        isClustered: false,
-        hasSecret: false,
-        security: { auth, tls, isInsecure: security.isInsecure },
-      },
-    ];
+    });
   }
 }
+
+/** Where a node listens, and what stands before it there. */
+export interface Standing extends Pick<Exposed, 'isClustered' | 'hasSecret' | 'security'> {
+  readonly bind: { readonly addr: string | undefined; readonly interface: string | undefined } | undefined;
+  readonly admin: ({ readonly addr: string } & Pick<Exposed['security'], 'auth' | 'tls'>) | undefined;
+}
+
+/** Throws INVALID_ARGUMENT where the machine has no such address. */
+export function exposedOf({ bind, admin, isClustered, hasSecret, security }: Standing): readonly Exposed[] {
+  const node: Exposed = { what: 'the node', addr: bind && bindAddress(bind), isClustered, hasSecret, security };
+  if (admin === undefined) return [node];
+  const { addr, auth, tls } = admin;
+  const { isInsecure } = security;
+  return [
+    node,
+    {
+      what: 'the admin endpoints',
+      addr,
+      isClustered: false,
+      hasSecret: false,
+      security: { auth, tls, isInsecure },
+    },
+  ];
+}
+
+/** The admin endpoints may have a token of their own, which opens all of them. */
+export const withAdminToken = (auth: AuthOptions, token: string | undefined): AuthOptions =>
+  token === undefined ? auth : { ...auth, tokens: [...(auth.tokens ?? []), { name: 'admin', token, allow: rights }] };
 
 /** Where there is no cluster nobody is a node; where certificates are asked for, nodes have some. */
 function nodesOf(node: ResolvedNode, tls: ServerTls | undefined): NodeIdentity['nodes'] {

@@ -110,33 +110,45 @@ export interface Exposed {
   readonly addr: string | undefined;
   readonly isClustered: boolean;
   readonly hasSecret: boolean;
-  readonly security: Pick<ResolvedSecurity, 'tls' | 'auth' | 'isInsecure'>;
+  readonly security: Pick<ResolvedSecurity, 'auth' | 'isInsecure'> & {
+    readonly tls: Pick<ServerTls, 'clientAuth'> | undefined;
+  };
 }
 
 const asksWho = ({ tokens = [], certificates = [] }: AuthOptions): boolean => tokens.length + certificates.length > 0;
 
-/** What is protected less than it may look: lines for the log. */
-export function weaknessesOf(exposed: Exposed): readonly string[] {
+/** What is amiss, and what to do about it: `found; mend` makes a line. */
+export interface Weakness {
+  readonly found: string;
+  readonly mend: string;
+}
+
+/** What is protected less than it may look. */
+export function weaknessesOf(exposed: Exposed): readonly Weakness[] {
   const { addr, isClustered, hasSecret, security } = exposed;
   const { tls, auth, isInsecure } = security;
   if (addr === undefined) return [];
-  const found: string[] = [];
+  const weak: Weakness[] = [];
   if (isInsecure && exposureOf({ ...exposed, security: { ...security, isInsecure: false } }) !== undefined) {
-    found.push(`--insecure: others can reach ${addr}, and nothing keeps them from reading, writing or joining`);
+    weak.push({
+      found: `--insecure: others can reach ${addr}, and nothing keeps them from reading, writing or joining`,
+      mend: 'give tls or auth.tokens, and gossip.secrets',
+    });
   }
   if (asksWho(auth) && isClustered && !hasSecret && (tls === undefined || tls.clientAuth === 'none')) {
-    found.push(
-      'auth is set, but nothing tells a node from a client: who acts as a node passes it by; give gossip.secrets',
-    );
+    weak.push({
+      found: 'auth is set, but nothing tells a node from a client: who acts as a node passes it by',
+      mend: 'give gossip.secrets',
+    });
   }
   if ((auth.tokens?.length ?? 0) > 0 && tls === undefined && !isLoopback(addr)) {
-    found.push('tokens travel in the clear, where others can read them; give tls as well');
+    weak.push({ found: 'tokens travel in the clear, where others can read them', mend: 'give tls as well' });
   }
-  return found;
+  return weak;
 }
 
 /** What stands open, and why the node is not to start so; undefined where it may. */
-export function exposureOf(node: Exposed): string | undefined {
+export function exposureOf(node: Exposed): Weakness | undefined {
   const { what, addr, isClustered, hasSecret, security } = node;
   const { tls, auth, isInsecure } = security;
   if (addr === undefined || isInsecure) return undefined;
@@ -147,9 +159,10 @@ export function exposureOf(node: Exposed): string | undefined {
   if (isClustered && !hasSecret) open.push('its gossip is in the clear and takes in anybody');
   if (open.length === 0) return undefined;
   const secret = isClustered && !hasSecret ? ' and gossip.secrets (openssl rand -base64 32)' : '';
-  return (
-    `${what} would listen on ${addr}, which others can reach, and ${open.join(', and ')}. Three ways out: ` +
-    `protect it with tls (distcache cert create makes certificates) or auth.tokens${secret}; ` +
-    'listen on 127.0.0.1; or start with --insecure to leave it open'
-  );
+  return {
+    found: `${what} would listen on ${addr}, which others can reach, and ${open.join(', and ')}`,
+    mend:
+      `protect it with tls (distcache cert create makes certificates) or auth.tokens${secret}; ` +
+      'listen on 127.0.0.1; or start with --insecure to leave it open',
+  };
 }

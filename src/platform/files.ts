@@ -22,3 +22,13 @@ export async function fileState(path: string): Promise<string> {
     return messageOf(error);
   }
 }
+
+/** Permission bits of what a path leads to; undefined where there is nothing, or the system has no such bits. */
+export async function fileMode(path: string): Promise<number | undefined> {
+  if (process.platform === 'win32') return undefined;
+  try {
+    return (await stat(path)).mode & 0o777;
+  } catch {
+    return undefined;
+  }
+}

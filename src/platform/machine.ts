@@ -43,3 +43,25 @@ export function advertisedAddress(host: string): string {
   const chosen = outward.find((entry) => entry.family === family) ?? outward[0];
   return chosen?.address ?? (host === '::' ? '::1' : '127.0.0.1');
 }
+
+/** `24.21.0`. */
+export const nodeVersion = (): string => process.versions.node;
+
+/** Of the machine, or of the container that this process runs in where that has less. */
+export function availableMemoryBytes(): number {
+  const allowed = process.constrainedMemory();
+  return allowed > 0 ? Math.min(allowed, totalmem()) : totalmem();
+}
+
+/**
+ * Files that this process may have open, and another of Node that is started as it was: Node raises its own limit to the
+ * hard one. Infinity: any number; undefined where the system has no such limit.
+ */
+export function openFilesMax(): number | undefined {
+  // Otherwise it would look up the names of whom it is connected to.
+  const report = Object.assign(process.report, { excludeNetwork: true });
+  const { userLimits } = report.getReport() as { userLimits?: { open_files?: { soft?: number | string } } };
+  const soft = userLimits?.open_files?.soft;
+  if (soft === undefined) return undefined;
+  return soft === 'unlimited' ? Number.POSITIVE_INFINITY : Number(soft);
+}

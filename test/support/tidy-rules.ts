@@ -29,6 +29,7 @@ export const floors: Readonly<Record<string, number>> = {
   'src/config': 5,
   'src/node': 6,
   'src/index.ts': 7,
+  'src/doctor': 7,
   'src/cli': 8,
   'src/demo': 8,
   tui: 8,
