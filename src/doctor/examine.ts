@@ -1,4 +1,5 @@
 import { joinAddress } from '../base/addresses.js';
+import { codeOf } from '../base/errors.js';
 import type { ClientTls } from '../client/links.js';
 import type { Environment } from '../config/environment.js';
 import type { NodeConfig } from '../config/node-config.js';
@@ -99,6 +100,7 @@ async function tokenOf({ auth }: NodeConfig, baseDir: string): Promise<string | 
 }
 
 function runningOf(view: ClusterView | undefined): Running {
+  if (view?.is === 'unseen' && codeOf(view.error) === 'UNAUTHORIZED') return undefined;
   if (view?.is !== 'seen') return new Map();
   const here = (peer: PeerStatus): readonly string[] => [
     joinAddress(peer.bindAddr, peer.bindPort),

@@ -3,10 +3,10 @@ import { messageOf } from '../base/errors.js';
 import type { NodeConfig } from '../config/node-config.js';
 import { advertisedAddress } from '../platform/machine.js';
 import { probeListen } from '../transport/probe.js';
-import { type Check, fail, ok } from './check.js';
+import { type Check, fail, ok, skip } from './check.js';
 
-/** Names of nodes that run, by `host:port` of what they listen on. */
-export type Running = ReadonlyMap<string, string>;
+/** Names of nodes that run, by `host:port` of what they listen on; undefined: some node runs and does not tell. */
+export type Running = ReadonlyMap<string, string> | undefined;
 
 interface Listener {
   readonly setting: 'bind.port' | 'admin.port' | 'gossip.port';
@@ -48,7 +48,7 @@ async function checkPort(
 ): Promise<Check> {
   if (port === 0) return ok(setting, 'a free one is taken at each start');
   const address = joinAddress(addr, port);
-  const node = running.get(joinAddress(advertisedAddress(addr), port));
+  const node = running?.get(joinAddress(advertisedAddress(addr), port));
   if (node !== undefined && (name === undefined || name === node)) {
     return ok(setting, `${address} is taken by ${node}, which runs`);
   }
@@ -56,6 +56,7 @@ async function checkPort(
     try {
       await probeListen(addr, port, kind, flags[setting]);
     } catch (error) {
+      if (running === undefined) return skip(setting, `${messageOf(error)}. It may be this node, which lets nobody ask`);
       return fail(setting, messageOf(error), `free it, or change ${setting} in the config`);
     }
   }
