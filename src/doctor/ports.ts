@@ -56,7 +56,8 @@ async function checkPort(
     try {
       await probeListen(addr, port, kind, flags[setting]);
     } catch (error) {
-      if (running === undefined) return skip(setting, `${messageOf(error)}. It may be this node, which lets nobody ask`);
+      if (running === undefined)
+        return skip(setting, `${messageOf(error)}. It may be this node, which lets nobody ask`);
       return fail(setting, messageOf(error), `free it, or change ${setting} in the config`);
     }
   }
