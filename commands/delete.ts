@@ -1,9 +1,12 @@
-import { keyspaceArg, requiredArgs } from '../src/cli/arguments.js';
+import { Flags } from '@oclif/core';
+import { keyspaceArg, optionalArgs } from '../src/cli/arguments.js';
 import { BaseCommand } from '../src/cli/base-command.js';
 import { connectionFlags } from '../src/cli/connection-flags.js';
 import { ackFlag } from '../src/cli/consistency-flags.js';
+import { usageError } from '../src/cli/failure.js';
 import { keysFromArguments, keysFromStdin } from '../src/cli/keys.js';
 import { checkReached, deleteKeys } from '../src/cli/writes.js';
+import type { Ack } from '../src/ports/peers.js';
 
 export default class Delete extends BaseCommand {
   static override summary = 'Remove keys everywhere.';
@@ -13,23 +16,58 @@ Exits with 4 and names the nodes that could not be told. A key that is nowhere i
   static override examples = [
     '<%= config.bin %> delete cities paris',
     { description: 'Several keys', command: '<%= config.bin %> delete cities paris rome' },
+    { description: 'All with a tag', command: '<%= config.bin %> delete pages --tag site' },
+    { description: 'All below a prefix', command: '<%= config.bin %> delete users --prefix session/' },
     { description: 'Keys from a file', command: '<%= config.bin %> delete cities - < keys.txt' },
   ];
   static override args = {
     keyspace: keyspaceArg,
-    key: requiredArgs('Key to remove; several are allowed, - reads them from stdin, one a line.'),
+    key: optionalArgs('Key to remove; several are allowed, - reads them from stdin, one a line.'),
   };
-  static override flags = { ...connectionFlags, ack: ackFlag };
+  static override flags = {
+    ...connectionFlags,
+    ack: ackFlag,
+    tag: Flags.string({ description: 'Remove all entries that were stored with this tag.', helpValue: 'T' }),
+    prefix: Flags.string({
+      description: 'Remove all entries whose key begins so.',
+      helpValue: 'P',
+      exclusive: ['tag'],
+    }),
+  };
 
   protected async execute(): Promise<void> {
     const { args, flags } = await this.parse(Delete);
     const { keyspace } = args;
+    if (flags.tag !== undefined || flags.prefix !== undefined) return this.#sweep(keyspace, args.key, flags);
+    if (args.key === undefined) throw usageError('missing argument KEY; or say --tag or --prefix');
     const isStdin = args.key.length === 1 && args.key[0] === '-';
     const keys = isStdin ? keysFromStdin(this.terminal.stdin) : keysFromArguments(args.key);
     const { written, unreached } = await this.withClient(flags, (client, call) =>
       deleteKeys(client, keyspace, keys, { ...call, ack: flags.ack }),
     );
     const json = { keyspace, deleted: written, unreached };
+    checkReached(unreached, 'deleted', json);
+    await this.print(json, () => '');
+  }
+
+  async #sweep(
+    keyspace: string,
+    keys: readonly string[] | undefined,
+    flags: {
+      readonly tag?: string | undefined;
+      readonly prefix?: string | undefined;
+      readonly ack?: Ack | undefined;
+    } & Parameters<BaseCommand['withClient']>[0],
+  ): Promise<void> {
+    const { tag, prefix } = flags;
+    const given = tag === undefined ? '--prefix' : '--tag';
+    if (keys !== undefined) throw usageError(`both KEY and ${given} are given; leave one of them out`);
+    if (flags.ack !== undefined)
+      throw usageError(`--ack has no meaning with ${given}: every node is told and waited for`);
+    const { removed, unreached } = await this.withClient(flags, (client, call) =>
+      tag === undefined ? client.deleteByPrefix(keyspace, prefix!, call) : client.deleteByTag(keyspace, tag, call),
+    );
+    const json = { keyspace, ...(tag === undefined ? { prefix } : { tag }), deleted: removed, unreached };
     checkReached(unreached, 'deleted', json);
     await this.print(json, () => '');
   }

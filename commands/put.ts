@@ -16,10 +16,14 @@ export default class Put extends BaseCommand {
     `Once it returns with 0, no node answers with the older value. Exits with 4 and names the nodes that did not confirm.
 
 The value is the argument, a file, or stdin when there is neither or VALUE is -. It is stored byte for byte.
-With --from many entries are stored, one JSON object a line: {"key":"a","value":"1","ttl":"30s"}, or value_base64 for bytes.`;
+With --from many entries are stored, one JSON object a line: {"key":"a","value":"1","ttl":"30s","tags":["t"]}, or value_base64 for bytes.`;
   static override examples = [
     '<%= config.bin %> put sessions alice "logged in" --ttl 30m',
     { description: 'A value from a pipe', command: 'date | <%= config.bin %> put notes today' },
+    {
+      description: 'Tagged, to be deleted with others',
+      command: '<%= config.bin %> put pages home "<h1>hi</h1>" --tag site',
+    },
     { description: 'A binary value from a file', command: '<%= config.bin %> put images logo.png --file logo.png' },
     { description: 'Many entries', command: '<%= config.bin %> put cities --from cities.ndjson' },
   ];
@@ -37,6 +41,11 @@ With --from many entries are stored, one JSON object a line: {"key":"a","value":
       exclusive: ['file'],
     }),
     ack: ackFlag,
+    tag: Flags.string({
+      description: 'Name by which it is deleted together with others; give it as often as there are tags.',
+      helpValue: 'TAG',
+      multiple: true,
+    }),
     ttl: durationFlag({
       description: 'Time to live; with --from for lines that have none. Else the default of the keyspace.',
       above: 0,
@@ -54,7 +63,7 @@ With --from many entries are stored, one JSON object a line: {"key":"a","value":
     if (key === undefined) throw usageError('missing argument KEY; or give a file of entries with --from');
 
     const value = await readValue({ argument: args.value, file: flags.file }, this.terminal, (line) => this.note(line));
-    const entry = { key, value, ttlMs: flags.ttl };
+    const entry = { key, value, ttlMs: flags.ttl, tags: flags.tag };
     const { version, node, unreached } = await this.withClient(flags, (client, call) =>
       client.put(keyspace, entry, { ...call, ack: flags.ack }),
     );
@@ -66,9 +75,11 @@ With --from many entries are stored, one JSON object a line: {"key":"a","value":
   async #putMany(
     keyspace: string,
     from: string,
-    flags: { readonly ttl: number | undefined; readonly ack: Ack | undefined } & Parameters<
-      BaseCommand['withClient']
-    >[0],
+    flags: {
+      readonly ttl: number | undefined;
+      readonly tag: readonly string[] | undefined;
+      readonly ack: Ack | undefined;
+    } & Parameters<BaseCommand['withClient']>[0],
   ): Promise<void> {
     const bytes = await openSource(from, '--from', this.terminal);
     const progress = this.progress((count: number) => `${count} entries stored`);
@@ -77,7 +88,7 @@ With --from many entries are stored, one JSON object a line: {"key":"a","value":
         client,
         keyspace,
         { name: from === '-' ? 'stdin' : from, bytes },
-        { ttlMs: flags.ttl, call: { ...call, ack: flags.ack } },
+        { ttlMs: flags.ttl, tags: flags.tag, call: { ...call, ack: flags.ack } },
         progress.show,
       ),
     ).finally(progress.end);

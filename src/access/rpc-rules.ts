@@ -24,6 +24,8 @@ export const rpcRules: Readonly<Record<string, Rule>> = {
   '/distcache.v1.Cache/PutMany': of('write'),
   '/distcache.v1.Cache/Delete': of('write'),
   '/distcache.v1.Cache/DeleteMany': of('write'),
+  // Many keys at once, of one keyspace: no more than its writer may do key by key.
+  '/distcache.v1.Cache/DeleteMatching': of('write'),
   '/distcache.v1.Cluster/Status': whole('read'),
   '/distcache.v1.Cluster/ListPeers': whole('read'),
   '/distcache.v1.Cluster/ListKeyspaces': whole('read'),

@@ -9,4 +9,7 @@ export const optionalArg = (description: string) => Args.string({ description, i
 export const requiredArgs = (description: string) =>
   Args.string({ description, required: true, multiple: true, ignoreStdin: true });
 
+/** The same, or none. */
+export const optionalArgs = (description: string) => Args.string({ description, multiple: true, ignoreStdin: true });
+
 export const keyspaceArg = requiredArg('Name of the keyspace.');

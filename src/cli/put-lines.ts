@@ -1,4 +1,5 @@
 import { DistcacheError, type KeyFailure, PartialFailure } from '../base/errors.js';
+import { tagsFault } from '../base/tags.js';
 import { parseDuration } from '../base/units.js';
 import type { Client } from '../client/client.js';
 import type { PutEntry, WriteOptions } from '../ports/cache.js';
@@ -13,7 +14,7 @@ const lineBytesMax = 128 * 1024 * 1024;
 /** Failures kept of one command, for the message and the JSON; the count goes on. */
 const failuresKept = 100;
 
-const fields = ['key', 'value', 'value_base64', 'ttl'];
+const fields = ['key', 'value', 'value_base64', 'ttl', 'tags'];
 
 interface NumberedEntry {
   readonly line: number;
@@ -34,7 +35,11 @@ export async function putLines(
   client: Pick<Client, 'putMany'>,
   keyspace: string,
   source: { readonly name: string; readonly bytes: AsyncIterable<Uint8Array> },
-  options: { readonly ttlMs: number | undefined; readonly call: WriteOptions },
+  options: {
+    readonly ttlMs: number | undefined;
+    readonly tags: readonly string[] | undefined;
+    readonly call: WriteOptions;
+  },
   progress: (written: number) => Promise<void>,
 ): Promise<PutManyOutcome> {
   const unreached = new Set<string>();
@@ -44,7 +49,7 @@ export async function putLines(
   const soFar = () => ({ keyspace, written, unreached: [...unreached].sort() });
   const failuresJson = () => (failures.length === 0 ? {} : { failed, failures });
   try {
-    for await (const batch of entriesOf(source, options.ttlMs)) {
+    for await (const batch of entriesOf(source, options)) {
       try {
         const result = await client.putMany(
           keyspace,
@@ -85,7 +90,7 @@ const withCount = (error: unknown, written: number): unknown =>
 
 async function* entriesOf(
   source: { readonly name: string; readonly bytes: AsyncIterable<Uint8Array> },
-  ttlMs: number | undefined,
+  standard: { readonly ttlMs: number | undefined; readonly tags: readonly string[] | undefined },
 ): AsyncGenerator<readonly NumberedEntry[]> {
   let batch: NumberedEntry[] = [];
   let bytes = 0;
@@ -94,7 +99,7 @@ async function* entriesOf(
       if (text.trim() === '') continue;
       let entry: PutEntry;
       try {
-        entry = parseEntry(text, ttlMs);
+        entry = parseEntry(text, standard.ttlMs, standard.tags);
       } catch (error) {
         // What stands before a bad line is stored first, so that the count in the message holds.
         if (batch.length > 0) yield batch;
@@ -114,7 +119,7 @@ async function* entriesOf(
 }
 
 /** One line of NDJSON; throws an Error that says what is wrong with it. */
-export function parseEntry(text: string, defaultTtlMs: number | undefined): PutEntry {
+export function parseEntry(text: string, defaultTtlMs: number | undefined, defaultTags?: readonly string[]): PutEntry {
   const parsed = parseObject(text);
   const unknown = Object.keys(parsed).find((name) => !fields.includes(name));
   if (unknown !== undefined) {
@@ -123,7 +128,9 @@ export function parseEntry(text: string, defaultTtlMs: number | undefined): PutE
   const { key } = parsed;
   if (typeof key !== 'string' || key === '') throw new Error('"key" must be a text of at least one character');
   const ttlMs = parsed.ttl === undefined ? defaultTtlMs : ttlOf(parsed.ttl);
-  return { key, value: bytesOf(parsed), ...(ttlMs === undefined ? {} : { ttlMs }) };
+  const tags = parsed.tags === undefined ? defaultTags : tagsOf(parsed.tags);
+  const ttl = ttlMs === undefined ? {} : { ttlMs };
+  return { key, value: bytesOf(parsed), ...ttl, ...(tags === undefined ? {} : { tags }) };
 }
 
 function parseObject(text: string): Readonly<Record<string, unknown>> {
@@ -163,4 +170,10 @@ function ttlOf(ttl: unknown): number {
     throw new Error(`"ttl" is ${JSON.stringify(ttl)}, must be a duration above 0 such as "30s", or milliseconds`);
   }
   return ttlMs;
+}
+
+function tagsOf(tags: unknown): readonly string[] {
+  const fault = tagsFault(tags);
+  if (fault !== undefined) throw new Error(`"tags" ${fault}`);
+  return tags as readonly string[];
 }

@@ -15,15 +15,21 @@ export function checkTimeout(timeoutMs: number): void {
 /** At most three bytes a UTF-16 unit: an upper bound, without encoding. */
 export const keyBytes = (key: string): number => key.length * 3;
 
-/** What of an entry goes over the wire. */
-export function entryOf(entry: PutEntry, clock: Clock): { key: string; value: Uint8Array; ttlMs?: number } {
-  checkKey(entry.key);
-  if (!(entry.value instanceof Uint8Array)) {
+export interface EntryMessage {
+  readonly key: string;
+  readonly value: Uint8Array;
+  readonly ttlMs?: number;
+  readonly tags: string[];
+}
+
+/** An entry as it travels. Throws where it cannot; times end as durations, so clocks need not agree. */
+export function entryMessage({ key, value, ttlMs, expiresAt, tags = [] }: PutEntry, clock: Clock): EntryMessage {
+  checkKey(key);
+  if (!(value instanceof Uint8Array)) {
     throw new ArgumentTypeError('value must be a Uint8Array; encode text with new TextEncoder()');
   }
-  const ttlMs = entry.ttlMs ?? (entry.expiresAt && entry.expiresAt.getTime() - clock.wallMs());
-  if (ttlMs === undefined) return { key: entry.key, value: entry.value };
-  if (!(ttlMs > 0))
-    throw invalidArgument(`time to live of ${JSON.stringify(entry.key)} is ${ttlMs} ms, must be above 0`);
-  return { key: entry.key, value: entry.value, ttlMs };
+  const lifeMs = ttlMs ?? (expiresAt && expiresAt.getTime() - clock.wallMs());
+  if (lifeMs === undefined) return { key, value, tags: [...tags] };
+  if (!(lifeMs > 0)) throw invalidArgument(`time to live of ${JSON.stringify(key)} is ${lifeMs} ms, must be above 0`);
+  return { key, value, ttlMs: lifeMs, tags: [...tags] };
 }

@@ -14,6 +14,7 @@ import type {
   NodeStatus,
   PeerStatus,
   PutEntry,
+  SweepResult,
   WarmResult,
   WriteManyResult,
   WriteOptions,
@@ -22,7 +23,7 @@ import type {
 import type { Clock } from '../ports/clock.js';
 import type { KeyspaceChanges, KeyspacePreview } from '../ports/keyspace-changes.js';
 import { readFlagsOf, writeFlagsOf } from '../wire/public.js';
-import { checkKey, checkTimeout, entryOf, keyBytes } from './arguments.js';
+import { checkKey, checkTimeout, entryMessage, keyBytes } from './arguments.js';
 import { batchesOf, writeInBatches } from './batches.js';
 import { type Ask, type Call, type HeadersGiven, headersOf, type Method, serverStream, unary } from './calls.js';
 import { watchEvents } from './events.js';
@@ -246,12 +247,12 @@ class GrpcClient implements Client {
 
   async put(keyspace: string, entry: PutEntry, options?: WriteOptions): Promise<WriteResult> {
     const call = this.#call(`put ${JSON.stringify(entry.key)} of ${keyspace}`, options);
-    const message = { keyspace, entry: entryOf(entry, this.options.clock), ...writeFlagsOf(options) };
+    const message = { keyspace, entry: entryMessage(entry, this.options.clock), ...writeFlagsOf(options) };
     return writeResultOf(await this.#unary(methods.put, message, call, false));
   }
 
   async putMany(keyspace: string, entries: readonly PutEntry[], options?: WriteOptions): Promise<WriteManyResult> {
-    const messages = entries.map((entry) => entryOf(entry, this.options.clock));
+    const messages = entries.map((entry) => entryMessage(entry, this.options.clock));
     const call = this.#call(`put ${entries.length} keys of ${keyspace}`, options);
     const batches = batchesOf(messages, batchLimits, (entry) => keyBytes(entry.key) + entry.value.byteLength);
     return writeInBatches(
@@ -307,6 +308,14 @@ class GrpcClient implements Client {
   async keyspace(name: string, options?: CallOptions): Promise<KeyspaceStatus> {
     const call = this.#call(`show keyspace ${name}`, options);
     return keyspaceStatusOf(await this.#unary(methods.getKeyspace, { name }, call, true));
+  }
+
+  deleteByTag(keyspace: string, tag: string, options?: CallOptions): Promise<SweepResult> {
+    return this.#keyspaces.deleteMatching({ keyspace, tag }, options);
+  }
+
+  deleteByPrefix(keyspace: string, prefix: string, options?: CallOptions): Promise<SweepResult> {
+    return this.#keyspaces.deleteMatching({ keyspace, prefix }, options);
   }
 
   updateKeyspace(name: string, changes: KeyspaceChanges, options?: CallOptions): Promise<KeyspaceResult> {

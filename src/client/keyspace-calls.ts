@@ -1,13 +1,13 @@
-import type { KeyspaceResult } from '../base/errors.js';
+import { ArgumentTypeError, type KeyspaceResult } from '../base/errors.js';
 import { checkNodes } from '../base/node-outcomes.js';
 import { checkNames, settingsOf } from '../engine/tunables.js';
-import type { CallOptions } from '../ports/cache.js';
+import type { CallOptions, SweepResult } from '../ports/cache.js';
 import type { KeyspaceChanges, KeyspacePreview } from '../ports/keyspace-changes.js';
 import { resultIn, settingsIn, settingsMessage } from '../wire/keyspace-settings.js';
 import type { Ask } from './calls.js';
 import { methods } from './methods.js';
 
-/** Changes of keyspaces on every node. Each rejects with PARTIAL_FAILURE where a node failed. */
+/** Changes of keyspaces, and deletes of many entries, on every node. Changes reject with PARTIAL_FAILURE where a node failed. */
 export class KeyspaceCalls {
   readonly #ask: Ask;
 
@@ -26,6 +26,18 @@ export class KeyspaceCalls {
     const what = `preview an update of keyspace ${name}`;
     const { before, after } = await this.#ask(methods.updateKeyspace, request, what, options, true);
     return { keyspace: name, before: settingsIn(before), after: settingsIn(after) };
+  }
+
+  async deleteMatching(
+    asked: { readonly keyspace: string; readonly tag?: string; readonly prefix?: string },
+    options?: CallOptions,
+  ): Promise<SweepResult> {
+    const { keyspace, tag, prefix } = asked;
+    const [by, text] = tag === undefined ? ['prefix', prefix] : ['tag', tag];
+    if (typeof text !== 'string') throw new ArgumentTypeError(`${by} is of type ${typeof text}, must be a string`);
+    const what = `delete by ${by} ${JSON.stringify(text)} of ${keyspace}`;
+    const { version, removed, unreached } = await this.#ask(methods.deleteMatching, asked, what, options, true);
+    return { version, removed, unreached };
   }
 
   async clear(name: string, options?: CallOptions): Promise<KeyspaceResult> {

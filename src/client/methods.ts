@@ -28,6 +28,7 @@ export const methods = {
   putMany: method('Cache/PutMany', v1.PutManyRequest, v1.WriteManyReply),
   delete: method('Cache/Delete', v1.DeleteRequest, v1.WriteReply),
   deleteMany: method('Cache/DeleteMany', v1.DeleteManyRequest, v1.WriteManyReply),
+  deleteMatching: method('Cache/DeleteMatching', v1.DeleteMatchingRequest, v1.DeleteMatchingReply),
   status: method('Cluster/Status', v1.StatusRequest, v1.StatusReply),
   listPeers: method('Cluster/ListPeers', v1.ListPeersRequest, v1.ListPeersReply),
   listKeyspaces: method('Cluster/ListKeyspaces', v1.ListKeyspacesRequest, v1.ListKeyspacesReply),

@@ -24,6 +24,8 @@ export const guardNames = [
   'reply-floor',
   /** What comes from a node that has not heard of the latest clear is neither stored nor answered with. */
   'generation',
+  /** What comes from before a sweep that this node knows of is not stored, and who waits for it is not joined for a while. */
+  'sweep',
   /** A slot that another node than its owner writes to keeps no fills for a while. */
   'embargo',
   /** A copy bears the version of its owner's entry, a load the clock of its start. */

@@ -1,4 +1,5 @@
 import { ArgumentTypeError, aborted, DistcacheError, invalidArgument } from '../base/errors.js';
+import { tagFault, tagsFault, uniqueTags } from '../base/tags.js';
 import type { CallOptions, GetOptions, PutEntry, WriteOptions } from '../ports/cache.js';
 import type { Clock, Wait } from '../ports/clock.js';
 import type { EngineLimits } from './options.js';
@@ -76,11 +77,26 @@ function lifeOf(entry: PutEntry, clock: Clock): number | undefined {
   return lifeMs;
 }
 
+function tagsOf({ tags }: PutEntry): readonly string[] {
+  const fault = tags === undefined ? undefined : tagsFault(tags);
+  if (fault !== undefined) throw invalidArgument(`tags ${fault}`);
+  return uniqueTags(tags);
+}
+
+/** What is to be deleted by a tag or a prefix. */
+export function checkSweep(by: 'tag' | 'prefix', text: unknown, limits: EngineLimits): asserts text is string {
+  if (typeof text !== 'string') throw new ArgumentTypeError(`${by} is ${typeName(text)}, must be a string`);
+  if (text === '') throw invalidArgument(`${by} is empty; to delete all entries, clear the keyspace`);
+  const fault = by === 'tag' ? tagFault(text) : undefined;
+  if (fault !== undefined) throw invalidArgument(`tag ${fault}`);
+  if (by === 'prefix') checkKey(text, limits);
+}
+
 /** What a put does, with the engine's own copy of the value. */
 export function putOf(entry: PutEntry, limits: EngineLimits, clock: Clock): Change {
   if (entry === null || typeof entry !== 'object') throw new ArgumentTypeError('entry is not an object { key, value }');
   checkKey(entry.key, limits);
-  return { do: 'put', value: ownValue(entry.value, limits), ttlMs: lifeOf(entry, clock) };
+  return { do: 'put', value: ownValue(entry.value, limits), ttlMs: lifeOf(entry, clock), tags: tagsOf(entry) };
 }
 
 /** How long a call waits; throws ABORTED when it has been cancelled already. `what` and `name` are for that message. */

@@ -1,4 +1,5 @@
 import { invalidArgument } from '../base/errors.js';
+import { noTags } from '../base/tags.js';
 import { differingSlots, digestsBytes, SlotDigests } from '../coherence/digests.js';
 import { embargoMs } from '../coherence/leases.js';
 import type { Wait } from '../ports/clock.js';
@@ -41,7 +42,7 @@ export class Holdings {
   /** A peer says what it holds of a key: its replica is wanted here, or this node owns the key now. */
   hold(space: Keyspace, request: Request<'hold'>, from: NodeInfo): PeerReply {
     const { topology, guards, clock, leases } = this.#deps;
-    const { key, value, version, lifeMs, wasPut, sourceVersion, floor, generation, sequence } = request;
+    const { key, value, version, lifeMs, wasPut, sourceVersion, tags = noTags, floor, generation, sequence } = request;
     const { hash, owner, mine } = topology.place(key);
     const slot = space.slots.slotOf(hash);
     const nowMs = clock.nowMs();
@@ -58,12 +59,13 @@ export class Holdings {
     if (!inOrder && !knewLess) return sequence > 0 ? applied : nothing;
     // The sender has not heard of the latest clear, or wrote it before: only what it put later counts.
     const isVoid = wasPut && sequence > 0 ? version <= space.generation : generation < space.generation;
-    if (guards.generation && isVoid) return sequence > 0 ? applied : nothing;
+    const isSwept = guards.sweep && space.sweeps.void({ key, version, wasPut, tags });
+    if ((guards.generation && isVoid) || isSwept) return sequence > 0 ? applied : nothing;
     const expiresAtMs = nowMs + lifeMs;
     const keepUntilMs = space.keepUntilMs(value, expiresAtMs);
     if (keepUntilMs <= nowMs || (mine && !leases.owns())) return nothing;
     space.counts.held++;
-    const held = { key, value, version, expiresAtMs, keepUntilMs, wasPut, sourceVersion };
+    const held = { key, value, version, expiresAtMs, keepUntilMs, wasPut, sourceVersion, tags };
     space.store.put(mine ? { ...held, owner: '' } : { ...held, owner: from.id, isHeld: true });
     return applied;
   }

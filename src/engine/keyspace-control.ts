@@ -9,14 +9,15 @@ import {
 } from '../base/errors.js';
 import { checkNodes } from '../base/node-outcomes.js';
 import type { HybridClock } from '../coherence/hybrid-clock.js';
-import type { CallOptions } from '../ports/cache.js';
+import { embargoMs, joinWindowMs } from '../coherence/leases.js';
+import type { CallOptions, SweepResult } from '../ports/cache.js';
 import { type Clock, remainingMs, type Wait } from '../ports/clock.js';
 import type { KeyspaceChanges, KeyspacePreview } from '../ports/keyspace-changes.js';
-import type { KeyspaceRecord, Setting } from '../ports/keyspace-record.js';
+import type { KeyspaceRecord, Setting, Sweep } from '../ports/keyspace-record.js';
 import type { Log } from '../ports/log.js';
 import type { Member, Membership, NodeInfo } from '../ports/membership.js';
 import type { PeerNetwork, PeerReply } from '../ports/peers.js';
-import { checkBatch, waitOf } from './arguments.js';
+import { checkBatch, checkSweep, waitOf } from './arguments.js';
 import type { EngineEvent } from './events.js';
 import type { Inflight } from './inflight.js';
 import type { Keyspace } from './keyspace.js';
@@ -42,6 +43,13 @@ export interface KeyspaceControlDeps {
   readonly inflight: Inflight;
   readonly serving: () => boolean;
   readonly publish: (event: EngineEvent) => void;
+}
+
+/** How long nodes may take to hear of a sweep: while it is on its way, nobody joins who waits for others; see KeyspaceSweeps. */
+const sweepMs = embargoMs - 500;
+
+interface Told extends NodeOutcome {
+  readonly removed: number;
 }
 
 /** The options of a keyspace whose data source stays. */
@@ -91,6 +99,28 @@ export class KeyspaceControl {
     const { wait } = this.#asked(name, options, 'clearKeyspace');
     const record = { ...nothingDone(name), generation: this.#deps.hybrid.next() };
     return this.#whole(record, wait, 'cleared');
+  }
+
+  /**
+   * Deletes what bears a tag, or whose key begins so, on every node. Once this has resolved no node answers with it, but for
+   * those that are named.
+   */
+  async sweep(name: string, by: Sweep['by'], text: string, options?: CallOptions): Promise<SweepResult> {
+    const { wait } = this.#asked(name, options, by === 'tag' ? 'deleteByTag' : 'deleteByPrefix');
+    checkSweep(by, text, this.#deps.limits);
+    const { clock, inflight, ledger, hybrid } = this.#deps;
+    const version = hybrid.next();
+    const record = { ...nothingDone(name), sweeps: [{ by, text, version }] };
+    const until = { deadlineMs: Math.min(beforeAnswer(wait, clock).deadlineMs, clock.nowMs() + sweepMs) };
+    return inflight.run(async () => {
+      const own = ledger.take(record);
+      const told = await Promise.all(this.#others().map((node) => this.#told(node, record, until)));
+      // Who has just been told may still be waited for by those who began before.
+      if (told.length > 0) await new Promise<void>((resolve) => void clock.after(joinWindowMs, resolve));
+      const unreached = told.filter(({ outcome }) => outcome === 'failed').map(({ node }) => node);
+      const removed = told.reduce((sum, node) => sum + node.removed, (await own).removed);
+      return { version, removed, unreached: unreached.sort() };
+    });
   }
 
   /** All of them are checked before the first is removed. */
@@ -152,7 +182,7 @@ export class KeyspaceControl {
     let isDifferent = await ledger.redefine(space, given);
     if (withdrawn.length > 0) {
       const record = { ...nothingDone(given.name), settings: withdrawn };
-      isDifferent = (await ledger.take(record)) || isDifferent;
+      isDifferent = (await ledger.take(record)).changed || isDifferent;
       await Promise.all(this.#others().map((node) => this.#told(node, record, beforeAnswer(wait, clock))));
     }
     return isDifferent;
@@ -162,9 +192,9 @@ export class KeyspaceControl {
   async recorded(from: NodeInfo, record: KeyspaceRecord): Promise<PeerReply> {
     const { ledger, log } = this.#deps;
     try {
-      const changed = await ledger.take(record);
+      const taken = await ledger.take(record);
       this.#compare(from, record);
-      return { is: 'recorded', changed };
+      return { is: 'recorded', ...taken };
     } catch (error) {
       log.write('warn', `a change of keyspace '${record.keyspace}' is not taken over: ${messageOf(error)}`, {
         peer: from.name,
@@ -199,8 +229,9 @@ export class KeyspaceControl {
       // First here, in this very turn: from now on this node tells of nothing older.
       const own = ledger.take(record);
       const told = this.#others().map((node) => this.#told(node, record, until));
-      const here: NodeOutcome = { node: self().name, outcome: (await own) ? 'applied' : 'unchanged' };
-      const nodes = [here, ...(await Promise.all(told))].sort((a, b) => (a.node < b.node ? -1 : 1));
+      const here: NodeOutcome = { node: self().name, outcome: (await own).changed ? 'applied' : 'unchanged' };
+      const others = (await Promise.all(told)).map(({ removed: _, ...outcome }): NodeOutcome => outcome);
+      const nodes = [here, ...others].sort((a, b) => (a.node < b.node ? -1 : 1));
       return { keyspace: record.keyspace, nodes };
     });
   }
@@ -215,21 +246,22 @@ export class KeyspaceControl {
     return [...nodes.values()];
   }
 
-  async #told({ id, name }: NodeInfo, record: KeyspaceRecord, wait: Wait): Promise<NodeOutcome> {
+  async #told({ id, name }: NodeInfo, record: KeyspaceRecord, wait: Wait): Promise<Told> {
     const { peers, clock, leases } = this.#deps;
     for (let attempt = 0; ; attempt++) {
       try {
         const reply = await peers.call(id, { do: 'keyspace', record }, wait);
         // What was sent before the link broke may have arrived, or was said when it came up again.
         const isApplied = reply.is === 'recorded' && (reply.changed || attempt > 0);
-        return { node: name, outcome: isApplied ? 'applied' : 'unchanged' };
+        const removed = reply.is === 'recorded' ? reply.removed : 0;
+        return { node: name, outcome: isApplied ? 'applied' : 'unchanged', removed };
       } catch (error) {
         const code: ErrorCode = codeOf(error) ?? 'PEER_UNREACHABLE';
         // It gets no lease before it was told all that this node knows.
         if (code !== 'INVALID_ARGUMENT') leases.leases.undelivered(id);
         const isOut = code === 'PEER_UNREACHABLE' || code === 'OVERLOADED';
         if (!isOut || remainingMs(wait, clock) <= againMs) {
-          return { node: name, outcome: 'failed', error: { code, message: messageOf(error) } };
+          return { node: name, outcome: 'failed', error: { code, message: messageOf(error) }, removed: 0 };
         }
         await new Promise<void>((resolve) => void clock.after(againMs, resolve));
       }

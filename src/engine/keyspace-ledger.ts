@@ -6,7 +6,16 @@ import type { Hasher } from '../ports/hasher.js';
 import { type Existence, type KeyspaceRecord, type Tunable, tunables } from '../ports/keyspace-record.js';
 import type { EngineEvent } from './events.js';
 import type { Keyspace } from './keyspace.js';
-import { haveSameSettings, isSame, KeyspaceRecords, merged, settingsIn } from './keyspace-records.js';
+import {
+  haveSameSettings,
+  isSame,
+  KeyspaceRecords,
+  latestIn,
+  merged,
+  newSweeps,
+  nothingDone,
+  settingsIn,
+} from './keyspace-records.js';
 import type { Keyspaces } from './keyspaces.js';
 import type { KeyspaceOptions, ResolvedKeyspace, ResolvedOptions } from './options.js';
 import { digestOf, inForce, type Settings, withSettings } from './tunables.js';
@@ -17,6 +26,16 @@ export interface KeyspaceLedgerDeps extends Pick<ResolvedOptions, 'resolveKeyspa
   readonly spaces: Keyspaces;
   readonly publish: (event: EngineEvent) => void;
 }
+
+/** What taking over a record came to. */
+export interface Taken {
+  /** It made a difference here. */
+  readonly changed: boolean;
+  /** Entries of this node's own that sweeps deleted. */
+  readonly removed: number;
+}
+
+const unchanged: Taken = { changed: false, removed: 0 };
 
 /** Carries out on this node what was done to keyspaces at run time, by whomever, and remembers it for those who were away. */
 export class KeyspaceLedger {
@@ -33,21 +52,16 @@ export class KeyspaceLedger {
    * INVALID_ARGUMENT where this node cannot have such a setting, or the record comes from the future: settings then stay as
    * they are, and what the record says of clears and deletions counts all the same.
    */
-  async take(record: KeyspaceRecord): Promise<boolean> {
+  async take(record: KeyspaceRecord): Promise<Taken> {
     const { hybrid, spaces } = this.#deps;
-    const latest = Math.max(
-      record.generation,
-      record.existence?.version ?? 0,
-      ...record.settings.map(({ version }) => version),
-    );
-    if (!hybrid.merge(latest)) {
+    if (!hybrid.merge(latestIn(record))) {
       throw invalidArgument(
         `a change of keyspace '${record.keyspace}' lies further in the future than clocks may differ`,
       );
     }
     const before = this.#records.get(record.keyspace);
     const after = merged(before, record);
-    if (isSame(before, after)) return false;
+    if (isSame(before, after)) return unchanged;
     const space = spaces.get(record.keyspace);
     let retuned: ResolvedKeyspace | undefined;
     try {
@@ -55,14 +69,14 @@ export class KeyspaceLedger {
     } catch (error) {
       const known = merged(before, { ...record, settings: [] });
       this.#records.set(known);
-      if (space !== undefined) this.#void(space, known);
+      if (space !== undefined) this.#void(space, record, known);
       throw error;
     }
     this.#records.set(after);
-    if (space === undefined) return false;
-    const isVoid = this.#void(space, after);
-    if (after.existence?.deleted === true || retuned === undefined) return isVoid;
-    return (await this.#retune(space, retuned)) || isVoid;
+    if (space === undefined) return unchanged;
+    const voided = this.#void(space, { ...record, sweeps: newSweeps(before, record) }, after);
+    if (after.existence?.deleted === true || retuned === undefined) return voided;
+    return { ...voided, changed: (await this.#retune(space, retuned)) || voided.changed };
   }
 
   /** The options that a keyspace would have with these settings laid over what is in force. Throws INVALID_ARGUMENT. */
@@ -88,7 +102,7 @@ export class KeyspaceLedger {
     const space = await spaces.add(this.#resolved(given, known), wait);
     space.given = given;
     // What was cleared while its source was opened counts too.
-    space.clear(this.#records.get(given.name).generation);
+    this.#void(space, nothingDone(given.name), this.#records.get(given.name));
     publish({ type: 'keyspace-added', keyspace: given.name });
   }
 
@@ -129,15 +143,16 @@ export class KeyspaceLedger {
     return this.#deps.resolveKeyspace(withSettings(given, settingsIn(record)));
   }
 
-  /** Deletions and clears. True when there was anything to do. */
-  #void(space: Keyspace, { keyspace, existence, generation }: KeyspaceRecord): boolean {
+  /** Deletions, clears and sweeps; `fresh` has the sweeps that were not known. */
+  #void(space: Keyspace, fresh: KeyspaceRecord, { keyspace, existence, generation, sweeps }: KeyspaceRecord): Taken {
     if (existence?.deleted === true) {
       this.drop(keyspace);
-      return true;
+      return { changed: true, removed: 0 };
     }
-    if (!space.clear(generation)) return false;
-    this.#deps.publish({ type: 'keyspace-cleared', keyspace });
-    return true;
+    const isCleared = space.clear(generation);
+    if (isCleared) this.#deps.publish({ type: 'keyspace-cleared', keyspace });
+    const removed = space.sweeps.take(fresh.sweeps, sweeps);
+    return { changed: isCleared || fresh.sweeps.length > 0, removed };
   }
 
   async #retune(space: Keyspace, options: ResolvedKeyspace): Promise<boolean> {

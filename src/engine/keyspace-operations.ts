@@ -1,5 +1,5 @@
 import type { KeyspaceResult } from '../base/errors.js';
-import type { CallOptions } from '../ports/cache.js';
+import type { CallOptions, SweepResult } from '../ports/cache.js';
 import type { KeyspaceChanges, KeyspacePreview } from '../ports/keyspace-changes.js';
 import type { KeyspaceControl, KeyspaceSettingsGiven } from './keyspace-control.js';
 import type { KeyspaceOptions } from './options.js';
@@ -24,6 +24,16 @@ export abstract class KeyspaceOperations {
   /** Empties a keyspace on every node: no node then answers with anything from before. Rejects as `updateKeyspace` does. */
   async clearKeyspace(name: string, options?: CallOptions): Promise<KeyspaceResult> {
     return this.control.clear(name, options);
+  }
+
+  /** Deletes all entries that bear a tag, on every node, loads under way too. Nodes that did not confirm are named. */
+  async deleteByTag(keyspace: string, tag: string, options?: CallOptions): Promise<SweepResult> {
+    return this.control.sweep(keyspace, 'tag', tag, options);
+  }
+
+  /** The same of all entries whose key begins with `prefix`. Looks at every key of the keyspace, on every node. */
+  async deleteByPrefix(keyspace: string, prefix: string, options?: CallOptions): Promise<SweepResult> {
+    return this.control.sweep(keyspace, 'prefix', prefix, options);
   }
 
   /** Removes a keyspace on every node. Rejects as `updateKeyspace` does. */

@@ -1,5 +1,6 @@
 import { DistcacheError } from '../base/errors.js';
-import type { KeyspaceRecord, SettingValue, Tunable, Written } from '../ports/keyspace-record.js';
+import { compareSweeps, isSameSweep, sweepsMax } from '../coherence/sweeps.js';
+import type { KeyspaceRecord, SettingValue, Sweep, Tunable, Written } from '../ports/keyspace-record.js';
 import { tunables } from '../ports/keyspace-record.js';
 
 /** Names of which a node remembers what was done to them, those it has and those it has not. */
@@ -10,6 +11,7 @@ export const nothingDone = (keyspace: string): KeyspaceRecord => ({
   existence: undefined,
   generation: 0,
   settings: [],
+  sweeps: [],
   digest: 0,
 });
 
@@ -30,12 +32,28 @@ export function merged(mine: KeyspaceRecord, theirs: KeyspaceRecord): KeyspaceRe
     return latest === undefined || latest.version < (existence?.version ?? 0) ? [] : [latest];
   });
   const generation = Math.max(mine.generation, theirs.generation, existence?.version ?? 0);
-  return { keyspace: mine.keyspace, existence, generation, settings, digest: mine.digest };
+  return { ...mine, existence, generation, settings, sweeps: allSweeps(mine, theirs, generation) };
+}
+
+/** Those of `theirs` that `mine` does not have; the list of `mine` where there is none. */
+export function newSweeps(mine: KeyspaceRecord, theirs: KeyspaceRecord): readonly Sweep[] {
+  return theirs.sweeps.filter((sweep) => !mine.sweeps.some((known) => isSameSweep(known, sweep)));
+}
+
+/** Each once, the latest of them; those before a clear are part of it. */
+function allSweeps(mine: KeyspaceRecord, theirs: KeyspaceRecord, generation: number): readonly Sweep[] {
+  const fresh = newSweeps(mine, theirs);
+  const all = fresh.length === 0 ? mine.sweeps : [...mine.sweeps, ...fresh].sort(compareSweeps);
+  const later = all.filter(({ version }) => version > generation);
+  return later.length === mine.sweeps.length && fresh.length === 0 ? mine.sweeps : later.slice(-sweepsMax);
 }
 
 /** Nothing of a merge is new. */
 export const isSame = (before: KeyspaceRecord, after: KeyspaceRecord): boolean =>
-  before.existence === after.existence && before.generation === after.generation && haveSameSettings(before, after);
+  before.existence === after.existence &&
+  before.generation === after.generation &&
+  before.sweeps === after.sweeps &&
+  haveSameSettings(before, after);
 
 export const haveSameSettings = (before: KeyspaceRecord, after: KeyspaceRecord): boolean =>
   before.settings.length === after.settings.length &&
@@ -46,8 +64,8 @@ export const settingsIn = ({ settings }: KeyspaceRecord): ReadonlyMap<Tunable, S
   new Map(settings.flatMap(({ tunable, value }) => (value === undefined ? [] : [[tunable, value] as const])));
 
 /** Highest version of all parts; no part is written at a later time. */
-const latestIn = ({ existence, generation, settings }: KeyspaceRecord): number =>
-  Math.max(existence?.version ?? 0, generation, ...settings.map(({ version }) => version));
+export const latestIn = ({ existence, generation, settings, sweeps }: KeyspaceRecord): number =>
+  Math.max(existence?.version ?? 0, generation, ...[...settings, ...sweeps].map(({ version }) => version));
 
 /**
  * What this node knows of changes at run time, by keyspace. It is kept in memory alone and lives on in the cluster: who

@@ -13,6 +13,7 @@ import { GuardedSource } from '../source/guarded-source.js';
 import type { Entry, EvictionIndexFactory } from '../store/entry.js';
 import { Store } from '../store/store.js';
 import { noCounts } from './keyspace-counts.js';
+import { KeyspaceSweeps } from './keyspace-sweeps.js';
 import type { EngineLimits, KeyspaceOptions, ResolvedKeyspace } from './options.js';
 import { sourceLimits } from './source-limits.js';
 import { named, percentileStats, Timings } from './timings.js';
@@ -28,6 +29,7 @@ export interface Answer {
   readonly wasPut: boolean;
   /** The data source's own; undefined: none. */
   readonly sourceVersion: number | undefined;
+  readonly tags: readonly string[];
   /** Name of the node whose memory or source answered. */
   readonly node: string;
 }
@@ -60,6 +62,7 @@ const hotHalfLifeMs = 60_000;
 export class Keyspace {
   readonly store: Store;
   readonly slots = new Slots();
+  readonly sweeps: KeyspaceSweeps;
   readonly source: GuardedSource;
   /** Loads by this node as the owner. */
   readonly loads: SingleFlight<Answer>;
@@ -90,6 +93,7 @@ export class Keyspace {
       random: deps.random.fork(`hot-keys:${options.name}`),
     });
     this.store = new Store({ maxBytes: options.maxBytes, hotShare: options.hotShare, index: deps.evictionIndex });
+    this.sweeps = new KeyspaceSweeps(deps.clock, this.slots, this.store);
     this.source = new GuardedSource(
       { ...deps, circuitChanged: (from, to) => deps.circuitChanged(options.name, from, to) },
       options.name,

@@ -3,7 +3,7 @@ import type { Entry } from '../store/entry.js';
 import type { Keyspace } from './keyspace.js';
 
 /** What an entry and an answer have in common. */
-export type Known = Pick<Entry, 'value' | 'version' | 'expiresAtMs' | 'wasPut' | 'sourceVersion'>;
+export type Known = Pick<Entry, 'value' | 'version' | 'expiresAtMs' | 'wasPut' | 'sourceVersion' | 'tags'>;
 
 /** How new a node's knowledge is: of writes to a slot, and of clears of the keyspace. */
 export interface Knowledge {
@@ -17,12 +17,12 @@ export const knowledgeOf = ({ slots, generation }: Keyspace, hash: number): Know
 });
 
 export function knownReply(known: Known, outcome: Outcome, { floor, generation }: Knowledge, nowMs: number): PeerReply {
-  const { version, wasPut, value, expiresAtMs, sourceVersion } = known;
+  const { version, wasPut, value, expiresAtMs, sourceVersion, tags } = known;
   const leftMs = remainingLifeMs(expiresAtMs, nowMs);
   const lifeMs = outcome === 'stale' ? leftMs : Math.max(0, leftMs);
   return value === null
     ? { is: 'absent', version, lifeMs, outcome, floor, generation }
-    : { is: 'value', value, version, lifeMs, outcome, wasPut, sourceVersion, floor, generation };
+    : { is: 'value', value, version, lifeMs, outcome, wasPut, sourceVersion, tags, floor, generation };
 }
 
 /** Lifetimes travel as durations. Below zero: it expired so long ago. */

@@ -1,5 +1,6 @@
 import { type DistcacheError, invalidArgument } from '../base/errors.js';
 import type { StopSignal } from '../base/stop-signal.js';
+import { noTags } from '../base/tags.js';
 import type { HybridClock } from '../coherence/hybrid-clock.js';
 import type { Clock } from '../ports/clock.js';
 import type { NodeInfo } from '../ports/membership.js';
@@ -45,6 +46,7 @@ export class Loader {
         outcome: said.is === 'value' ? 'load' : 'negative',
         wasPut: false,
         sourceVersion: said.is === 'value' ? said.sourceVersion : undefined,
+        tags: said.is === 'value' ? said.tags : noTags,
         node: self().name,
       };
     } catch (error) {

@@ -33,9 +33,9 @@ export class Overdue {
     if (entry?.owner !== '' || entry.value === null || entry.version < minVersion || !leases.owns()) return undefined;
     const lateMs = clock.nowMs() - entry.expiresAtMs;
     if (lateMs >= graceMs) return undefined;
-    const { value, version, expiresAtMs, wasPut, sourceVersion } = entry;
+    const { value, version, expiresAtMs, wasPut, sourceVersion, tags } = entry;
     const outcome = lateMs >= 0 ? 'stale' : 'hit';
-    return { value, version, expiresAtMs, outcome, wasPut, sourceVersion, node: self().name };
+    return { value, version, expiresAtMs, outcome, wasPut, sourceVersion, tags, node: self().name };
   }
 
   /** The source has answered anew: what had expired before it was asked stands in for nothing any more. */

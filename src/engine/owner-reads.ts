@@ -156,10 +156,12 @@ export class OwnerReads {
       }
       if (reply.is !== 'value' && reply.is !== 'absent') continue;
       if (this.#trips.isVoid(trip, reply)) continue;
+      const answer = this.#trips.received(reply, owner.name);
+      if (this.#deps.guards.sweep && space.sweeps.void({ ...answer, key })) continue;
       if (this.#deps.guards['reply-floor'] && reply.floor < space.slots.floor(slot)) continue;
       if (reply.version < terms.minVersion) continue;
       space.counts.recalls++;
-      return { answer: this.#trips.received(reply, owner.name), allAsked };
+      return { answer, allAsked };
     }
     return { answer: undefined, allAsked };
   }
@@ -217,7 +219,7 @@ export class OwnerReads {
     const kept = space.kept(key);
     if (kept?.sourceVersion === undefined || answer.sourceVersion === undefined) return answer;
     if (kept.sourceVersion <= answer.sourceVersion) return answer;
-    return { ...answer, value: kept.value, sourceVersion: kept.sourceVersion };
+    return { ...answer, value: kept.value, sourceVersion: kept.sourceVersion, tags: kept.tags };
   }
 
   #beside({ space, key, terms, signal }: Trip): Promise<Answer> {

@@ -1,4 +1,5 @@
 import { DistcacheError } from '../base/errors.js';
+import { noTags } from '../base/tags.js';
 import type { Clock, Wait } from '../ports/clock.js';
 import type { KeyspaceRecord } from '../ports/keyspace-record.js';
 import type { NodeInfo } from '../ports/membership.js';
@@ -123,7 +124,12 @@ export class PeerRequests {
       case 'put':
         checkKey(request.key, limits);
         checkValueBytes(request.value.byteLength, limits);
-        return this.#write(space, request, { do: 'put', value: request.value, ttlMs: request.ttlMs }, wait);
+        return this.#write(
+          space,
+          request,
+          { do: 'put', value: request.value, ttlMs: request.ttlMs, tags: request.tags ?? noTags },
+          wait,
+        );
       case 'delete':
         return this.#write(space, request, { do: 'delete' }, wait);
     }

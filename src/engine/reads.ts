@@ -123,7 +123,8 @@ export class Reads {
   #fetch(space: Keyspace, key: string, place: Place, wait: Wait, terms: ReadTerms, sinceMs: number): Promise<Answer> {
     const { clock, leases } = this.#deps;
     const { slot, token } = this.#trips.slotOf(space, place);
-    const youngest = this.#trips.joinsSince(space, slot, leases.holds(place.owner.id));
+    const isSettled = !(this.#deps.guards.sweep && space.sweeps.isRecent);
+    const youngest = this.#trips.joinsSince(space, slot, isSettled && leases.holds(place.owner.id));
     const run = (signal: StopSignal): Promise<Answer> => {
       const flight: Wait = { deadlineMs: clock.nowMs() + space.options.readTimeoutMs };
       return this.#ask(this.#trips.begin(space, key, place, terms, flight, signal), place.owner, asksMax);
@@ -236,6 +237,7 @@ export class Reads {
     const isLeased = !guards.lease || (leases.holds(id) && leases.leases.generation(id) === generation);
     const isEmbargoed = guards.embargo && space.slots.isEmbargoed(slot, clock.nowMs());
     const knows = !guards['reply-floor'] || ownerFloor >= space.slots.floor(slot);
+    const isSwept = this.#deps.guards.sweep && space.sweeps.void({ ...answer, key: trip.key });
     const isBeside = answer.version === besideVersion;
     if (
       !isLeased ||
@@ -243,6 +245,7 @@ export class Reads {
       !knows ||
       isBeside ||
       !space.admitsCopy(key, answer.value) ||
+      isSwept ||
       this.#trips.hasMoved(trip) ||
       !this.#trips.isUnwritten(trip)
     ) {

@@ -19,7 +19,7 @@ export type ReplicaDeps = Pick<PathDeps, 'clock' | 'peers' | 'topology' | 'self'
 export const holdRequest = (
   space: Keyspace,
   key: string,
-  { value, version, expiresAtMs, wasPut, sourceVersion }: Known,
+  { value, version, expiresAtMs, wasPut, sourceVersion, tags }: Known,
   knowledge: Knowledge,
   nowMs: number,
 ): Extract<PeerRequest, { do: 'hold' }> => ({
@@ -31,6 +31,7 @@ export const holdRequest = (
   lifeMs: remainingLifeMs(expiresAtMs, nowMs),
   wasPut,
   sourceVersion,
+  tags,
   ...knowledge,
   sequence: 0,
 });

@@ -1,4 +1,5 @@
 import type { StopSignal } from '../base/stop-signal.js';
+import { noTags } from '../base/tags.js';
 import { joinWindowMs } from '../coherence/leases.js';
 import type { Wait } from '../ports/clock.js';
 import type { PeerReply } from '../ports/peers.js';
@@ -80,6 +81,7 @@ export class Trips {
       outcome: reply.is === 'value' ? reply.outcome : 'negative',
       wasPut: reply.is === 'value' && reply.wasPut,
       sourceVersion: reply.is === 'value' ? reply.sourceVersion : undefined,
+      tags: (reply.is === 'value' ? reply.tags : undefined) ?? noTags,
       node,
     };
   }
@@ -110,10 +112,10 @@ export class Trips {
   }
 
   #put({ space, key }: Trip, answer: Answer, owner: string, isHeld = false): boolean {
-    const { value, version, expiresAtMs, wasPut, sourceVersion } = answer;
+    const { value, version, expiresAtMs, wasPut, sourceVersion, tags } = answer;
     const isCopy = owner !== '' && !isHeld;
     const keepUntilMs = isCopy ? expiresAtMs : space.keepUntilMs(value, expiresAtMs);
-    const kept = { key, value, version, expiresAtMs, keepUntilMs, wasPut, sourceVersion };
+    const kept = { key, value, version, expiresAtMs, keepUntilMs, wasPut, sourceVersion, tags };
     return space.store.put({ ...kept, owner, isHeld }) === 'stored';
   }
 }

@@ -16,6 +16,7 @@ export type Change =
       readonly value: Uint8Array;
       /** undefined: as the owner's keyspace says. */
       readonly ttlMs: number | undefined;
+      readonly tags: readonly string[];
     }
   | { readonly do: 'delete' };
 
@@ -87,7 +88,7 @@ export class Writes {
     const { topology, leases } = this.#deps;
     const place = topology.place(key);
     if (!place.mine || !leases.owns()) return undefined;
-    if (change.do === 'put' && !space.store.fits(key, change.value.byteLength)) {
+    if (change.do === 'put' && !space.store.fits(key, change.value.byteLength, change.tags)) {
       throw new DistcacheError(
         'VALUE_TOO_LARGE',
         `value of ${change.value.byteLength} bytes does not fit into keyspace '${space.name}', whose maxBytes is ` +
@@ -128,9 +129,9 @@ export class Writes {
     if (change.do === 'put' && lifeMs > 0) {
       space.counts.puts++;
       const expiresAtMs = clock.nowMs() + lifeMs;
-      const { value } = change;
+      const { value, tags } = change;
       const keepUntilMs = space.keepUntilMs(value, expiresAtMs);
-      space.store.put({ key, value, version, expiresAtMs, keepUntilMs, wasPut: true, owner: '' });
+      space.store.put({ key, value, version, expiresAtMs, keepUntilMs, wasPut: true, tags, owner: '' });
       const replicas = topology.replicasOf(hash);
       if (replicas.length > 0) {
         const floor = space.slots.floor(slot);
@@ -141,6 +142,7 @@ export class Writes {
           lifeMs,
           wasPut: true,
           sourceVersion: undefined,
+          tags,
           floor,
           generation: space.generation,
         } as const;
@@ -185,7 +187,7 @@ export class Writes {
     if (this.#deps.leases.isSilent(ownerId)) return undefined;
     const request: PeerRequest =
       change.do === 'put'
-        ? { do: 'put', keyspace: space.name, key, value: change.value, ttlMs: change.ttlMs, ack }
+        ? { do: 'put', keyspace: space.name, key, value: change.value, ttlMs: change.ttlMs, tags: change.tags, ack }
         : { do: 'delete', keyspace: space.name, key, ack };
     try {
       const reply = await this.#deps.peers.call(ownerId, request, wait);

@@ -70,6 +70,8 @@ export interface PutEntry {
   /** Time to live in milliseconds, above zero; Infinity: never expires. Without this and `expiresAt` the keyspace's default. */
   readonly ttlMs?: number | undefined;
   readonly expiresAt?: Date | undefined;
+  /** Names by which it is deleted together with others: at most 16, of 1 to 128 bytes. See `deleteByTag`. */
+  readonly tags?: readonly string[] | undefined;
 }
 
 export interface WriteResult {
@@ -77,6 +79,15 @@ export interface WriteResult {
   /** Name of the owner that gave the version. */
   readonly node: string;
   /** Names of the nodes that did not confirm in time and may answer with the older value for a while. Empty when all did. */
+  readonly unreached: readonly string[];
+}
+
+/** What a delete by tag or prefix came to. */
+export interface SweepResult {
+  readonly version: number;
+  /** Entries that their owners had. */
+  readonly removed: number;
+  /** Names of the nodes that did not confirm in time and may answer with what they have for a while. */
   readonly unreached: readonly string[];
 }
 
@@ -255,6 +266,13 @@ export interface Cache {
   putMany(keyspace: string, entries: readonly PutEntry[], options?: WriteOptions): Promise<WriteManyResult>;
   delete(keyspace: string, key: string, options?: WriteOptions): Promise<WriteResult>;
   deleteMany(keyspace: string, keys: readonly string[], options?: WriteOptions): Promise<WriteManyResult>;
+  /**
+   * Deletes all entries that bear a tag, on every node, with one message to each; loads under way too. Once it has resolved
+   * no node answers with any of them, but for those that `unreached` names.
+   */
+  deleteByTag(keyspace: string, tag: string, options?: CallOptions): Promise<SweepResult>;
+  /** The same of all entries whose key begins with `prefix`. */
+  deleteByPrefix(keyspace: string, prefix: string, options?: CallOptions): Promise<SweepResult>;
 }
 
 /** The same, with a missing key as an answer and failures beside answers: what servers build replies from. */

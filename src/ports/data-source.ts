@@ -6,6 +6,8 @@ export interface Loaded {
   readonly expiresAt?: Date | undefined;
   /** The source's own version of the value: what bears a lower one never takes the place of what bears a higher one. */
   readonly version?: number | undefined;
+  /** Names by which it is invalidated together with others: at most 16, of 1 to 128 bytes. */
+  readonly tags?: readonly string[] | undefined;
 }
 
 /** A string counts as its UTF-8 bytes; `null` says that the source has no such key, which is an answer and no failure. */

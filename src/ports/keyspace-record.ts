@@ -49,6 +49,13 @@ export interface Existence extends Written {
   readonly deleted: boolean;
 }
 
+/** All entries that bore a tag, or whose key began so, were deleted at once. */
+export interface Sweep {
+  readonly by: 'tag' | 'prefix';
+  readonly text: string;
+  readonly version: number;
+}
+
 export interface KeyspaceRecord {
   readonly keyspace: string;
   /** undefined: whoever has it in their file has it. */
@@ -57,6 +64,8 @@ export interface KeyspaceRecord {
   readonly generation: number;
   /** Each tunable once at most. */
   readonly settings: readonly Setting[];
+  /** The latest, in an order that all nodes share. */
+  readonly sweeps: readonly Sweep[];
   /** Digest of what the sender's own file says of the keyspace; 0: the sender does not have it, or does not say. */
   readonly digest: number;
 }

@@ -26,6 +26,8 @@ export type PeerRequest =
       readonly value: Uint8Array;
       /** undefined: the keyspace's default. Infinity: never expires. */
       readonly ttlMs: number | undefined;
+      /** Names by which it is invalidated with others; as in `hold` and `value`, undefined for none. */
+      readonly tags?: readonly string[] | undefined;
       readonly ack: Ack;
       readonly trace?: TraceContext | undefined;
     }
@@ -69,6 +71,7 @@ export type PeerRequest =
       readonly lifeMs: number;
       readonly wasPut: boolean;
       readonly sourceVersion: number | undefined;
+      readonly tags?: readonly string[] | undefined;
       /** How new the sender's knowledge of writes to the key's slot is. */
       readonly floor: number;
       /** The latest clear of the keyspace that the sender knows of. */
@@ -98,6 +101,7 @@ export type PeerReply =
       readonly wasPut: boolean;
       /** The version that the data source gave it; undefined: none. */
       readonly sourceVersion: number | undefined;
+      readonly tags?: readonly string[] | undefined;
       /** How new the answering node's knowledge of writes to the key's slot was. */
       readonly floor: number;
       /** The latest clear of the keyspace that it knew of. */
@@ -114,8 +118,8 @@ export type PeerReply =
     }
   | { readonly is: 'written'; readonly version: number; readonly unreached: readonly string[] }
   | { readonly is: 'applied' }
-  /** A record was taken in; `changed` is false where all of it was known. */
-  | { readonly is: 'recorded'; readonly changed: boolean }
+  /** A record was taken in; `changed` is false where all of it was known. `removed`: entries that its sweeps deleted. */
+  | { readonly is: 'recorded'; readonly changed: boolean; readonly removed: number }
   /** `owner` is the id of who owns the key in the answering node's view. */
   | { readonly is: 'not-owner'; readonly owner: string }
   /** The lease is granted; `sent` is the sequence of the last invalidation sent to the asking node. */

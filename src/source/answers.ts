@@ -1,4 +1,5 @@
 import { codeOf, DistcacheError, messageOf } from '../base/errors.js';
+import { tagsFault, uniqueTags } from '../base/tags.js';
 import type { Clock } from '../ports/clock.js';
 import type { FetchManyResult, FetchResult, Loaded } from '../ports/data-source.js';
 
@@ -11,6 +12,7 @@ export type SourceAnswer =
       readonly ttlMs: number | undefined;
       /** The source's own; undefined: none. */
       readonly sourceVersion: number | undefined;
+      readonly tags: readonly string[];
     }
   | { readonly is: 'absent' };
 
@@ -86,7 +88,8 @@ export class Answers {
       );
     }
     if (value.byteLength > maxValueBytes) throw this.#tooLarge(value.byteLength, maxValueBytes);
-    return { is: 'value', value, ttlMs: this.#ttl(loaded), sourceVersion: this.#version(loaded) };
+    const [ttlMs, sourceVersion, tags] = [this.#ttl(loaded), this.#version(loaded), this.#tags(loaded)];
+    return { is: 'value', value, ttlMs, sourceVersion, tags };
   }
 
   /** Databases and JSON say `null` where they know of no expiry. */
@@ -112,6 +115,13 @@ export class Answers {
       'returned a version that cannot be used; version must be a finite number, 0 or above, that grows with every change ' +
         'of the key',
     );
+  }
+
+  #tags({ tags }: Loaded): readonly string[] {
+    const given: unknown = tags ?? undefined;
+    const fault = given === undefined ? undefined : tagsFault(given);
+    if (fault !== undefined) throw this.#failed(`returned tags, which ${fault}`);
+    return uniqueTags(tags ?? undefined);
   }
 
   #tooLarge(bytes: number, maxValueBytes: number): DistcacheError {

@@ -14,6 +14,8 @@ export interface Entry {
   readonly wasPut: boolean;
   /** The data source's own version of the value; undefined: it gives none. */
   readonly sourceVersion: number | undefined;
+  /** Names by which it is invalidated together with others. */
+  readonly tags: readonly string[];
   /** '' when this node owns the key; else the id of the owner: a hot copy, or an entry held for it. */
   readonly owner: string;
   /**
@@ -26,10 +28,11 @@ export interface Entry {
 }
 
 /** An entry as it is handed in. `keepUntilMs` defaults to `expiresAtMs` and may not lie before it. */
-export type NewEntry = Omit<Entry, 'bytes' | 'keepUntilMs' | 'isHeld' | 'sourceVersion'> & {
+export type NewEntry = Omit<Entry, 'bytes' | 'keepUntilMs' | 'isHeld' | 'sourceVersion' | 'tags'> & {
   readonly keepUntilMs?: number;
   readonly isHeld?: boolean;
   readonly sourceVersion?: number | undefined;
+  readonly tags?: readonly string[] | undefined;
 };
 
 /** The store's own class of entry: one shape, with the links of the expiry wheel inside, so that an entry is one object. */
@@ -46,6 +49,7 @@ export class StoredEntry implements Entry, WheelNode<StoredEntry> {
     readonly keepUntilMs: number,
     readonly wasPut: boolean,
     readonly sourceVersion: number | undefined,
+    readonly tags: readonly string[],
     public owner: string,
     public isHeld: boolean,
     readonly bytes: number,

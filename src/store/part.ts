@@ -47,7 +47,7 @@ export class Part {
     const entries = this.entries();
     let found = 0;
     for (const entry of entries) {
-      found += entryBytes(entry.key, entry.value?.byteLength ?? 0);
+      found += entryBytes(entry.key, entry.value?.byteLength ?? 0, entry.tags);
       assert(index.peek(entry.key) === entry, `${JSON.stringify(entry.key)} is not found`);
     }
     assert(entries.length === index.size, `the index counts ${index.size} entries, found ${entries.length}`);

@@ -14,6 +14,7 @@
  * place of the stored one only if it lives longer or has changed hands.
  */
 import { assert } from '../base/assert.js';
+import { noTags, uniqueTags } from '../base/tags.js';
 import { copyBytes, entryBytes } from './bytes.js';
 import {
   type Entry,
@@ -26,6 +27,7 @@ import {
 import { ExpiryWheel } from './expiry-wheel.js';
 import { Part } from './part.js';
 import { supersedes } from './supersedes.js';
+import { TagIndex } from './tag-index.js';
 
 export interface StoreOptions {
   /** Of all entries together: keys, values and overhead. A whole number above zero. */
@@ -60,6 +62,7 @@ export class Store {
   readonly #owned: Part;
   readonly #hot: Part;
   readonly #wheel = new ExpiryWheel<StoredEntry>();
+  readonly #tags = new TagIndex();
   readonly #onRemoved: StoreOptions['onRemoved'];
   #maxBytes = 0;
   #hotShare = 0;
@@ -101,8 +104,8 @@ export class Store {
   }
 
   /** Whether `put` would take a value of this length, as an owned entry or as a copy from `owner`. */
-  fits(key: string, valueBytes: number, owner = ''): boolean {
-    return entryBytes(key, valueBytes) <= this.#partOf(owner).limitBytes;
+  fits(key: string, valueBytes: number, tags: readonly string[] = noTags, owner = ''): boolean {
+    return entryBytes(key, valueBytes, tags) <= this.#partOf(owner).limitBytes;
   }
 
   /** Whether a hot copy with a value of this length would push out no other. */
@@ -113,12 +116,13 @@ export class Store {
   /** Keeps a copy of the value, giving up others where it needs room. */
   put(given: NewEntry): PutOutcome {
     const { key, value, version, expiresAtMs, keepUntilMs = expiresAtMs, wasPut, sourceVersion, owner } = given;
+    const tags = uniqueTags(given.tags);
     const isHeld = given.isHeld ?? false;
     assert(!isHeld || owner !== '', 'a held entry without an owner');
     assert(keepUntilMs >= expiresAtMs, 'keepUntilMs lies before expiresAtMs, or one of them is NaN');
     assert(!Number.isNaN(version), 'version is NaN');
     const part = this.#partOf(owner, isHeld);
-    const bytes = entryBytes(key, value === null ? 0 : value.byteLength);
+    const bytes = entryBytes(key, value === null ? 0 : value.byteLength, tags);
     if (bytes > part.limitBytes) {
       this.#tooLarge++;
       return 'too-large';
@@ -137,6 +141,7 @@ export class Store {
       keepUntilMs,
       wasPut,
       sourceVersion,
+      tags,
       owner,
       isHeld,
       bytes,
@@ -146,6 +151,7 @@ export class Store {
     part.index.set(key, entry);
     part.bytes += bytes;
     this.#wheel.add(entry);
+    this.#tags.add(entry);
     this.#stored++;
     if (isHeld) this.#held++;
     if (old !== undefined) this.#account(oldPart!, old, 'replaced');
@@ -159,6 +165,14 @@ export class Store {
     if (entry === undefined) return false;
     this.#drop(entry, reason);
     return true;
+  }
+
+  /** Drops what `isVoid` says, of those with this tag or, looking at each, of all. Returns how many of them this node owned. */
+  sweep(isVoid: (entry: Entry) => boolean, tag?: string): number {
+    const looked = tag === undefined ? this.#entries() : this.#tags.bearersOf(tag);
+    const voided = looked.filter(isVoid);
+    for (const entry of voided) this.#drop(entry, 'invalidated');
+    return voided.filter(({ owner }) => owner === '').length;
   }
 
   /** Drops all, or all but what `keeps` says. */
@@ -348,11 +362,16 @@ export class Store {
     assert(held === this.#held, `accounted ${this.#held} held entries, found ${held}`);
     assert(expiring === this.#wheel.size, `the wheel holds ${this.#wheel.size} entries, ${expiring} hang in it`);
     this.#wheel.check();
+    this.#tags.check(this.#entries());
     const removed = Object.values(this.#removed).reduce((sum, count) => sum + count, 0);
     assert(
       this.#stored === keys.size + removed,
       `${this.#stored} stored, but ${keys.size} here and ${removed} removed`,
     );
+  }
+
+  #entries(): readonly StoredEntry[] {
+    return [...this.#owned.entries(), ...this.#hot.entries()];
   }
 
   #peek(key: string): StoredEntry | undefined {
@@ -374,6 +393,7 @@ export class Store {
     part.bytes -= entry.bytes;
     if (entry.isHeld) this.#held--;
     this.#wheel.remove(entry);
+    this.#tags.remove(entry);
     this.#removed[reason]++;
     this.#onRemoved?.(entry.key, reason, entry);
   }

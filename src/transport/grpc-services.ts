@@ -68,6 +68,7 @@ export const cacheDefinition: ServiceDefinition = {
   putMany: unaryMethod('Cache/PutMany'),
   delete: unaryMethod('Cache/Delete'),
   deleteMany: unaryMethod('Cache/DeleteMany'),
+  deleteMatching: unaryMethod('Cache/DeleteMatching'),
 };
 
 export const clusterDefinition: ServiceDefinition = {
@@ -134,6 +135,13 @@ export class GrpcServices {
       deleteMany: this.#unary(decodeRequest.deleteMany, ({ keyspace, keys, ...flags }, options) =>
         partial(keys.length, async () =>
           encodeReply.writeMany(await service.deleteMany(keyspace, keys, { ...options, ...writeOptionsOf(flags) })),
+        ),
+      ),
+      deleteMatching: this.#unary(decodeRequest.deleteMatching, async ({ keyspace, by, text }, options) =>
+        encodeReply.matchingDeleted(
+          by === 'tag'
+            ? await service.deleteByTag(keyspace, text, options)
+            : await service.deleteByPrefix(keyspace, text, options),
         ),
       ),
     };

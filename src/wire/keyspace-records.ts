@@ -1,4 +1,11 @@
-import { type Existence, type KeyspaceRecord, type Setting, type Tunable, tunables } from '../ports/keyspace-record.js';
+import {
+  type Existence,
+  type KeyspaceRecord,
+  type Setting,
+  type Sweep,
+  type Tunable,
+  tunables,
+} from '../ports/keyspace-record.js';
 import { distcache } from './generated/distcache.js';
 import { MalformedError } from './reader.js';
 
@@ -16,14 +23,18 @@ const settingsMax = 64;
 const textsMax = 1000;
 const textBytesMax = 1024 * 1024;
 const nameCharsMax = 256;
+/** As many as any node remembers; a prefix is as long as a key may be. */
+const sweepsMax = 64;
+const sweepCharsMax = 1024 * 1024;
 /** Names, tags, lengths and numbers of one setting beside its texts. */
 const overheadBytes = 128;
 
 const known: ReadonlySet<string> = new Set(tunables);
 
 /** An upper bound of what `encodeRecord` gives. */
-export function recordBound({ keyspace, existence, settings }: KeyspaceRecord): number {
-  let bound = overheadBytes + 3 * keyspace.length + (existence === undefined ? 0 : 3 * existence.by.length);
+export function recordBound({ keyspace, existence, settings, sweeps }: KeyspaceRecord): number {
+  let bound = sweeps.reduce((sum, { text }) => sum + overheadBytes + 3 * text.length, 0);
+  bound += overheadBytes + 3 * keyspace.length + (existence === undefined ? 0 : 3 * existence.by.length);
   for (const { value, by } of settings) {
     bound += overheadBytes + 3 * by.length;
     if (typeof value === 'object' && value !== null) for (const text of value) bound += 8 + 3 * text.length;
@@ -31,11 +42,12 @@ export function recordBound({ keyspace, existence, settings }: KeyspaceRecord): 
   return bound;
 }
 
-export const encodeRecord = ({ settings, existence, ...rest }: KeyspaceRecord): Uint8Array =>
+export const encodeRecord = ({ settings, sweeps, existence, ...rest }: KeyspaceRecord): Uint8Array =>
   v1.KeyspaceRecord.encode({
     ...rest,
     ...(existence === undefined ? {} : { existence }),
     settings: settings.map(settingMessage),
+    sweeps: sweeps.map(({ by, text, version }) => (by === 'tag' ? { tag: text, version } : { prefix: text, version })),
   }).finish();
 
 function settingMessage({ tunable, version, by, value }: Setting): distcache.v1.Setting.$Properties {
@@ -48,14 +60,16 @@ function settingMessage({ tunable, version, by, value }: Setting): distcache.v1.
 /** Throws MalformedError on bytes that are no record. Tunables of later releases are left out. */
 export function decodeRecord(bytes: Uint8Array): KeyspaceRecord {
   if (bytes.byteLength > recordBytesMax) throw new MalformedError(`a record of ${bytes.byteLength} bytes`);
-  const { keyspace, existence, generation, settings, digest } = parse(bytes);
+  const { keyspace, existence, generation, settings, sweeps, digest } = parse(bytes);
   if (keyspace === '' || keyspace.length > nameCharsMax) throw new MalformedError('a record without a usable name');
   if (settings.length > settingsMax) throw new MalformedError(`more than ${settingsMax} settings in a record`);
+  if (sweeps.length > sweepsMax) throw new MalformedError(`more than ${sweepsMax} sweeps in a record`);
   return {
     keyspace,
     existence: existence == null ? undefined : existenceOf(existence),
     generation: version(generation),
     settings: settings.flatMap(settingOf),
+    sweeps: sweeps.map(sweepOf),
     digest,
   };
 }
@@ -85,6 +99,13 @@ const existenceOf = (given: distcache.v1.Existence.$Properties): Existence => ({
   version: version(given.version),
   by: nodeId(given.by),
 });
+
+function sweepOf({ tag, prefix, version: at }: distcache.v1.Sweep.$Properties): Sweep {
+  const by = typeof tag === 'string' ? 'tag' : 'prefix';
+  const text = tag ?? prefix ?? '';
+  if (text === '' || text.length > sweepCharsMax) throw new MalformedError('a sweep without a usable text');
+  return { by, text, version: version(at) };
+}
 
 function settingOf(given: distcache.v1.Setting.$Properties): readonly Setting[] {
   const tunable = given.tunable ?? '';

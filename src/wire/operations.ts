@@ -85,9 +85,9 @@ function requestBound(request: PeerRequest, bytesOfText: (text: string) => numbe
     case 'get':
       return bound + listBound(request.loading, bytesOfText);
     case 'put':
-      return bound + request.value.byteLength;
+      return bound + request.value.byteLength + listBound(request.tags ?? none, bytesOfText);
     case 'hold':
-      return bound + (request.value?.byteLength ?? 0);
+      return bound + (request.value?.byteLength ?? 0) + listBound(request.tags ?? none, bytesOfText);
     case 'floors':
       return bound + request.floors.byteLength;
     case 'compare':
@@ -102,7 +102,7 @@ function requestBound(request: PeerRequest, bytesOfText: (text: string) => numbe
 function replyBound(reply: PeerReply, bytesOfText: (text: string) => number): number {
   switch (reply.is) {
     case 'value':
-      return overheadBytes + reply.value.byteLength;
+      return overheadBytes + reply.value.byteLength + listBound(reply.tags ?? none, bytesOfText);
     case 'written':
       return overheadBytes + listBound(reply.unreached, bytesOfText);
     case 'refused':
@@ -154,6 +154,7 @@ function writeRequest(writer: BackwardWriter, request: PeerRequest, remainingMs:
       return;
     case 'put':
       if (request.trace !== undefined) writeTrace(writer, request.trace);
+      writeTags(writer, request.tags);
       if (request.ack === 'owner') writer.uint32Field(varintTag(6), 1);
       if (request.ttlMs !== undefined) writer.doubleField(doubleTag(5), request.ttlMs);
       writer.bytesField(delimitedTag(4), request.value);
@@ -202,6 +203,7 @@ function writeRequest(writer: BackwardWriter, request: PeerRequest, remainingMs:
       writer.nested(delimitedTag(field.recall), mark);
       return;
     case 'hold':
+      writeTags(writer, request.tags);
       if (request.generation > 0) writer.doubleField(doubleTag(12), request.generation);
       if (request.lifeMs < 0) writer.doubleField(doubleTag(11), -request.lifeMs);
       if (request.floor > 0) writer.doubleField(doubleTag(10), request.floor);
@@ -243,10 +245,16 @@ function writeTrace(writer: BackwardWriter, { traceparent, tracestate }: TraceCo
   writer.stringField(delimitedTag(20), traceparent);
 }
 
+/** Field 13 wherever there are tags. */
+function writeTags(writer: BackwardWriter, tags: readonly string[] = none): void {
+  for (let i = tags.length - 1; i >= 0; i--) writer.stringField(delimitedTag(13), tags[i]!);
+}
+
 function writeReply(writer: BackwardWriter, reply: PeerReply): void {
   const mark = writer.mark();
   switch (reply.is) {
     case 'value':
+      writeTags(writer, reply.tags);
       if (reply.generation > 0) writer.doubleField(doubleTag(12), reply.generation);
       if (reply.lifeMs < 0) writer.doubleField(doubleTag(8), -reply.lifeMs);
       if (reply.floor > 0) writer.doubleField(doubleTag(7), reply.floor);
@@ -302,6 +310,7 @@ function writeReply(writer: BackwardWriter, reply: PeerReply): void {
       writer.nested(delimitedTag(field.differ), mark);
       return;
     case 'recorded':
+      if (reply.removed > 0) writer.doubleField(doubleTag(2), reply.removed);
       if (reply.changed) writer.uint32Field(varintTag(1), 1);
       writer.nested(delimitedTag(field.recorded), mark);
   }

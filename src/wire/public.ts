@@ -12,6 +12,7 @@ import type {
   NodeStatus,
   PeerStatus,
   PutEntry,
+  SweepResult,
   WarmOptions,
   WarmResult,
   WriteManyResult,
@@ -19,7 +20,7 @@ import type {
   WriteResult,
 } from '../ports/cache.js';
 import type { KeyspaceChanges, KeyspacePreview } from '../ports/keyspace-changes.js';
-import type { KeyspaceSettings, SettingValue, Tunable } from '../ports/keyspace-record.js';
+import type { KeyspaceSettings, SettingValue, Sweep, Tunable } from '../ports/keyspace-record.js';
 import type { Member } from '../ports/membership.js';
 import type { Outcome } from '../ports/peers.js';
 import type { BreakerStatus, SourceStatus } from '../ports/source-status.js';
@@ -113,6 +114,7 @@ const toEntry = (entry: distcache.v1.Entry): PutEntry => ({
   key: entry.key,
   value: entry.value,
   ...(typeof entry.ttlMs === 'number' ? { ttlMs: entry.ttlMs } : {}),
+  ...(entry.tags.length > 0 ? { tags: entry.tags } : {}),
 });
 
 /** Each throws MalformedError on bytes that are no such request. */
@@ -127,6 +129,11 @@ export const decodeRequest = {
   deleteMany(bytes: Uint8Array): KeysRequest & WriteFlags {
     checkCount(bytes, 2, 'the keys');
     return parse('DeleteManyRequest', bytes, (b) => v1.DeleteManyRequest.decode(b));
+  },
+  deleteMatching(bytes: Uint8Array): { readonly keyspace: string; readonly by: Sweep['by']; readonly text: string } {
+    const { keyspace, tag, prefix } = parse('DeleteMatchingRequest', bytes, (b) => v1.DeleteMatchingRequest.decode(b));
+    const by = typeof tag === 'string' ? 'tag' : 'prefix';
+    return { keyspace, by, text: tag ?? prefix ?? '' };
   },
   put(bytes: Uint8Array): PutCall {
     const { keyspace, entry, ackOwner } = parse('PutRequest', bytes, (b) => v1.PutRequest.decode(b));
@@ -229,6 +236,8 @@ export const encodeReply = {
     bytesOf(v1.WriteReply.encode({ version, node, unreached: [...unreached] })),
   writeMany: ({ written, unreached }: WriteManyResult): Buffer =>
     bytesOf(v1.WriteManyReply.encode({ written, unreached: [...unreached] })),
+  matchingDeleted: ({ version, removed, unreached }: SweepResult): Buffer =>
+    bytesOf(v1.DeleteMatchingReply.encode({ version, removed, unreached: [...unreached] })),
   /** A batch of `total` writes that went through in part is an answer that lists what did not. */
   partialWrite: (failure: PartialFailure, total: number): Buffer =>
     bytesOf(

@@ -1,5 +1,4 @@
-import { isErrorCode } from '../base/errors.js';
-import type { PeerReply, PeerRequest } from '../ports/peers.js';
+import type { PeerRequest } from '../ports/peers.js';
 import { decodeRecord } from './keyspace-records.js';
 import {
   bodyLast,
@@ -11,10 +10,9 @@ import {
   loadingMax,
   none,
   type Operation,
-  outcomes,
-  unreachedMax,
   varintTag,
 } from './operations.js';
+import { finite, noBytes, notNegative, readReply, readTag } from './read-replies.js';
 import { MalformedError, type Reader, wireType } from './reader.js';
 
 /** Names that the operations of one link repeat, so that each is made into a string once. */
@@ -65,46 +63,13 @@ function readBody(reader: Reader, number: number, id: number, names: Names): Ope
       return readKeyspaceChange(reader, id);
     case field.cancel:
       return { is: 'cancel', id };
-    case field.value:
-      return { is: 'reply', id, reply: readValue(reader) };
-    case field.absent:
-      return { is: 'reply', id, reply: readAbsent(reader) };
-    case field.written:
-      return { is: 'reply', id, reply: readWritten(reader) };
-    case field.applied:
-      return { is: 'reply', id, reply: { is: 'applied' } };
-    case field.notOwner:
-      return { is: 'reply', id, reply: { is: 'not-owner', owner: readOwner(reader) } };
-    case field.refused:
-      return { is: 'reply', id, reply: readRefused(reader) };
-    case field.lease:
-      return { is: 'reply', id, reply: { is: 'lease', sent: readNumber(reader, doubleTag(1), 'sent') } };
-    case field.nothing:
-      return { is: 'reply', id, reply: { is: 'nothing' } };
-    case field.checked:
-      return { is: 'reply', id, reply: { is: 'checked', current: readNumber(reader, varintTag(1), 'current') === 1 } };
-    case field.differ:
-      return { is: 'reply', id, reply: { is: 'differ', slots: readSlots(reader) } };
-    case field.recorded: {
-      const changed = readNumber(reader, varintTag(1), 'changed') === 1;
-      return { is: 'reply', id, reply: { is: 'recorded', changed } };
-    }
-    default:
+    default: {
+      const reply = readReply(reader, number);
+      if (reply !== undefined) return { is: 'reply', id, reply };
       return { is: isAnswer(number) ? 'unknown-reply' : 'unknown-request', id };
+    }
   }
 }
-
-const notNegative = (value: number, what: string): number => {
-  if (value < 0) throw new MalformedError(`${what} is negative`);
-  return value;
-};
-
-const finite = (value: number, what: string): number => {
-  if (!Number.isFinite(value)) throw new MalformedError(`${what} is not finite`);
-  return notNegative(value, what);
-};
-
-const noBytes = new Uint8Array(0);
 
 /** Requests that speak of no keyspace. */
 function readBare(reader: Reader, kind: number, id: number): Operation {
@@ -156,6 +121,8 @@ interface Extras {
   generation: number;
   /** put and delete: ack; get: stand_in; hold: was_put. */
   flag: boolean;
+  /** put and hold. */
+  tags: readonly string[] | undefined;
   /** get, put and delete. */
   traceparent: string;
   tracestate: string;
@@ -201,6 +168,7 @@ const plain: Readonly<Extras> = Object.freeze({
   floor: 0,
   generation: 0,
   flag: false,
+  tags: undefined,
   traceparent: '',
   tracestate: '',
 });
@@ -228,6 +196,8 @@ function readExtra(reader: Reader, kind: number, tag: number, extras: Extras): v
     extras.floor = finite(reader.double(), 'floor');
   } else if (tag === doubleTag(12) && kind === field.hold) {
     extras.generation = finite(reader.double(), 'generation');
+  } else if (tag === delimitedTag(13) && (kind === field.put || kind === field.hold)) {
+    extras.tags = readTag(reader, extras.tags);
   } else if (
     (tag === varintTag(6) && (kind === field.put || kind === field.get)) ||
     (tag === varintTag(4) && kind === field.delete) ||
@@ -249,7 +219,7 @@ function requestOf(
   key: string,
   value: Uint8Array | undefined,
   loading: readonly string[] | undefined,
-  { version, span, sequence, sourceVersion, floor, generation, flag, traceparent, tracestate }: Readonly<Extras>,
+  { version, span, sequence, sourceVersion, floor, generation, flag, tags, traceparent, tracestate }: Readonly<Extras>,
 ): PeerRequest {
   const ack = flag ? 'owner' : 'applied';
   const trace = traceparent === '' || !fitsTrace(traceparent, tracestate) ? {} : { trace: { traceparent, tracestate } };
@@ -257,7 +227,7 @@ function requestOf(
     case field.get:
       return { do: 'get', keyspace, key, loading: loading ?? none, minVersion: span ?? 0, standIn: flag, ...trace };
     case field.put:
-      return { do: 'put', keyspace, key, value: value ?? noBytes, ttlMs: span, ack, ...trace };
+      return { do: 'put', keyspace, key, value: value ?? noBytes, ttlMs: span, ack, ...trace, ...(tags && { tags }) };
     case field.delete:
       return { do: 'delete', keyspace, key, ack, ...trace };
     case field.invalidate:
@@ -273,118 +243,9 @@ function requestOf(
     case field.hold: {
       const lifeMs = span ?? Number.POSITIVE_INFINITY;
       const held = { do: 'hold', keyspace, key, value: value ?? null, version, lifeMs, wasPut: flag } as const;
-      return { ...held, sourceVersion, floor, generation, sequence };
+      return { ...held, sourceVersion, floor, generation, sequence, ...(tags && { tags }) };
     }
     default:
       throw new MalformedError(`${kind} is no request of a keyspace`);
   }
-}
-
-function readNumber(reader: Reader, wanted: number, what: string): number {
-  let value = 0;
-  while (reader.at < reader.end) {
-    const tag = reader.uint32();
-    if (tag !== wanted) reader.skip(tag & 7);
-    else value = (tag & 7) === wireType.varint ? reader.uint32() : finite(reader.double(), what);
-  }
-  return value;
-}
-
-function readOwner(reader: Reader): string {
-  let owner = '';
-  while (reader.at < reader.end) {
-    const tag = reader.uint32();
-    if (tag === delimitedTag(1)) owner = reader.string();
-    else reader.skip(tag & 7);
-  }
-  return owner;
-}
-
-function readSlots(reader: Reader): Uint8Array {
-  let slots: Uint8Array = noBytes;
-  while (reader.at < reader.end) {
-    const tag = reader.uint32();
-    if (tag === delimitedTag(1)) slots = reader.bytes();
-    else reader.skip(tag & 7);
-  }
-  return slots;
-}
-
-function readValue(reader: Reader): PeerReply {
-  let value: Uint8Array = noBytes;
-  let version = 0;
-  let lifeMs = Number.POSITIVE_INFINITY;
-  let outcome = 0;
-  let wasPut = false;
-  let sourceVersion: number | undefined;
-  let floor = 0;
-  let staleMs = 0;
-  let generation = 0;
-  while (reader.at < reader.end) {
-    const tag = reader.uint32();
-    if (tag === delimitedTag(1)) value = reader.bytes();
-    else if (tag === doubleTag(2)) version = finite(reader.double(), 'version');
-    else if (tag === doubleTag(3)) lifeMs = notNegative(reader.double(), 'life_ms');
-    else if (tag === varintTag(4)) outcome = reader.uint32();
-    else if (tag === varintTag(5)) wasPut = reader.bool();
-    else if (tag === doubleTag(6)) sourceVersion = finite(reader.double(), 'source_version');
-    else if (tag === doubleTag(7)) floor = finite(reader.double(), 'floor');
-    else if (tag === doubleTag(8)) staleMs = finite(reader.double(), 'stale_ms');
-    else if (tag === doubleTag(12)) generation = finite(reader.double(), 'generation');
-    else reader.skip(tag & 7);
-  }
-  if (staleMs > 0) lifeMs = -staleMs;
-  const known = { version, lifeMs, wasPut, sourceVersion, floor, generation };
-  return { is: 'value', value, outcome: outcomes[outcome] ?? 'load', ...known };
-}
-
-function readAbsent(reader: Reader): PeerReply {
-  let version = 0;
-  let lifeMs = Number.POSITIVE_INFINITY;
-  let outcome = 0;
-  let floor = 0;
-  let generation = 0;
-  while (reader.at < reader.end) {
-    const tag = reader.uint32();
-    if (tag === doubleTag(1)) version = finite(reader.double(), 'version');
-    else if (tag === doubleTag(2)) lifeMs = notNegative(reader.double(), 'life_ms');
-    else if (tag === varintTag(3)) outcome = reader.uint32();
-    else if (tag === doubleTag(4)) floor = finite(reader.double(), 'floor');
-    else if (tag === doubleTag(12)) generation = finite(reader.double(), 'generation');
-    else reader.skip(tag & 7);
-  }
-  return { is: 'absent', version, lifeMs, outcome: outcomes[outcome] ?? 'load', floor, generation };
-}
-
-function readWritten(reader: Reader): PeerReply {
-  let version = 0;
-  let unreached: string[] | undefined;
-  while (reader.at < reader.end) {
-    const tag = reader.uint32();
-    if (tag === doubleTag(1)) {
-      version = finite(reader.double(), 'version');
-    } else if (tag === delimitedTag(2)) {
-      unreached ??= [];
-      if (unreached.push(reader.string()) > unreachedMax) throw new MalformedError(`more than ${unreachedMax} nodes`);
-    } else {
-      reader.skip(tag & 7);
-    }
-  }
-  return { is: 'written', version, unreached: unreached ?? none };
-}
-
-function readRefused(reader: Reader): PeerReply {
-  let code = '';
-  let message = '';
-  let node = '';
-  while (reader.at < reader.end) {
-    const tag = reader.uint32();
-    if (tag === delimitedTag(1)) code = reader.string();
-    else if (tag === delimitedTag(2)) message = reader.string();
-    else if (tag === delimitedTag(3)) node = reader.string();
-    else reader.skip(tag & 7);
-  }
-  // A code of a newer release: the node could not answer, and nothing finer can be said here.
-  if (!isErrorCode(code)) return { is: 'refused', code: 'PEER_UNREACHABLE', message: `${code}: ${message}`, node };
-  return { is: 'refused', code, message, node };
 }

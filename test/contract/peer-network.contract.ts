@@ -78,6 +78,10 @@ export function peerNetworkContract(name: string, pair: () => Promise<LinkedPair
               existence: { deleted: true, version: 1, by: 'a' },
               generation: 0,
               settings: [{ tunable: 'maxBytes', value: 1024, version: 2, by: 'b' }],
+              sweeps: [
+                { by: 'tag', text: 't', version: 3 },
+                { by: 'prefix', text: 'p/', version: 4 },
+              ],
               digest: 7,
             },
           },

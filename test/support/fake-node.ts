@@ -68,6 +68,14 @@ export class FakeService implements CacheService {
     return Promise.all(keys.map((key) => this.lookup(keyspace, key, options)));
   }
 
+  async deleteByTag() {
+    return { version: 9, removed: 2, unreached: ['node-c'] };
+  }
+
+  async deleteByPrefix() {
+    return { version: 9, removed: 1, unreached: [] };
+  }
+
   async updateKeyspace(name: string): Promise<KeyspaceResult> {
     return { keyspace: name, nodes: [{ node: 'node-a', outcome: 'applied' }] };
   }

@@ -22,6 +22,14 @@ export class StubCacheService implements CacheService {
   readonly options: CallOptions[] = [];
   ready = true;
 
+  async deleteByTag() {
+    return { version: 9, removed: 2, unreached: ['node-c'] };
+  }
+
+  async deleteByPrefix() {
+    return { version: 9, removed: 1, unreached: [] };
+  }
+
   async updateKeyspace(name: string): Promise<KeyspaceResult> {
     return { keyspace: name, nodes: [{ node: 'node-a', outcome: 'applied' }] };
   }

@@ -11,6 +11,7 @@ const shown: Readonly<Partial<Record<GuardName, readonly [scenario: string, from
   'lease-wait': ['cut', 100],
   'floor-exchange': ['pause', 100],
   'repair-first': ['overload', 100],
+  sweep: ['clear', 100],
   embargo: ['join', 100],
   'copy-version': ['clocks', 100],
   'load-version': ['stable', 100],

@@ -1,7 +1,8 @@
 import { codeOf } from '../../../src/base/errors.js';
+import type { SweepResult } from '../../../src/ports/cache.js';
 import { type ReadOutcome, textFor, type WriteOutcome } from '../../support/history/records.js';
 import type { Seeded } from '../../support/seeded.js';
-import { ks, type SimNode, type World } from './world.js';
+import { ks, type SimNode, tagsOf, type World } from './world.js';
 
 const callTimeoutMs = 5000;
 
@@ -12,6 +13,12 @@ export interface Crowd {
   readonly asksOwner: boolean;
   /** One client clears the keyspace now and then, and changes its settings. */
   readonly operates: boolean;
+}
+
+/** A sweep that some nodes did not confirm counts as failed. */
+async function reached(sweeping: Promise<SweepResult>): Promise<void> {
+  const { unreached } = await sweeping;
+  if (unreached.length > 0) throw new Error(`unreached: ${unreached.join()}`);
 }
 
 const encoder = new TextEncoder();
@@ -98,22 +105,35 @@ export class Clients {
   async #operate(random: Seeded): Promise<void> {
     const node = this.#nodeFor(random);
     if (node === undefined) return;
-    if (random.chance(0.5)) return this.#clear(node);
+    if (random.chance(0.7)) return this.#sweep(node, random.pick(['all', 'tag', 'prefix']), random);
     const changes = { defaultTtl: random.between(100, 5000), negativeTtl: random.below(1000) };
     await this.#told(node, node.engine.updateKeyspace(ks, changes, { timeoutMs: callTimeoutMs }), 'update');
   }
 
   /**
-   * To the checkers a clear is a delete of every key, by the key's own writer: it waits for the writes before, and those
-   * after wait for it. Acknowledged it is where no node failed.
+   * To the checkers a clear, or a delete by tag or prefix, is a delete of each of its keys, by the key's own writer: it waits
+   * for the writes before, and those after wait for it. Acknowledged it is where no node failed.
    */
-  async #clear(node: SimNode): Promise<void> {
+  async #sweep(node: SimNode, what: 'all' | 'tag' | 'prefix', random: Seeded): Promise<void> {
+    const { keys } = this.crowd;
+    const tag = random.pick(['even', 'odd']);
+    const prefix = random.pick(keys);
+    const swept = keys.filter((key) => what === 'all' || (what === 'tag' ? tagsOf(key).includes(tag) : key === prefix));
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#gate = promise;
     await Promise.all(this.#writing);
-    const begun = this.crowd.keys.map((key) => this.#begin(`w0/${key}`, node, key, 'delete'));
+    const begun = swept.map((key) => this.#begin(`w0/${key}`, node, key, 'delete'));
     const version = Number.NaN;
-    const isTold = await this.#told(node, node.engine.clearKeyspace(ks, { timeoutMs: callTimeoutMs }), 'clear');
+    const options = { timeoutMs: callTimeoutMs };
+    const call =
+      what === 'all'
+        ? node.engine.clearKeyspace(ks, options)
+        : reached(
+            what === 'tag'
+              ? node.engine.deleteByTag(ks, tag, options)
+              : node.engine.deleteByPrefix(ks, prefix, options),
+          );
+    const isTold = await this.#told(node, call, `delete of ${what}`);
     const outcome: WriteOutcome = isTold
       ? { is: 'ok', version, unreached: [] }
       : { is: 'unknown', code: 'PARTIAL_FAILURE' };
@@ -137,7 +157,7 @@ export class Clients {
     try {
       const call =
         kind === 'put'
-          ? node.engine.put(ks, { key, value: encoder.encode(textFor(key, seq)) }, options)
+          ? node.engine.put(ks, { key, value: encoder.encode(textFor(key, seq)), tags: tagsOf(key) }, options)
           : node.engine.delete(ks, key, options);
       const { version, unreached } = await this.#answered(node, call, `${kind} ${key}#${seq} at ${node.name}`);
       return { is: 'ok', version, unreached };

@@ -4,6 +4,7 @@ import { CacheEngine } from '../../../src/engine/engine.js';
 import { type KeyspaceOptions, resolveOptions } from '../../../src/engine/options.js';
 import { xxh3Hasher } from '../../../src/platform/hasher.js';
 import { asyncLoadContext } from '../../../src/platform/load-context.js';
+import type { Loaded } from '../../../src/ports/data-source.js';
 import type { MemberState, NodeInfo } from '../../../src/ports/membership.js';
 import { lruIndex } from '../../../src/store/lru-index.js';
 import { createPeerLinks, type PeerLinks } from '../../../src/transport/peer-links.js';
@@ -17,6 +18,9 @@ import { Detector } from './detector.js';
 import { ScriptedMembership } from './scripted-membership.js';
 
 export const ks = 'ks';
+
+/** Every other key bears the same tag. */
+export const tagsOf = (key: string): readonly string[] => [Number(key.slice(1)) % 2 === 0 ? 'even' : 'odd'];
 
 export interface WorldOptions {
   readonly seed: string;
@@ -276,7 +280,7 @@ export class World {
   }
 
   /** The row is read at some moment within the time that the source takes. */
-  async #fetch(key: string, node: string): Promise<string> {
+  async #fetch(key: string, node: string): Promise<Loaded> {
     const random = this.random.fork(`fetch/${key}/${this.history.loads.length}/${this.clock.nowMs()}`);
     const ended = this.history.load(key, node);
     const tookMs = random.next() * this.options.sourceMs;
@@ -290,6 +294,6 @@ export class World {
     await after(tookMs - readMs);
     ended();
     if (random.chance(this.#sourceFails)) throw new Error('the source is down');
-    return textFor(key, seq);
+    return { value: textFor(key, seq), tags: tagsOf(key) };
   }
 }

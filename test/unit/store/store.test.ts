@@ -147,7 +147,7 @@ describe('Store', () => {
     it('are not kept with a share of 0', () => {
       const store = made({ hotShare: 0 });
       expect(store.put(entryOf('k', { owner: 'peer' }))).to.equal('too-large');
-      expect(store.fits('k', 0, 'peer')).to.equal(false);
+      expect(store.fits('k', 0, [], 'peer')).to.equal(false);
       expect(store.size).to.equal(0);
     });
 

@@ -24,7 +24,10 @@ const knowledge = {
 /** What nobody could answer in the peer's stead, and what it must hear. */
 const told: readonly PeerRequest[] = [
   { do: 'invalidate', ...at, version: 1, sequence: 1 },
-  { do: 'keyspace', record: { keyspace: 'k', existence: undefined, generation: 1, settings: [], digest: 0 } },
+  {
+    do: 'keyspace',
+    record: { keyspace: 'k', existence: undefined, generation: 1, settings: [], sweeps: [], digest: 0 },
+  },
   { do: 'floors', keyspace: 'k', floors: none },
   { do: 'synced', sequence: 1 },
   { do: 'renew', resync: false },

@@ -71,7 +71,7 @@ const operations: Record<string, Operation> = {
     remainingMs: 268_435_456,
     request: {
       do: 'keyspace',
-      record: { keyspace: 'users', existence: undefined, generation: 0, settings: [], digest: 0 },
+      record: { keyspace: 'users', existence: undefined, generation: 0, settings: [], sweeps: [], digest: 0 },
     },
   },
   floors: {

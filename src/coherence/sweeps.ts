@@ -1,0 +1,41 @@
+import type { Sweep } from '../ports/keyspace-record.js';
+import { skewLimit } from './hybrid-clock.js';
+
+/** Of one keyspace. Who was away while more of them were made drops all that is older than the first it missed. */
+export const sweepsMax = 64;
+
+export const isSameSweep = (a: Sweep, b: Sweep): boolean =>
+  a.version === b.version && a.by === b.by && a.text === b.text;
+
+/** In an order that all nodes share. */
+export const compareSweeps = (a: Sweep, b: Sweep): number =>
+  a.version - b.version || (`${a.by}${a.text}` < `${b.by}${b.text}` ? -1 : 1);
+
+export interface Swept {
+  readonly key: string;
+  readonly version: number;
+  readonly wasPut: boolean;
+  readonly tags: readonly string[];
+}
+
+export const matches = (
+  { by, text }: Pick<Sweep, 'by' | 'text'>,
+  { key, tags }: Pick<Swept, 'key' | 'tags'>,
+): boolean => (by === 'tag' ? tags.includes(text) : key.startsWith(text));
+
+/**
+ * The entry is from before the sweep. What was loaded bears its owner's clock, which may be ahead of the sweep's by the skew
+ * that is allowed: within it an entry counts as older, and costs a load at most.
+ */
+export const isVoidBy = (sweep: Sweep, entry: Swept): boolean =>
+  (entry.wasPut ? entry.version <= sweep.version : entry.version < sweep.version + skewLimit) && matches(sweep, entry);
+
+/** Whether any of them, the latest last, voids the entry. Most entries are later than all, which one look tells. */
+export function voidedBy(sweeps: readonly Sweep[], entry: Swept): boolean {
+  for (let i = sweeps.length - 1; i >= 0; i--) {
+    const sweep = sweeps[i]!;
+    if (entry.version >= sweep.version + skewLimit) return false;
+    if (isVoidBy(sweep, entry)) return true;
+  }
+  return false;
+}

@@ -1,0 +1,58 @@
+import { embargoMs } from '../coherence/leases.js';
+import type { Slots } from '../coherence/slots.js';
+import { isSameSweep, matches, type Swept, voidedBy } from '../coherence/sweeps.js';
+import type { Clock } from '../ports/clock.js';
+import type { Sweep } from '../ports/keyspace-record.js';
+import type { Store } from '../store/store.js';
+
+/**
+ * Deletes of all entries with a tag or a prefix, as one keyspace on one node has heard of them. Which keys they concern is not
+ * known of a load before it ends, so every token counts up. The latest are remembered, to refuse what comes late from a node
+ * that had not heard of them; those that are forgotten raise the floors of all slots, so that nothing from before is taken.
+ */
+export class KeyspaceSweeps {
+  readonly #clock: Clock;
+  readonly #slots: Slots;
+  readonly #store: Store;
+  #known: readonly Sweep[] = [];
+  #untilMs = Number.NEGATIVE_INFINITY;
+
+  constructor(clock: Clock, slots: Slots, store: Store) {
+    this.#clock = clock;
+    this.#slots = slots;
+    this.#store = store;
+  }
+
+  /**
+   * A sweep may be under way that not all nodes have heard of: what they answer is served, but nobody joins who waits for it,
+   * as that may be after the sweep was acknowledged.
+   */
+  get isRecent(): boolean {
+    return this.#clock.nowMs() < this.#untilMs;
+  }
+
+  /** What another node sends is from before a sweep that this node knows of. */
+  void(entry: Swept): boolean {
+    return this.#known.length > 0 && voidedBy(this.#known, entry);
+  }
+
+  /** @param fresh those that were not known, @param known those to be remembered. Returns how many own entries they deleted. */
+  take(fresh: readonly Sweep[], known: readonly Sweep[]): number {
+    for (const sweep of [...this.#known, ...fresh]) {
+      if (!known.some((other) => isSameSweep(other, sweep))) this.#slots.touchAll(sweep.version);
+    }
+    this.#known = known;
+    if (fresh.length === 0) return 0;
+    this.#slots.bumpAll();
+    this.#untilMs = this.#clock.nowMs() + embargoMs;
+    let removed = 0;
+    for (const sweep of fresh) {
+      // As with any write that is heard of: what was put later stays, and what was loaded may be older than it says.
+      removed += this.#store.sweep(
+        (entry) => matches(sweep, entry) && !(entry.wasPut && entry.version > sweep.version),
+        sweep.by === 'tag' ? sweep.text : undefined,
+      );
+    }
+    return removed;
+  }
+}
