@@ -10,11 +10,14 @@ export const noTags: readonly string[] = Object.freeze([]);
 const encoder = new TextEncoder();
 
 /** What is wrong with a tag, in words; undefined: nothing. */
-export function tagFault(tag: unknown): string | undefined {
-  if (typeof tag !== 'string' || tag === '') return 'is no text of at least one character';
-  if (!tag.isWellFormed()) return 'has a lone surrogate; tags are well-formed Unicode';
-  const bytes = tag.length * 3 <= tagBytesMax ? 0 : encoder.encode(tag).byteLength;
-  return bytes > tagBytesMax ? `is ${bytes} bytes long, may be at most ${tagBytesMax}` : undefined;
+export const tagFault = (tag: unknown): string | undefined => textFault(tag, tagBytesMax);
+
+/** What is wrong with a text that must have a length, and bytes of UTF-8 up to a limit. */
+export function textFault(text: unknown, bytesMax: number): string | undefined {
+  if (typeof text !== 'string' || text === '') return 'is no text of at least one character';
+  if (!text.isWellFormed()) return 'has a lone surrogate, and must be well-formed Unicode';
+  const bytes = text.length * 3 <= bytesMax ? 0 : encoder.encode(text).byteLength;
+  return bytes > bytesMax ? `is ${bytes} bytes long, may be at most ${bytesMax}` : undefined;
 }
 
 /** What is wrong with the tags of an entry, in words; undefined: nothing. */

@@ -1,8 +1,16 @@
+import { tagFault, textFault } from '../base/tags.js';
 import type { Sweep } from '../ports/keyspace-record.js';
 import { skewLimit } from './hybrid-clock.js';
 
 /** Of one keyspace. Who was away while more of them were made drops all that is older than the first it missed. */
 export const sweepsMax = 64;
+
+/** Bytes of a prefix: with `sweepsMax` of them a record stays small, however long keys may be. */
+export const prefixBytesMax = 4096;
+
+/** What is wrong with what is to be deleted, in words; undefined: nothing. */
+export const sweepFault = (by: Sweep['by'], text: unknown): string | undefined =>
+  by === 'tag' ? tagFault(text) : textFault(text, prefixBytesMax);
 
 export const isSameSweep = (a: Sweep, b: Sweep): boolean =>
   a.version === b.version && a.by === b.by && a.text === b.text;

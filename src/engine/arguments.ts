@@ -1,7 +1,9 @@
 import { ArgumentTypeError, aborted, DistcacheError, invalidArgument } from '../base/errors.js';
-import { tagFault, tagsFault, uniqueTags } from '../base/tags.js';
+import { tagsFault, uniqueTags } from '../base/tags.js';
+import { sweepFault } from '../coherence/sweeps.js';
 import type { CallOptions, GetOptions, PutEntry, WriteOptions } from '../ports/cache.js';
 import type { Clock, Wait } from '../ports/clock.js';
+import type { Sweep } from '../ports/keyspace-record.js';
 import type { EngineLimits } from './options.js';
 import type { Change } from './writes.js';
 
@@ -84,12 +86,11 @@ function tagsOf({ tags }: PutEntry): readonly string[] {
 }
 
 /** What is to be deleted by a tag or a prefix. */
-export function checkSweep(by: 'tag' | 'prefix', text: unknown, limits: EngineLimits): asserts text is string {
+export function checkSweep(by: Sweep['by'], text: unknown): asserts text is string {
   if (typeof text !== 'string') throw new ArgumentTypeError(`${by} is ${typeName(text)}, must be a string`);
   if (text === '') throw invalidArgument(`${by} is empty; to delete all entries, clear the keyspace`);
-  const fault = by === 'tag' ? tagFault(text) : undefined;
-  if (fault !== undefined) throw invalidArgument(`tag ${fault}`);
-  if (by === 'prefix') checkKey(text, limits);
+  const fault = sweepFault(by, text);
+  if (fault !== undefined) throw invalidArgument(`${by} ${fault}`);
 }
 
 /** What a put does, with the engine's own copy of the value. */

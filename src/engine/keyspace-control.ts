@@ -107,7 +107,7 @@ export class KeyspaceControl {
    */
   async sweep(name: string, by: Sweep['by'], text: string, options?: CallOptions): Promise<SweepResult> {
     const { wait } = this.#asked(name, options, by === 'tag' ? 'deleteByTag' : 'deleteByPrefix');
-    checkSweep(by, text, this.#deps.limits);
+    checkSweep(by, text);
     const { clock, inflight, ledger, hybrid } = this.#deps;
     const version = hybrid.next();
     const record = { ...nothingDone(name), sweeps: [{ by, text, version }] };

@@ -63,18 +63,19 @@ export class KeyspaceLedger {
     const after = merged(before, record);
     if (isSame(before, after)) return unchanged;
     const space = spaces.get(record.keyspace);
+    const fresh = { ...record, sweeps: newSweeps(before, record, after.generation) };
     let retuned: ResolvedKeyspace | undefined;
     try {
       if (space !== undefined && !haveSameSettings(before, after)) retuned = this.#resolved(space.given, after);
     } catch (error) {
       const known = merged(before, { ...record, settings: [] });
       this.#records.set(known);
-      if (space !== undefined) this.#void(space, record, known);
+      if (space !== undefined) this.#void(space, fresh, known);
       throw error;
     }
     this.#records.set(after);
     if (space === undefined) return unchanged;
-    const voided = this.#void(space, { ...record, sweeps: newSweeps(before, record) }, after);
+    const voided = this.#void(space, fresh, after);
     if (after.existence?.deleted === true || retuned === undefined) return voided;
     return { ...voided, changed: (await this.#retune(space, retuned)) || voided.changed };
   }

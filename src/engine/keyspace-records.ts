@@ -35,14 +35,19 @@ export function merged(mine: KeyspaceRecord, theirs: KeyspaceRecord): KeyspaceRe
   return { ...mine, existence, generation, settings, sweeps: allSweeps(mine, theirs, generation) };
 }
 
-/** Those of `theirs` that `mine` does not have; the list of `mine` where there is none. */
-export function newSweeps(mine: KeyspaceRecord, theirs: KeyspaceRecord): readonly Sweep[] {
-  return theirs.sweeps.filter((sweep) => !mine.sweeps.some((known) => isSameSweep(known, sweep)));
+/** Those of `theirs` that `mine` does not have, each once; those before a clear are part of it. */
+export function newSweeps(mine: KeyspaceRecord, theirs: KeyspaceRecord, generation: number): readonly Sweep[] {
+  return theirs.sweeps.filter(
+    (sweep, i) =>
+      sweep.version > generation &&
+      !mine.sweeps.some((known) => isSameSweep(known, sweep)) &&
+      theirs.sweeps.findIndex((other) => isSameSweep(other, sweep)) === i,
+  );
 }
 
-/** Each once, the latest of them; those before a clear are part of it. */
+/** The latest of both; the list of `mine` where nothing is different. */
 function allSweeps(mine: KeyspaceRecord, theirs: KeyspaceRecord, generation: number): readonly Sweep[] {
-  const fresh = newSweeps(mine, theirs);
+  const fresh = newSweeps(mine, theirs, generation);
   const all = fresh.length === 0 ? mine.sweeps : [...mine.sweeps, ...fresh].sort(compareSweeps);
   const later = all.filter(({ version }) => version > generation);
   return later.length === mine.sweeps.length && fresh.length === 0 ? mine.sweeps : later.slice(-sweepsMax);

@@ -1,3 +1,4 @@
+import { sweepFault, sweepsMax } from '../coherence/sweeps.js';
 import {
   type Existence,
   type KeyspaceRecord,
@@ -23,9 +24,6 @@ const settingsMax = 64;
 const textsMax = 1000;
 const textBytesMax = 1024 * 1024;
 const nameCharsMax = 256;
-/** As many as any node remembers; a prefix is as long as a key may be. */
-const sweepsMax = 64;
-const sweepCharsMax = 1024 * 1024;
 /** Names, tags, lengths and numbers of one setting beside its texts. */
 const overheadBytes = 128;
 
@@ -103,7 +101,8 @@ const existenceOf = (given: distcache.v1.Existence.$Properties): Existence => ({
 function sweepOf({ tag, prefix, version: at }: distcache.v1.Sweep.$Properties): Sweep {
   const by = typeof tag === 'string' ? 'tag' : 'prefix';
   const text = tag ?? prefix ?? '';
-  if (text === '' || text.length > sweepCharsMax) throw new MalformedError('a sweep without a usable text');
+  const fault = sweepFault(by, text);
+  if (fault !== undefined) throw new MalformedError(`the ${by} of a sweep ${fault}`);
   return { by, text, version: version(at) };
 }
 

@@ -25,6 +25,7 @@ const rpcTable: Readonly<Record<string, Needs>> = {
   '/distcache.v1.Cache/PutMany': 'write',
   '/distcache.v1.Cache/Delete': 'write',
   '/distcache.v1.Cache/DeleteMany': 'write',
+  '/distcache.v1.Cache/DeleteMatching': 'write',
   '/distcache.v1.Cluster/Status': 'read',
   '/distcache.v1.Cluster/ListPeers': 'read',
   '/distcache.v1.Cluster/ListKeyspaces': 'read',

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
+import { sweepsMax } from '../../../src/coherence/sweeps.js';
 import { isSame, KeyspaceRecords, merged, nothingDone, settingsIn } from '../../../src/engine/keyspace-records.js';
-import { type KeyspaceRecord, type Setting, tunables } from '../../../src/ports/keyspace-record.js';
+import { type KeyspaceRecord, type Setting, type Sweep, tunables } from '../../../src/ports/keyspace-record.js';
 import { seeded } from '../../support/seeded.js';
 
 const random = seeded(process.env.SEED ?? 'records');
@@ -29,7 +30,16 @@ function record(): KeyspaceRecord {
     existence: random.chance(0.4) ? { deleted: at % 2 === 0, version: at, by: by() } : undefined,
     generation: random.chance(0.4) ? version() : 0,
     settings: [...settings.values()],
+    sweeps: sweeps(random.pick([0, 0, 3, 40])),
   };
+}
+
+/** Few texts, so that many are the same sweep; enough times that more than are remembered meet. */
+function sweeps(count: number): readonly Sweep[] {
+  return Array.from({ length: count }, (): Sweep => {
+    const tag = random.chance(0.5);
+    return { by: tag ? 'tag' : 'prefix', text: random.pick(['x', 'y', 'z']), version: random.below(30) };
+  });
 }
 
 describe('records of keyspaces', () => {
@@ -42,6 +52,9 @@ describe('records of keyspaces', () => {
         const shuffled = random.shuffled([...records, random.pick(records), once]);
         expect(all(shuffled), `SEED=${random.seed} round ${round}`).to.deep.equal(once);
       }
+      const told = once.sweeps.map(({ by, text, version: at }) => `${by} ${text} ${at}`);
+      expect(new Set(told).size).to.equal(told.length).and.be.at.most(sweepsMax);
+      expect(once.sweeps.every(({ version: at }) => at > once.generation)).to.equal(true);
     }
   });
 

@@ -21,10 +21,14 @@ const keys = [
   'k'.repeat(300),
 ];
 
+const tags = ['t', 'u', '__proto__', 'é'.repeat(64)];
+
 type Step =
   | { readonly do: 'put'; readonly entry: NewEntry }
   | { readonly do: 'get' | 'peek' | 'delete' | 'invalidate'; readonly key: string }
   | { readonly do: 'clear' }
+  | { readonly do: 'sweep'; readonly tag: string; readonly until: number }
+  | { readonly do: 'sweep-prefix'; readonly prefix: string; readonly until: number }
   | { readonly do: 'expire'; readonly nowMs: number }
   | { readonly do: 'resize'; readonly maxBytes: number; readonly hotShare: number }
   | { readonly do: 'reassign'; readonly turn: number; readonly trusted: string }
@@ -53,6 +57,7 @@ function stepper(startMs: number): (random: Seeded) => Step {
         ...(grace === undefined ? {} : { keepUntilMs: expiresAtMs + grace }),
         wasPut: random.chance(0.5),
         sourceVersion: random.pick([undefined, undefined, 1, 2]),
+        tags: random.pick([undefined, [], tags.filter(() => random.chance(0.5)), ['t', 't']]),
         ...random.pick([
           { owner: '' },
           { owner: 'p' },
@@ -68,6 +73,12 @@ function stepper(startMs: number): (random: Seeded) => Step {
     if (draw < 0.5) return put(random);
     if (draw < 0.75) return { do: random.pick(['get', 'get', 'peek']), key: random.pick(keys) };
     if (draw < 0.82) return { do: random.pick(['delete', 'invalidate']), key: random.pick(keys) };
+    if (draw < 0.84) {
+      const until = random.between(1, 12);
+      return random.chance(0.7)
+        ? { do: 'sweep', tag: random.pick([...tags, 'nobody']), until }
+        : { do: 'sweep-prefix', prefix: random.pick(['a', 'k', 'e', '_']), until };
+    }
     if (draw < 0.92) {
       nowMs += random.pick([1, 900, 1000, 2500, random.below(20_000), random.below(4_000_000)]);
       return { do: 'expire', nowMs };
@@ -90,9 +101,16 @@ const seen = (entry: Entry | TwinEntry | undefined) =>
     entry.wasPut,
     entry.isHeld,
     entry.sourceVersion ?? null,
+    entry.tags,
     entry.owner,
     entry.bytes,
   ];
+
+type Aged = Pick<Entry, 'key' | 'tags' | 'version'>;
+const bears = (entry: Aged, { tag, until }: { readonly tag: string; readonly until: number }): boolean =>
+  entry.tags.includes(tag) && entry.version <= until;
+const begins = (entry: Aged, { prefix, until }: { readonly prefix: string; readonly until: number }): boolean =>
+  entry.key.startsWith(prefix) && entry.version <= until;
 
 const sorted = (removed: readonly (readonly [string, RemovalReason])[]) => removed.map(String).sort();
 
@@ -128,6 +146,10 @@ describe('Store against its twin', () => {
             return store.delete(step.key, 'deleted');
           case 'invalidate':
             return store.delete(step.key, 'invalidated');
+          case 'sweep':
+            return store.sweep((entry) => bears(entry, step), step.tag);
+          case 'sweep-prefix':
+            return store.sweep((entry) => begins(entry, step));
           case 'clear':
             return store.clear();
           case 'expire':
@@ -158,6 +180,10 @@ describe('Store against its twin', () => {
             return twin.delete(step.key, 'deleted');
           case 'invalidate':
             return twin.delete(step.key, 'invalidated');
+          case 'sweep':
+            return twin.sweep((entry) => bears(entry, step));
+          case 'sweep-prefix':
+            return twin.sweep((entry) => begins(entry, step));
           case 'clear':
             return twin.clear();
           case 'expire':

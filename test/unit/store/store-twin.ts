@@ -5,6 +5,7 @@ import type { PutOutcome } from '../../../src/store/store.js';
 export interface TwinEntry extends NewEntry {
   readonly isHeld: boolean;
   readonly sourceVersion: number | undefined;
+  readonly tags: readonly string[];
   readonly keepUntilMs: number;
   readonly bytes: number;
   /** The second in which it hangs, never one that was walked already. */
@@ -46,12 +47,14 @@ export class StoreTwin {
     const keepUntilMs = given.keepUntilMs ?? given.expiresAtMs;
     const hangsIn = Math.max(this.#walkedUntil, Math.floor(keepUntilMs / 1000));
     const { isHeld = false, sourceVersion } = given;
+    const tags = [...new Set(given.tags)];
     const entry = {
       ...given,
       isHeld,
       sourceVersion,
+      tags,
       keepUntilMs,
-      bytes: entryBytes(given.key, given.value?.length ?? 0),
+      bytes: entryBytes(given.key, given.value?.length ?? 0, tags),
       hangsIn,
     };
     const part = this.#partOf(entry);
@@ -75,6 +78,13 @@ export class StoreTwin {
     const entry = this.peek(key);
     if (entry !== undefined) this.#drop(entry, reason);
     return entry !== undefined;
+  }
+
+  /** Looks at every entry, also for a tag. */
+  sweep(isVoid: (entry: TwinEntry) => boolean): number {
+    const voided = [...this.#owned.entries, ...this.#hot.entries].filter(isVoid);
+    for (const entry of voided) this.#drop(entry, 'invalidated');
+    return voided.filter((entry) => kindOf(entry) === 'own').length;
   }
 
   clear(): void {
