@@ -7,6 +7,12 @@ const ofType = <const T extends string>(type: T) => z.literal(type).meta({ descr
 
 const headerValue = text('a header value', { isSecret: true });
 
+const tagsColumn = (several: string) =>
+  leaf(text('a column'), {
+    doc: `Column of the row's tags, by which it is deleted with others: a text is one, ${several} are several. No part of the value.`,
+    examples: ['tags'],
+  }).optional();
+
 /** Where a keyspace loads from. */
 export const sourceDefinition = () =>
   z
@@ -21,6 +27,7 @@ export const sourceDefinition = () =>
           doc: 'One SELECT whose only parameter, :key, is the key. No row means not found.',
           examples: ['select json from city where id = :key'],
         }),
+        tagsColumn: tagsColumn('a JSON array of texts'),
       }),
       section('Rows of a PostgreSQL database.', {
         type: ofType('postgres'),
@@ -40,6 +47,7 @@ export const sourceDefinition = () =>
           doc: 'Column of how long the row stays good: an interval, or the moment when it ends. No part of the value.',
           examples: ['valid_until'],
         }).optional(),
+        tagsColumn: tagsColumn('an array of texts'),
         maxConnections: leaf(integer(ranges.maxConnections), {
           doc: 'Connections at once, for this keyspace on this node.',
           standard: defaults.maxConnections,
@@ -79,6 +87,10 @@ export const sourceDefinition = () =>
           .record(z.string(), leaf(headerValue, { doc: 'Value of this header.' }))
           .meta({ description: 'Sent with every request.' })
           .optional(),
+        tagsHeader: leaf(text('a header name'), {
+          doc: 'Response header with the tags of a document, apart by commas or spaces, by which it is deleted with others.',
+          examples: ['cache-tag', 'surrogate-key'],
+        }).optional(),
       }),
       section('Files of a folder; the key is the path below it.', {
         type: ofType('directory'),

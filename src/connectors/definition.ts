@@ -7,6 +7,8 @@ export interface SqliteDefinition {
   /** Relative to the config file's folder. */
   readonly file: string;
   readonly query: string;
+  /** Column of the row's tags: a text is one, a JSON array of texts are several. No part of the value. */
+  readonly tagsColumn?: string | undefined;
 }
 
 /** One SELECT whose only parameter, $1, is the key. */
@@ -19,6 +21,8 @@ export interface PostgresDefinition {
   readonly versionColumn?: string | undefined;
   /** Column of how long the row stays good: an interval, or the moment when it ends. No part of the value. */
   readonly ttlColumn?: string | undefined;
+  /** Column of the row's tags: a text is one, an array of texts are several. No part of the value. */
+  readonly tagsColumn?: string | undefined;
   /** At once, for this keyspace on this node. Default 10. */
   readonly maxConnections?: number | undefined;
   /** After which the server itself ends a statement. Default: the keyspace's read time-out. */
@@ -44,6 +48,8 @@ export interface HttpDefinition {
   /** With `{key}` at least once, in the path or the query string. */
   readonly url: string;
   readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** Response header that names the document's tags, apart by commas or spaces. */
+  readonly tagsHeader?: string | undefined;
 }
 
 export interface DirectoryDefinition {

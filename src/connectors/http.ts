@@ -15,6 +15,7 @@ import type { HttpDefinition, SourceContext } from './definition.js';
 import { parseTemplate, plainHeaders, type UrlTemplate } from './http-template.js';
 import { endIfAborted, sourceFailed, tooLarge } from './outcome.js';
 import { redirectTarget } from './redirect.js';
+import { tagsOfHeader } from './tags.js';
 
 const redirectsMax = 5;
 // Every load in flight has a connection of its own, so their number is bounded where loads are: by the source's bulkhead.
@@ -39,7 +40,7 @@ export function createHttp(definition: HttpDefinition, context: SourceContext): 
   const template = parseTemplate(definition, context.keyspace);
   const pool = { keepAlive: true, maxFreeSockets: idleSocketsMax, timeout: idleMs };
   const agents = { 'http:': new Agent(pool), 'https:': new TlsAgent(pool) };
-  const client = new HttpClient(template, context, agents);
+  const client = new HttpClient(template, context, agents, definition.tagsHeader?.toLowerCase());
   return {
     fetch: (key, { signal }) => client.fetch(key, signal),
     close: async () => {
@@ -54,6 +55,7 @@ class HttpClient {
     private readonly template: UrlTemplate,
     private readonly context: SourceContext,
     private readonly agents: { readonly 'http:': Agent; readonly 'https:': TlsAgent },
+    private readonly tagsHeader: string | undefined,
   ) {}
 
   async fetch(key: string, signal: AbortSignal): Promise<FetchResult> {
@@ -122,7 +124,9 @@ class HttpClient {
     }
     const value = Buffer.concat(chunks, length);
     const ttlMs = honourCacheHeaders ? lifetimeMs(response.headers, clock.wallMs()) : undefined;
-    return ttlMs === undefined ? value : { value, ttlMs };
+    const tags = this.tagsHeader === undefined ? [] : tagsOfHeader(response.headers[this.tagsHeader]);
+    if (ttlMs === undefined && tags.length === 0) return value;
+    return { value, ...(ttlMs !== undefined && { ttlMs }), ...(tags.length > 0 && { tags }) };
   }
 
   #failed(what: string): DistcacheError {

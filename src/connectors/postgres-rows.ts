@@ -1,8 +1,10 @@
 import { Buffer } from 'node:buffer';
 import pg from 'pg';
+import { messageOf } from '../base/errors.js';
 import type { FetchResult } from '../ports/data-source.js';
 import type { PostgresDefinition, SourceContext } from './definition.js';
 import { sourceFailed, tooLarge } from './outcome.js';
+import { tagsOfText } from './tags.js';
 
 /** A column as the server describes it. */
 export interface Column {
@@ -17,45 +19,53 @@ export type Row = readonly (string | null)[];
 const { BOOL, BYTEA, FLOAT4, FLOAT8, INT2, INT4, INT8, INTERVAL, JSON: JSON_TEXT, JSONB, OID } = pg.types.builtins;
 const { TIMESTAMP, TIMESTAMPTZ } = pg.types.builtins;
 
+/** `text[]` and `varchar[]`, which the catalogue's list of builtins leaves out. */
+const [TEXT_ARRAY, VARCHAR_ARRAY] = [1009, 1015];
+
+const arrayOf = pg.types.getTypeParser(TEXT_ARRAY) as (raw: string) => readonly string[];
 const bytesOf: (raw: string) => Buffer = pg.types.getTypeParser(BYTEA);
 const intervalOf: (raw: string) => Partial<Record<string, number>> = pg.types.getTypeParser(INTERVAL);
 
 /**
  * One column: its text as the database writes it, or the bytes of a `bytea`; a JSON document is passed on as it stands.
  * Several: a JSON object of them (`bytea` as base64; integers beyond 2^53 and `numeric`, which JSON numbers would round,
- * as text). A single NULL: not found. `versionColumn` and `ttlColumn` are no part of the value.
+ * as text). A single NULL: not found. `versionColumn`, `ttlColumn` and `tagsColumn` are no part of
+ * the value.
  */
 export class RowReader {
   readonly #values: readonly { readonly at: number; readonly column: Column }[];
   readonly #versionAt: number | undefined;
   readonly #ttlAt: number | undefined;
+  readonly #tagsAt: number | undefined;
 
   /** @param hidden columns at the left that are none of the query's */
   constructor(
     private readonly columns: readonly Column[],
     definition: PostgresDefinition,
     private readonly context: SourceContext,
-    hidden = 0,
+    private readonly hidden = 0,
   ) {
     this.#versionAt = this.#placeOf('versionColumn', definition.versionColumn, hidden);
     this.#ttlAt = this.#placeOf('ttlColumn', definition.ttlColumn, hidden);
+    this.#tagsAt = this.#placeOf('tagsColumn', definition.tagsColumn, hidden);
+    const aside = [this.#versionAt, this.#ttlAt, this.#tagsAt];
     this.#values = columns
       .map((column, at) => ({ at, column }))
-      .filter(({ at }) => at >= hidden && at !== this.#versionAt && at !== this.#ttlAt);
+      .filter(({ at }) => at >= hidden && !aside.includes(at));
     const names = this.#values.map(({ column }) => column.name);
     const twice = names.find((name, index) => names.indexOf(name) < index);
     if (names.length === 0) throw this.#failed('the query returns no column for the value');
     if (twice !== undefined) throw this.#failed(`the query returns two columns '${twice}'; name them apart with "as"`);
   }
 
-  /** Throws VALUE_TOO_LARGE, and DATA_SOURCE_FAILED where version or time to live cannot be used. */
+  /** Throws VALUE_TOO_LARGE, and DATA_SOURCE_FAILED where version, time to live or tags cannot be used. */
   read(row: Row): FetchResult {
     const value = this.#value(row);
     if (value === null) return null;
     const bytes = typeof value === 'string' ? Buffer.byteLength(value) : value.byteLength;
     if (bytes > this.context.maxValueBytes) throw tooLarge(this.context, bytes);
-    if (this.#versionAt === undefined && this.#ttlAt === undefined) return value;
-    return { value, ...this.#version(row), ...this.#expiry(row) };
+    if (this.#values.length === this.columns.length - this.hidden) return value;
+    return { value, ...this.#version(row), ...this.#expiry(row), ...this.#tags(row) };
   }
 
   #value(row: Row): string | Uint8Array | null {
@@ -97,6 +107,19 @@ export class RowReader {
     throw this.#failed(
       `ttlColumn '${name}' is neither an interval nor a moment; write for example: make_interval(secs => ${name})`,
     );
+  }
+
+  #tags(row: Row): { tags?: readonly string[] } {
+    if (this.#tagsAt === undefined) return {};
+    const raw = row[this.#tagsAt] ?? null;
+    if (raw === null) return {};
+    const { dataTypeID, name } = this.columns[this.#tagsAt]!;
+    if (dataTypeID === TEXT_ARRAY || dataTypeID === VARCHAR_ARRAY) return { tags: arrayOf(raw) };
+    try {
+      return { tags: tagsOfText(raw) };
+    } catch (error) {
+      throw this.#failed(`tagsColumn '${name}' ${messageOf(error)}`);
+    }
   }
 
   #placeOf(field: string, name: string | undefined, from: number): number | undefined {

@@ -2,10 +2,11 @@ import { Buffer } from 'node:buffer';
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { DatabaseSync, type SQLOutputValue, type StatementSync } from 'node:sqlite';
-import { messageOf } from '../base/errors.js';
+import { type DistcacheError, messageOf } from '../base/errors.js';
 import type { DataSource, FetchResult } from '../ports/data-source.js';
 import type { SourceContext, SqliteDefinition } from './definition.js';
 import { attempt, badDefinition, endIfAborted, sourceFailed, tooLarge } from './outcome.js';
+import { tagsOfText } from './tags.js';
 
 // SQLite runs inside the process and node:sqlite is synchronous: a query holds the event loop while it runs and cannot
 // be interrupted, so the caller's signal counts before it only. Point look-ups by an indexed column take microseconds;
@@ -15,7 +16,8 @@ const lockWaitMs = 100;
 
 /**
  * Rows of a database file by key. One column: its text or bytes are the value, numbers in decimal. Several columns: a
- * JSON object of them (blobs as base64, integers beyond 2^53 as text). No row, or a single NULL: not found.
+ * JSON object of them (blobs as base64, integers beyond 2^53 as text). No row, or a single NULL: not found. `tagsColumn` is
+ * no part of the value.
  * The file is opened here, read-only, and held until close(): a file later moved over it is seen after a restart.
  * Rejects with INVALID_ARGUMENT when there is no such file or the query does not fit it.
  */
@@ -47,7 +49,7 @@ export async function openSqlite(definition: SqliteDefinition, context: SourceCo
     } catch (error) {
       throw sourceFailed(keyspace, `sqlite: ${messageOf(error)}`, error);
     }
-    return row === undefined ? null : bounded(asValue(row), context);
+    return row === undefined ? null : resultOf(row, definition.tagsColumn, context);
   };
   return {
     fetch: (key, { signal }) => {
@@ -132,6 +134,27 @@ function parametersOf(query: string, keyspace: string): Parameters {
 
 const bindByName = (names: readonly string[], key: string): Record<string, string> =>
   Object.fromEntries(names.map((name) => [name, key]));
+
+function resultOf(
+  row: Record<string, SQLOutputValue>,
+  tagsColumn: string | undefined,
+  context: SourceContext,
+): FetchResult {
+  if (tagsColumn === undefined) return bounded(asValue(row), context);
+  const failed = (what: string): DistcacheError =>
+    sourceFailed(context.keyspace, `sqlite: tagsColumn '${tagsColumn}' ${what}`);
+  const { [tagsColumn]: tags, ...values } = row;
+  if (tags === undefined) throw failed('names no column of the query');
+  if (Object.keys(values).length === 0) throw failed('is the only column; there is none for the value');
+  const value = bounded(asValue(values), context);
+  if (value === null || tags === null) return value;
+  if (typeof tags !== 'string') throw failed('is no text');
+  try {
+    return { value, tags: tagsOfText(tags) };
+  } catch (error) {
+    throw failed(messageOf(error));
+  }
+}
 
 function asValue(row: Record<string, SQLOutputValue>): Uint8Array | string | null {
   const columns = Object.values(row);

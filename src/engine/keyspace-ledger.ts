@@ -152,7 +152,7 @@ export class KeyspaceLedger {
     }
     const isCleared = space.clear(generation);
     if (isCleared) this.#deps.publish({ type: 'keyspace-cleared', keyspace });
-    const removed = space.sweeps.take(fresh.sweeps, sweeps);
+    const removed = space.sweeps.take(fresh.sweeps, sweeps, generation);
     return { changed: isCleared || fresh.sweeps.length > 0, removed };
   }
 

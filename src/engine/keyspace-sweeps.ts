@@ -16,6 +16,10 @@ export class KeyspaceSweeps {
   readonly #store: Store;
   #known: readonly Sweep[] = [];
   #untilMs = Number.NEGATIVE_INFINITY;
+  /** That were heard of. */
+  heard = 0;
+  /** Of these, those that are beyond what is remembered. */
+  forgotten = 0;
 
   constructor(clock: Clock, slots: Slots, store: Store) {
     this.#clock = clock;
@@ -36,12 +40,20 @@ export class KeyspaceSweeps {
     return this.#known.length > 0 && voidedBy(this.#known, entry);
   }
 
-  /** @param fresh those that were not known, @param known those to be remembered. Returns how many own entries they deleted. */
-  take(fresh: readonly Sweep[], known: readonly Sweep[]): number {
+  /**
+   * @param fresh those that were not known
+   * @param known those to be remembered
+   * @param generation version of the latest clear, of which those before are part
+   * @returns how many own entries they deleted
+   */
+  take(fresh: readonly Sweep[], known: readonly Sweep[], generation: number): number {
     for (const sweep of [...this.#known, ...fresh]) {
-      if (!known.some((other) => isSameSweep(other, sweep))) this.#slots.touchAll(sweep.version);
+      if (sweep.version <= generation || known.some((other) => isSameSweep(other, sweep))) continue;
+      this.#slots.touchAll(sweep.version);
+      this.forgotten++;
     }
     this.#known = known;
+    this.heard += fresh.length;
     if (fresh.length === 0) return 0;
     this.#slots.bumpAll();
     this.#untilMs = this.#clock.nowMs() + embargoMs;

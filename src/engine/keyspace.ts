@@ -281,6 +281,8 @@ export class Keyspace {
       deletes: counts.deletes,
       remove_keys_requests: counts.deletes,
       invalidations: counts.invalidations,
+      sweeps: this.sweeps.heard,
+      sweeps_forgotten: this.sweeps.forgotten,
       recalls: counts.recalls,
       stand_ins: counts.standIns,
       ring_disagreements: counts.disagreements,

@@ -243,6 +243,22 @@ export const keyspaceMetrics: readonly KeyspaceMetric[] = [
     points: ofStat('invalidations'),
   },
   {
+    name: 'distcache.sweeps',
+    kind: 'counter',
+    unit: '{sweep}',
+    description: 'Deletes by tag or prefix that this node carried out. What they removed is in distcache.removals.',
+    attributes: [keyspaceKey],
+    points: ofStat('sweeps'),
+  },
+  {
+    name: 'distcache.sweeps.forgotten',
+    kind: 'counter',
+    unit: '{sweep}',
+    description: 'Of these, those beyond the latest 64: what other nodes load from before them is not kept.',
+    attributes: [keyspaceKey],
+    points: ofStat('sweeps_forgotten'),
+  },
+  {
     name: 'distcache.recalls',
     kind: 'counter',
     unit: '{load}',

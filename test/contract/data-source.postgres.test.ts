@@ -147,6 +147,21 @@ describe('a PostgreSQL server', () => {
       expect(await bothWays(at, '1')).to.deep.equal({ value: 'é', version: 1, expiresAt });
     });
 
+    it('tell their tags', async () => {
+      const rows: readonly (readonly [column: string, tags: readonly string[] | undefined])[] = [
+        ["array['a', 'b c', 'é', '{', 'null']", ['a', 'b c', 'é', '{', 'null']],
+        ["array['a']::varchar[]", ['a']],
+        ["'{}'::text[]", []],
+        ["'one, tag'", ['one, tag']],
+        [`'["a","b"]'::jsonb`, ['a', 'b']],
+        ['null::text[]', undefined],
+      ];
+      for (const [column, tags] of rows) {
+        const source = await open(of(`note, ${column} as labels`), { tagsColumn: 'labels' });
+        expect(await bothWays(source, '1'), column).to.deep.equal({ value: 'é', ...(tags && { tags }) });
+      }
+    });
+
     const failing: readonly (readonly [string, string, Partial<PostgresDefinition>, RegExp])[] = [
       [
         'a missing table',
@@ -163,6 +178,13 @@ describe('a PostgreSQL server', () => {
         /versionColumn 'note' holds what is no version/,
       ],
       ['a number as time to live', of('note, big'), { ttlColumn: 'big' }, /make_interval\(secs => big\)/],
+      ['missing tags', of('note'), { tagsColumn: 'labels' }, /no column 'labels', which tagsColumn names/],
+      [
+        'tags that begin as JSON and are none',
+        of("note, '[oops' as labels"),
+        { tagsColumn: 'labels' },
+        /tagsColumn 'labels' is no JSON array of texts/,
+      ],
       ['nothing but a version', of('big'), { versionColumn: 'big' }, /returns no column for the value/],
       ['two columns of one name', of('note, doc as note'), {}, /two columns 'note'/],
       ['a division by zero', 'select 1 / (id - 1) from kinds where id = $1', {}, /division by zero \(22012\)/],

@@ -171,7 +171,8 @@ describe('config: a whole file', () => {
   users: { maxBytes: 1MiB, source: { type: postgres, url: "postgres://u:hunter2@h/db", query: "select $1", ${postgres} } }
   sessions: { maxBytes: 1MiB, source: { type: redis, url: "redis://:hunter2@h", ${redis} } }
 `;
-    const more = 'versionColumn: v, ttlColumn: t, maxConnections: 3, statementTimeout: 1500ms, prepare: false';
+    const more =
+      'versionColumn: v, ttlColumn: t, tagsColumn: l, maxConnections: 3, statementTimeout: 1500ms, prepare: false';
     const { config, warnings } = loaded(
       sources(more, 'prefix: "s:", cluster: true, nodes: ["10.0.0.1", "[::1]:7000"]'),
     );
@@ -183,6 +184,7 @@ describe('config: a whole file', () => {
         query: 'select $1',
         versionColumn: 'v',
         ttlColumn: 't',
+        tagsColumn: 'l',
         maxConnections: 3,
         statementTimeoutMs: 1500,
         prepare: false,

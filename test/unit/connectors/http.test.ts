@@ -63,6 +63,19 @@ describe('the http source', () => {
       });
     }
 
+    it('with the tags of a header, apart by commas or spaces', async () => {
+      const { origin } = await serve((req, res) => {
+        const value = decodeURIComponent(req.url!.split('/').at(-1)!);
+        if (value !== 'none') res.setHeader('Cache-Tag', value);
+        res.setHeader('cache-control', 'max-age=1').end('v');
+      });
+      const source = await open(`${origin}/pages/{key}`, { tagsHeader: 'Cache-Tag' });
+      const kept = { value: Buffer.from('v'), ttlMs: 1000 };
+      expect(await fetchOf(source, 'a, b  c,,d')).to.deep.equal({ ...kept, tags: ['a', 'b', 'c', 'd'] });
+      expect(await fetchOf(source, 'none')).to.deep.equal(kept);
+      expect(await fetchOf(await open(`${origin}/pages/{key}`), 'a'), 'not asked for').to.deep.equal(kept);
+    });
+
     it('without a time to live where the keyspace has its own', async () => {
       const source = await against((_, res) => res.setHeader('cache-control', 'no-store').end('v'), {
         honourCacheHeaders: false,

@@ -26,6 +26,36 @@ describe('the sqlite source', () => {
     );
   });
 
+  const tagged: readonly (readonly [name: string, column: string, expected: unknown])[] = [
+    ['one', "'site, home'", { value: 'paris', tags: ['site, home'] }],
+    ['several, in a JSON array', "json_array('a', 'é')", { value: 'paris', tags: ['a', 'é'] }],
+    ['none', 'null', 'paris'],
+  ];
+  for (const [name, column, expected] of tagged) {
+    it(`tells tags of a row that has ${name}, which are no part of the value`, async () => {
+      const query = `select ${column} as labels, id from city where id = :key`;
+      const source = await harness.create({ type: 'sqlite', file: 'cities.db', query, tagsColumn: 'labels' });
+      expect(await fetchOf(source, 'paris')).to.deep.equal(expected);
+      expect(await fetchOf(source, 'london')).to.equal(null);
+    });
+  }
+
+  const untagged: readonly (readonly [name: string, columns: string, says: RegExp])[] = [
+    ['a column that is not there', 'id', /sqlite: tagsColumn 'labels' names no column of the query/],
+    ['no column for the value', 'id as labels', /tagsColumn 'labels' is the only column/],
+    ['a number', 'id, 7 as labels', /tagsColumn 'labels' is no text/],
+    ['what begins as JSON and is none', "id, '[a' as labels", /tagsColumn 'labels' is no JSON array of texts/],
+  ];
+  for (const [name, columns, says] of untagged) {
+    it(`fails where tags should be and there is ${name}`, async () => {
+      const query = `select ${columns} from city where id = :key`;
+      const source = await harness.create({ type: 'sqlite', file: 'cities.db', query, tagsColumn: 'labels' });
+      const error = await rejection(fetchOf(source, 'paris'));
+      expect(error.code).to.equal('DATA_SOURCE_FAILED');
+      expect(error.message).to.match(says).and.not.include('\n');
+    });
+  }
+
   const rows: readonly [name: string, query: string, key: string, expected: string | Uint8Array | null][] = [
     ['text', byId, 'paris', '{"name":"Paris"}'],
     ['empty text', byId, 'blank', ''],

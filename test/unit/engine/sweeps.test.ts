@@ -121,6 +121,14 @@ describe('engine: deletes by tag and by prefix', () => {
     cluster.network.healAll();
     await cluster.clock.advance(8000);
     expect(await readAll([key])).to.deep.equal(['new']);
+    for (const { engine } of cluster.nodes) {
+      const { sweeps, sweeps_forgotten: forgotten } = engine.stats()[ks]!;
+      expect({ sweeps, forgotten }).to.deep.equal(
+        engine === away.engine ? { sweeps: 64, forgotten: 0 } : { sweeps: 101, forgotten: 37 },
+      );
+    }
+    await cluster.run(cluster.node(0).engine.clearKeyspace(ks));
+    expect(cluster.node(0).engine.stats()[ks]!.sweeps_forgotten, 'by a clear').to.equal(37);
   });
 
   it('what a node that has not heard of it tells of is neither held nor kept as a copy', async () => {
