@@ -21,14 +21,20 @@
 /** From the request on; renewed each `renewMs`. */
 export const leaseMs = 2000;
 export const renewMs = 500;
-/** How long a lease shows an owner that it is in touch with whoever gave it. */
-const touchMs = 1000;
+/**
+ * How long a lease shows an owner that it is in touch with whoever gave it: it must have stopped before others find it
+ * silent, which they do `renewMs + silentMs` after the last lease at the earliest.
+ */
+export const touchMs = 1500;
 /** Flights younger than this are joined without a lease, so a write waits so much longer than the lease. */
 export const joinWindowMs = 50;
 /** How long a slot keeps no fills after somebody else than its owner wrote to it: a lease, and time for the write to end. */
 export const embargoMs = leaseMs + 1000;
-/** A peer whose answer to a renewal takes longer than this is not asked for keys any more. */
-export const silentMs = 750;
+/**
+ * A peer whose answer to a renewal takes longer than this is not asked for keys any more. A process that shares its
+ * processors with busy others may not run for a second, and is not to lose its keys for that.
+ */
+export const silentMs = 1250;
 /** The wall clock may move so far against monotonic time before a lease counts as lapsed. */
 const jumpMs = 500;
 /** Peers whose link went down are remembered so long, and so many, the latest of them. */

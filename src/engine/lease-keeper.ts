@@ -12,6 +12,12 @@ const lateMs = 250;
  */
 const returnMs = 3000;
 
+/**
+ * An owner that lost touch with others to whom its links stand is most likely late, not cut off: its reads wait so long
+ * for it to come back, before they go past the cache.
+ */
+const lateTouchMs = 1000;
+
 export interface LeaseKeeperDeps {
   readonly clock: Clock;
   readonly peers: PeerNetwork;
@@ -84,6 +90,12 @@ export class LeaseKeeper {
     if (this.#ownsUntilMs === Number.POSITIVE_INFINITY) return true;
     const now = this.#now();
     return now.nowMs < this.#ownsUntilMs && !hasJumped(now, this.#offsetMs);
+  }
+
+  /** For how long reads of its own keys are to wait for this node to be in touch again; 0: it is, or is not expected to be. */
+  get lateForMs(): number {
+    if (this.owns()) return 0;
+    return Math.max(0, this.#ownsUntilMs + lateTouchMs - this.#deps.clock.nowMs());
   }
 
   /** Resolves once this node may answer for its keys, or after `withinMs`: a node that serves too early keeps nothing. */
@@ -194,8 +206,9 @@ export class LeaseKeeper {
     this.#offsetMs = sentAt.wallMs - sentAt.nowMs;
     this.weigh();
     if (sent !== undefined && this.#silent.delete(peerId)) this.#deps.silenceChanged(peerId, false);
-    // What was missed is asked for at once, and so is a lease whose answer took too long.
-    if (sent !== undefined && !resync && !this.leases.holds(peerId, this.#now()))
+    // What was missed is asked for at once, and so is the next lease where this one was as late as that.
+    const isDue = nowMs - sentAt.nowMs >= renewMs || !this.leases.holds(peerId, this.#now());
+    if (sent !== undefined && !resync && isDue)
       this.#deps.clock.soon(() => this.#renew(peerId));
   }
 

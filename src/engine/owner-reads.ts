@@ -36,6 +36,11 @@ export class OwnerReads {
     this.#overdue = new Overdue(deps);
   }
 
+  /** What memory holds after all, once this node is in touch with the others again. */
+  held(space: Keyspace, key: string, terms: ReadTerms): Answer | undefined {
+    return this.#overdue.answer(space, key, terms, 0);
+  }
+
   /**
    * The entry that has expired and is answered with all the same, while one load behind the answer refreshes it; undefined
    * where there is none.

@@ -116,6 +116,7 @@ export class PeerRequests {
     }
     switch (request.do) {
       case 'get':
+        space.counts.serverRequests++;
         return this.#get(space, request, wait);
       case 'recall':
         return holdings.recall(space, request, wait);
@@ -138,13 +139,14 @@ export class PeerRequests {
   #get(space: Keyspace, request: Extract<PeerRequest, { do: 'get' }>, wait: Wait): PeerReply | Promise<PeerReply> {
     const { key, loading, minVersion, standIn } = request;
     const { clock, leases, limits, reads, served, topology } = this.#deps;
-    space.counts.serverRequests++;
     const entry = space.fresh(key);
     if (entry !== undefined && entry.owner === '' && entry.version >= minVersion && leases.owns()) {
       space.countHit(entry);
       return this.#reply(space, entry, outcomeOf(entry), topology.hash(key));
     }
     checkKey(key, limits);
+    const late = reads.late(key, wait);
+    if (late !== undefined) return late.then(() => this.#get(space, request, wait));
     const terms = { loading, minVersion, fromOwner: false };
     const answer = standIn ? reads.read(space, key, wait, terms) : reads.readAsOwner(space, key, wait, terms);
     const { hash, owner } = topology.place(key);

@@ -9,6 +9,7 @@ import { type Kept, OwnerReads } from './owner-reads.js';
 import { anyTerms, type PathDeps, type ReadTerms } from './path.js';
 import type { Place } from './topology.js';
 import { besideVersion, type Trip, Trips } from './trips.js';
+import { within } from './within.js';
 
 /** The owner cannot answer, but another way may: the next owner, or the data source itself. */
 const ownerOut: ReadonlySet<ErrorCode | undefined> = new Set<ErrorCode>([
@@ -48,6 +49,8 @@ export class Reads {
   read(space: Keyspace, key: string, wait: Wait, terms: ReadTerms): Promise<Answer> {
     const circle = circleOf(space, key, terms.loading);
     if (circle !== undefined) return Promise.reject(circle);
+    const late = this.late(key, wait);
+    if (late !== undefined) return late.then(() => this.#own.held(space, key, terms) ?? this.read(space, key, wait, terms));
     const place = this.#deps.topology.place(key);
     const stale = place.mine ? this.#own.stale(space, key, place, terms) : undefined;
     if (stale !== undefined) return Promise.resolve(stale);
@@ -70,6 +73,17 @@ export class Reads {
     space.counts.refreshes++;
     if (place.mine) return this.#own.refresh(space, key, place, wait);
     return this.#fetch(space, key, place, wait, anyTerms, Number.NEGATIVE_INFINITY);
+  }
+
+  /**
+   * Where this node owns the key but lost touch with the others: what to wait for before it is read. Resolves when it is
+   * in touch again, or taken to be cut off.
+   */
+  late(key: string, wait: Wait): Promise<void> | undefined {
+    const { clock, leases, topology } = this.#deps;
+    const { lateForMs } = leases;
+    if (lateForMs === 0 || !topology.place(key).mine) return undefined;
+    return within(clock, wait, `reading '${key}'`, leases.inTouch(lateForMs));
   }
 
   /** For a peer that believes this node to be the owner; undefined when this node does not think so. */

@@ -1,5 +1,13 @@
 import { expect } from 'chai';
-import { joinWindowMs, Leases, type LeaseTimes, leaseMs, silentMs } from '../../../src/coherence/leases.js';
+import {
+  joinWindowMs,
+  Leases,
+  type LeaseTimes,
+  leaseMs,
+  renewMs,
+  silentMs,
+  touchMs,
+} from '../../../src/coherence/leases.js';
 
 const wallOffsetMs = 1_700_000_000_000;
 const at = (nowMs: number): LeaseTimes => ({ nowMs, wallMs: nowMs + wallOffsetMs });
@@ -156,10 +164,15 @@ describe('Leases: of an owner', () => {
   for (const [others, ends, untilMs] of rows) {
     it(`needs the leases of half of the others: ${others}`, () => {
       const { leases, ids } = withEnds(ends);
-      // It counts as touch for half of a lease's time.
-      expect(leases.ownsUntil(ids)).to.equal(untilMs - leaseMs / 2);
+      // As touch it counts for less than as a lease: from when it was asked for, too.
+      expect(leases.ownsUntil(ids)).to.equal(untilMs - leaseMs + touchMs);
     });
   }
+
+  it('end before anybody who asks for renewals may find it silent', () => {
+    expect(touchMs).to.be.below(renewMs + silentMs);
+    expect(touchMs).to.be.below(leaseMs);
+  });
 
   it('does not count those it was never linked with', () => {
     const { leases, ids } = withEnds([5000]);
