@@ -14,8 +14,8 @@ export const guardNames = [
   'lease',
   /** A write waits for the lease of a peer that does not confirm. */
   'lease-wait',
-  /** Without a lease only flights younger than the join window are joined. */
-  'join-window',
+  /** Without a lease only flights that begin after the reader came are joined. */
+  'join-later',
   /** Two nodes that meet again drop what may be older than the writes the other knows of. */
   'floor-exchange',
   /** No lease before what was missed is made good. */

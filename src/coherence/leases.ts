@@ -26,8 +26,6 @@ export const renewMs = 500;
  * silent, which they do `renewMs + silentMs` after the last lease at the earliest.
  */
 export const touchMs = 1500;
-/** Flights younger than this are joined without a lease, so a write waits so much longer than the lease. */
-export const joinWindowMs = 50;
 /** How long a slot keeps no fills after somebody else than its owner wrote to it: a lease, and time for the write to end. */
 export const embargoMs = leaseMs + 1000;
 /**
@@ -226,16 +224,16 @@ export class Leases {
     lease.received = Math.max(lease.received, sequence);
   }
 
-  /** When the peer can no longer serve copies, nor join a flight that began while it could. */
+  /** When the peer can no longer serve copies. */
   servesUntil(peerId: string): number {
-    return (this.#peers.get(peerId)?.grantedUntilMs ?? never) + joinWindowMs;
+    return this.#peers.get(peerId)?.grantedUntilMs ?? never;
   }
 
   /** Peers whose link is down, but who may still serve copies. */
   departedHolders(nowMs: number): readonly string[] {
     const ids: string[] = [];
     for (const [id, lease] of this.#peers) {
-      if (!lease.isLinked && lease.grantedUntilMs + joinWindowMs > nowMs) ids.push(id);
+      if (!lease.isLinked && lease.grantedUntilMs > nowMs) ids.push(id);
     }
     return ids;
   }

@@ -208,8 +208,7 @@ export class LeaseKeeper {
     if (sent !== undefined && this.#silent.delete(peerId)) this.#deps.silenceChanged(peerId, false);
     // What was missed is asked for at once, and so is the next lease where this one was as late as that.
     const isDue = nowMs - sentAt.nowMs >= renewMs || !this.leases.holds(peerId, this.#now());
-    if (sent !== undefined && !resync && isDue)
-      this.#deps.clock.soon(() => this.#renew(peerId));
+    if (sent !== undefined && !resync && isDue) this.#deps.clock.soon(() => this.#renew(peerId));
   }
 
   #listen(peerId: string): void {

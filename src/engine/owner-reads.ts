@@ -87,15 +87,15 @@ export class OwnerReads {
     if (space.loads.has(key, token)) return;
     space.counts.refreshes++;
     const wait: Wait = { deadlineMs: this.#deps.clock.nowMs() + space.options.readTimeoutMs };
-    const youngest = this.#trips.joinsSince(space, slot, true);
-    this.#fly(space, key, place, token, wait, anyTerms, youngest).catch(() => {});
+    const since = this.#trips.joinsSince(space, slot, true);
+    this.#fly(space, key, place, token, wait, anyTerms, since).catch(() => {});
   }
 
   #load(space: Keyspace, key: string, place: Place, wait: Wait, terms: ReadTerms, sinceMs: number): Promise<Answer> {
     const { leases } = this.#deps;
     const { slot, token } = this.#trips.slotOf(space, place);
-    const youngest = this.#trips.joinsSince(space, slot, leases.owns());
-    return this.#fly(space, key, place, token, wait, terms, Math.max(youngest, sinceMs));
+    const since = this.#trips.joinsSince(space, slot, leases.owns());
+    return this.#fly(space, key, place, token, wait, terms, Math.max(since, sinceMs));
   }
 
   #fly(

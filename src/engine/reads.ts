@@ -29,7 +29,7 @@ const asksMax = 3;
  * - A flight notes the slot's token when it starts. Whoever arrives later joins only while the token is the same, and the
  *   answer is stored only if it still is at the end: a write that falls into a running load is never undone by it.
  * - A copy is stored under a living lease that did not lapse on the way, from an owner that knows of at least as many
- *   writes as this node, and not while the slot is embargoed. Without a lease only young flights are joined.
+ *   writes as this node, and not while the slot is embargoed. Without a lease only flights that begin later are joined.
  */
 export class Reads {
   readonly #deps: PathDeps;
@@ -50,7 +50,8 @@ export class Reads {
     const circle = circleOf(space, key, terms.loading);
     if (circle !== undefined) return Promise.reject(circle);
     const late = this.late(key, wait);
-    if (late !== undefined) return late.then(() => this.#own.held(space, key, terms) ?? this.read(space, key, wait, terms));
+    if (late !== undefined)
+      return late.then(() => this.#own.held(space, key, terms) ?? this.read(space, key, wait, terms));
     const place = this.#deps.topology.place(key);
     const stale = place.mine ? this.#own.stale(space, key, place, terms) : undefined;
     if (stale !== undefined) return Promise.resolve(stale);
@@ -138,12 +139,12 @@ export class Reads {
     const { clock, leases } = this.#deps;
     const { slot, token } = this.#trips.slotOf(space, place);
     const isSettled = !(this.#deps.guards.sweep && space.sweeps.isRecent);
-    const youngest = this.#trips.joinsSince(space, slot, isSettled && leases.holds(place.owner.id));
+    const since = this.#trips.joinsSince(space, slot, isSettled && leases.holds(place.owner.id));
     const run = (signal: StopSignal): Promise<Answer> => {
       const flight: Wait = { deadlineMs: clock.nowMs() + space.options.readTimeoutMs };
       return this.#ask(this.#trips.begin(space, key, place, terms, flight, signal), place.owner, asksMax);
     };
-    return space.fetches.wait(key, token, wait, run, Math.max(youngest, sinceMs));
+    return space.fetches.wait(key, token, wait, run, Math.max(since, sinceMs));
   }
 
   /** A plain chain: with thousands under way the frame of an async function would be the largest part of each. */

@@ -1,6 +1,5 @@
 import type { StopSignal } from '../base/stop-signal.js';
 import { noTags } from '../base/tags.js';
-import { joinWindowMs } from '../coherence/leases.js';
 import type { Wait } from '../ports/clock.js';
 import type { PeerReply } from '../ports/peers.js';
 import type { Answer, Keyspace } from './keyspace.js';
@@ -40,12 +39,12 @@ export class Trips {
     return { slot, token: this.#deps.guards['join-token'] ? space.slots.token(slot) : 0 };
   }
 
-  /** Flights begun before are not joined. */
+  /** Only flights that begin later are joined: without a lease, those that begin after the reader came. */
   joinsSince(space: Keyspace, slot: number, isLeased: boolean): number {
     const { clock, guards } = this.#deps;
     const nowMs = clock.nowMs();
     const isSure = isLeased && !(guards.embargo && space.slots.isEmbargoed(slot, nowMs));
-    return isSure || !guards['join-window'] ? Number.NEGATIVE_INFINITY : nowMs - joinWindowMs;
+    return isSure || !guards['join-later'] ? Number.NEGATIVE_INFINITY : nowMs;
   }
 
   begin(

@@ -11,7 +11,13 @@ import { Deadlines, type Due } from './deadlines.js';
  * A flight bears a guard, the slot token at its start. A caller whose token differs has seen a write since: the flight's
  * value may be older than that write, so the caller starts a flight of its own, which takes the key's place in the map.
  * The earlier one goes on for those who wait for it.
+ *
+ * A caller may also rule out runs that began before it came, as one who holds no lease must: a write may have been
+ * acknowledged since. Those who come while such a run goes on gather for a moment and share the next one, so that many of
+ * them cost a run every `gatherMs` at most.
  */
+
+const gatherMs = 50;
 
 /** What a run is given: its signal aborts when nobody waits any more. */
 export type Run<T> = (signal: StopSignal) => Promise<T>;
@@ -21,11 +27,12 @@ class Flight<T> {
   readonly stop = new Stop();
   first: Waiter<T> | undefined;
   #last: Waiter<T> | undefined;
+  /** Infinity while others gather for it. */
+  beganMs = Number.POSITIVE_INFINITY;
 
   constructor(
     readonly key: string,
     readonly guard: number,
-    readonly beganMs: number,
   ) {}
 
   add(waiter: Waiter<T>): void {
@@ -106,13 +113,13 @@ export class SingleFlight<T> {
   }
 
   /**
-   * Waits for the key's run, beginning it where there is none with this guard that began at `sinceMs` or later. Rejects
-   * with TIMEOUT or ABORTED for this waiter alone, with what the run threw for all of them.
+   * Waits for the key's run, beginning it where there is none with this guard that began after `sinceMs`; Infinity joins
+   * nobody. Rejects with TIMEOUT or ABORTED for this waiter alone, with what the run threw for all of them.
    */
   wait(key: string, guard: number, wait: Wait, run: Run<T>, sinceMs = Number.NEGATIVE_INFINITY): Promise<T> {
     if (wait.signal?.aborted === true) return Promise.reject(aborted(`waiting for '${key}'`, wait.signal.reason));
     let flight = this.#flights.get(key);
-    if (flight !== undefined && flight.guard === guard && flight.beganMs >= sinceMs) {
+    if (flight !== undefined && flight.guard === guard && flight.beganMs > sinceMs) {
       this.#joined++;
       return this.#board(flight, wait);
     }
@@ -120,13 +127,14 @@ export class SingleFlight<T> {
       this.#refused++;
       return Promise.reject(this.#overloaded(this.#limit));
     }
+    const gathers = flight?.guard === guard && sinceMs < Number.POSITIVE_INFINITY;
     if (flight !== undefined) this.#displaced.add(flight);
-    flight = new Flight(key, guard, this.#clock.nowMs());
+    flight = new Flight(key, guard);
     this.#flights.set(key, flight);
     this.#started++;
     this.#running++;
     const boarded = this.#board(flight, wait);
-    this.#fly(flight, run);
+    this.#fly(flight, gathers ? this.#gathered(flight, run) : this.#begun(flight, run));
     return boarded;
   }
 
@@ -162,13 +170,30 @@ export class SingleFlight<T> {
     }
   }
 
-  #fly(flight: Flight<T>, run: Run<T>): void {
-    let running: Promise<T>;
+  #begun(flight: Flight<T>, run: Run<T>): Promise<T> {
+    flight.beganMs = this.#clock.nowMs();
     try {
-      running = run(flight.stop);
+      return run(flight.stop);
     } catch (error) {
-      running = Promise.reject(error);
+      return Promise.reject(error);
     }
+  }
+
+  #gathered(flight: Flight<T>, run: Run<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const cancel = this.#clock.after(gatherMs, () => {
+        flight.stop.removeEventListener('abort', onAbort);
+        resolve(this.#begun(flight, run));
+      });
+      const onAbort = (): void => {
+        cancel();
+        reject(flight.stop.reason);
+      };
+      flight.stop.addEventListener('abort', onAbort);
+    });
+  }
+
+  #fly(flight: Flight<T>, running: Promise<T>): void {
     running.then(
       (value) => {
         this.#running--;

@@ -16,7 +16,7 @@ const shown: Readonly<Partial<Record<GuardName, readonly [scenario: string, from
   'copy-version': ['clocks', 100],
   'load-version': ['stable', 100],
   'owner-lease': ['pause', 100],
-  'join-window': ['slow-source', 165],
+  'join-later': ['slow-source', 165],
   'reply-floor': ['crowded-join', 1],
 };
 

@@ -1,13 +1,5 @@
 import { expect } from 'chai';
-import {
-  joinWindowMs,
-  Leases,
-  type LeaseTimes,
-  leaseMs,
-  renewMs,
-  silentMs,
-  touchMs,
-} from '../../../src/coherence/leases.js';
+import { Leases, type LeaseTimes, leaseMs, renewMs, silentMs, touchMs } from '../../../src/coherence/leases.js';
 
 const wallOffsetMs = 1_700_000_000_000;
 const at = (nowMs: number): LeaseTimes => ({ nowMs, wallMs: nowMs + wallOffsetMs });
@@ -103,10 +95,10 @@ describe('Leases: of a holder', () => {
 });
 
 describe('Leases: of a granter', () => {
-  it('last from when the request came, and a write waits a join window longer', () => {
+  it('last from when the request came', () => {
     const leases = linked();
     expect(leases.grant('p', 5000)).to.equal(0);
-    expect(leases.servesUntil('p')).to.equal(5000 + leaseMs + joinWindowMs);
+    expect(leases.servesUntil('p')).to.equal(5000 + leaseMs);
   });
 
   it('tell how many invalidations were sent', () => {
@@ -120,7 +112,7 @@ describe('Leases: of a granter', () => {
     leases.grant('p', 1000);
     leases.undelivered('p');
     expect(leases.grant('p', 2000)).to.equal(Number.MAX_SAFE_INTEGER);
-    expect(leases.servesUntil('p')).to.equal(1000 + leaseMs + joinWindowMs);
+    expect(leases.servesUntil('p')).to.equal(1000 + leaseMs);
     leases.telling('p');
     expect(leases.grant('p', 3000)).to.equal(0);
   });
@@ -130,9 +122,9 @@ describe('Leases: of a granter', () => {
     leases.grant('p', 1000);
     leases.linkDown('p', 1200);
     expect(leases.departedHolders(1300)).to.deep.equal(['p']);
-    expect(leases.departedHolders(1000 + leaseMs + joinWindowMs)).to.deep.equal([]);
+    expect(leases.departedHolders(1000 + leaseMs)).to.deep.equal([]);
     leases.linkUp('p');
-    expect(leases.servesUntil('p')).to.equal(1000 + leaseMs + joinWindowMs);
+    expect(leases.servesUntil('p')).to.equal(1000 + leaseMs);
   });
 
   it('are given to nobody who is not linked', () => {

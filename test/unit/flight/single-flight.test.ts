@@ -114,6 +114,42 @@ describe('SingleFlight', () => {
     expect(flights.counts()).to.deep.equal({ started: 3, joined: 0, abandoned: 0, refused: 0, running: 0 });
   });
 
+  it('who rules out what began before it came shares the next run with others like it', async () => {
+    const begun: number[] = [];
+    const run = (): Promise<string> => {
+      begun.push(clock.nowMs());
+      return slowly(400, 'v')();
+    };
+    const now = (): Promise<string> => flights.wait('k', 1, never, run, clock.nowMs());
+    const waits: Promise<string>[] = [];
+    for (let i = 0; i < 20; i++) {
+      waits.push(now());
+      await clock.advance(10);
+    }
+    await clock.until(Promise.all(waits));
+    // The first begins at once; those who come while one runs gather for 50 ms, and none joins what began before it.
+    expect(begun).to.deep.equal([0, 60, 110, 160, 210].map((ms) => begun[0]! + ms));
+    expect(flights.counts()).to.include({ started: 5, joined: 15, running: 0 });
+  });
+
+  it('a run for which others gathered is never begun once they all have left, or the flights end', async () => {
+    const held = ['k', 'other'].map((key) => flights.wait(key, 1, never, slowly(500, 'held')));
+    await clock.advance(1);
+    let begun = 0;
+    const run = (): Promise<string> => {
+      begun++;
+      return slowly(1)();
+    };
+    expect(await clock.until(outcomeOf(flights.wait('k', 1, in_(20), run, clock.nowMs())))).to.equal('TIMEOUT');
+    const gathering = outcomeOf(flights.wait('other', 1, never, run, clock.nowMs()));
+    flights.abortAll(notStarted('stopping'));
+    expect(await gathering).to.equal('NOT_STARTED');
+    expect(await Promise.all(held.map(outcomeOf))).to.deep.equal(['NOT_STARTED', 'NOT_STARTED']);
+    await clock.advance(1000);
+    expect(begun).to.equal(0);
+    expect(flights.counts().running).to.equal(0);
+  });
+
   it('beyond its limit it refuses who would begin one more run, not who joins one', async () => {
     const few = new SingleFlight<string>(clock, 2, overloaded);
     const running = ['a', 'b'].map((key) => few.wait(key, 0, never, slowly(10, key)));
