@@ -17,7 +17,7 @@ const shown: Readonly<Partial<Record<GuardName, readonly [scenario: string, from
   'load-version': ['stable', 100],
   'owner-lease': ['pause', 100],
   'join-later': ['slow-source', 165],
-  'reply-floor': ['crowded-join', 1],
+  'reply-floor': ['crowded-join', 400],
 };
 
 /**
