@@ -9,7 +9,7 @@ import {
 } from '../base/errors.js';
 import { checkNodes } from '../base/node-outcomes.js';
 import type { HybridClock } from '../coherence/hybrid-clock.js';
-import { embargoMs, joinWindowMs } from '../coherence/leases.js';
+import { embargoMs } from '../coherence/leases.js';
 import type { CallOptions, SweepResult } from '../ports/cache.js';
 import { type Clock, remainingMs, type Wait } from '../ports/clock.js';
 import type { KeyspaceChanges, KeyspacePreview } from '../ports/keyspace-changes.js';
@@ -115,8 +115,6 @@ export class KeyspaceControl {
     return inflight.run(async () => {
       const own = ledger.take(record);
       const told = await Promise.all(this.#others().map((node) => this.#told(node, record, until)));
-      // Who has just been told may still be waited for by those who began before.
-      if (told.length > 0) await new Promise<void>((resolve) => void clock.after(joinWindowMs, resolve));
       const unreached = told.filter(({ outcome }) => outcome === 'failed').map(({ node }) => node);
       const removed = told.reduce((sum, node) => sum + node.removed, (await own).removed);
       return { version, removed, unreached: unreached.sort() };
