@@ -28,6 +28,7 @@ import { checkBatch, checkKey, putOf, waitOf } from './arguments.js';
 import { allRead, asDistcacheError, type KeyChange, writeAll } from './batches.js';
 import type { EngineDeps } from './deps.js';
 import { type EngineEvent, EventHub } from './events.js';
+import { hotElsewhere } from './hot-elsewhere.js';
 import { Inflight } from './inflight.js';
 import { Insights } from './insights.js';
 import type { Keyspace } from './keyspace.js';
@@ -114,7 +115,7 @@ export class CacheEngine extends KeyspaceOperations implements CacheService {
       reads: this.#peering.reads,
       options: options.warmup,
       inTouch: () => this.#peering.leases.owns(),
-      hotElsewhere: () => Promise.resolve([]),
+      hotElsewhere: (space) => hotElsewhere({ ...deps, limits: options.limits }, space, options.warmup.maxHotKeys),
     });
     this.insights = new Insights({
       clock: deps.clock,

@@ -6,6 +6,7 @@ import type { NodeInfo } from '../ports/membership.js';
 import type { Ack, Outcome, PeerReply, PeerRequest } from '../ports/peers.js';
 import { checkKey, checkValueBytes } from './arguments.js';
 import type { Holdings } from './holdings.js';
+import { hotKeysFor } from './hot-elsewhere.js';
 import type { Inflight } from './inflight.js';
 import { type Keyspace, outcomeOf } from './keyspace.js';
 import { type Known, knowledgeOf, knownReply } from './known-reply.js';
@@ -14,6 +15,7 @@ import type { EngineLimits } from './options.js';
 import type { Reads } from './reads.js';
 import type { Repair } from './repair.js';
 import type { Topology } from './topology.js';
+import type { ResolvedWarmup } from './warmup-options.js';
 import type { Change, Writes } from './writes.js';
 
 export interface PeerRequestDeps {
@@ -25,6 +27,7 @@ export interface PeerRequestDeps {
   readonly holdings: Holdings;
   readonly topology: Topology;
   readonly limits: EngineLimits;
+  readonly warmup: Pick<ResolvedWarmup, 'minHits'>;
   readonly self: () => NodeInfo;
   /** What peers wait for, so that stop can wait for it too. */
   readonly served: Inflight;
@@ -56,6 +59,11 @@ export class PeerRequests {
         return applied;
       case 'keyspace':
         return this.#deps.recorded(from, request.record);
+      case 'hot-keys': {
+        const space = this.#deps.keyspace(request.keyspace);
+        const { minHits } = this.#deps.warmup;
+        return { is: 'hot-keys', keys: space === undefined ? [] : hotKeysFor(space, request.limit, minHits) };
+      }
       case 'invalidate':
       case 'floors':
       case 'hold':

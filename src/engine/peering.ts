@@ -135,6 +135,7 @@ export class Peering {
       holdings: new Holdings(path),
       topology: this.topology,
       limits: options.limits,
+      warmup: options.warmup,
       self,
       served: deps.served,
       serving: deps.serving,

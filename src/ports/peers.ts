@@ -81,6 +81,8 @@ export type PeerRequest =
     }
   /** Is the copy of this version still the owner's? */
   | { readonly do: 'check'; readonly keyspace: string; readonly key: string; readonly version: number }
+  /** Which keys do the receiver's callers ask for most? At most `limit`. */
+  | { readonly do: 'hot-keys'; readonly keyspace: string; readonly limit: number }
   /** Digests of the entries that the sender owns and the receiver keeps replicas of, 4096 little-endian u32, by slot. */
   | { readonly do: 'compare'; readonly keyspace: string; readonly digests: Uint8Array };
 
@@ -127,6 +129,8 @@ export type PeerReply =
   /** Nothing is held of this key. */
   | { readonly is: 'nothing' }
   | { readonly is: 'checked'; readonly current: boolean }
+  /** Hottest first. */
+  | { readonly is: 'hot-keys'; readonly keys: readonly string[] }
   /** Slots whose digests differ, one bit each, lowest bit first: 512 bytes. */
   | { readonly is: 'differ'; readonly slots: Uint8Array }
   | { readonly is: 'refused'; readonly code: ErrorCode; readonly message: string; readonly node: string };

@@ -1,5 +1,6 @@
 import type { Outcome, PeerReply, PeerRequest } from '../ports/peers.js';
 import { type TraceContext, traceparentCharsMax, tracestateCharsMax } from '../ports/recorder.js';
+import { writeHotKeysReply, writeHotKeysRequest } from './hot-keys.js';
 import { encodeRecord, recordBound } from './keyspace-records.js';
 import { wireType } from './reader.js';
 import type { BackwardWriter } from './writer.js';
@@ -39,6 +40,7 @@ export const field = {
   check: 13,
   compare: 14,
   keyspace: 15,
+  hotKeys: 32,
   value: 16,
   absent: 17,
   written: 18,
@@ -50,6 +52,7 @@ export const field = {
   checked: 24,
   differ: 25,
   recorded: 26,
+  toldHotKeys: 48,
 } as const;
 export const bodyLast = 63;
 /** Bodies of these numbers answer something; the others ask. */
@@ -111,6 +114,8 @@ function replyBound(reply: PeerReply, bytesOfText: (text: string) => number): nu
       return overheadBytes + bytesOfText(reply.owner);
     case 'differ':
       return overheadBytes + reply.slots.byteLength;
+    case 'hot-keys':
+      return overheadBytes + listBound(reply.keys, bytesOfText);
     default:
       return overheadBytes;
   }
@@ -235,6 +240,9 @@ function writeRequest(writer: BackwardWriter, request: PeerRequest, remainingMs:
       writer.bytesField(delimitedTag(2), encodeRecord(request.record));
       writer.uint32Field(varintTag(1), wholeMs);
       writer.nested(delimitedTag(field.keyspace), mark);
+      return;
+    case 'hot-keys':
+      writeHotKeysRequest(writer, request, wholeMs);
   }
 }
 
@@ -304,6 +312,9 @@ function writeReply(writer: BackwardWriter, reply: PeerReply): void {
     case 'checked':
       if (reply.current) writer.uint32Field(varintTag(1), 1);
       writer.nested(delimitedTag(field.checked), mark);
+      return;
+    case 'hot-keys':
+      writeHotKeysReply(writer, reply);
       return;
     case 'differ':
       writer.bytesField(delimitedTag(1), reply.slots);

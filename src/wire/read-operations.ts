@@ -1,4 +1,5 @@
 import type { PeerRequest } from '../ports/peers.js';
+import { readHotKeysRequest } from './hot-keys.js';
 import { decodeRecord } from './keyspace-records.js';
 import {
   bodyLast,
@@ -61,6 +62,8 @@ function readBody(reader: Reader, number: number, id: number, names: Names): Ope
       return readBare(reader, number, id);
     case field.keyspace:
       return readKeyspaceChange(reader, id);
+    case field.hotKeys:
+      return readHotKeysRequest(reader, id);
     case field.cancel:
       return { is: 'cancel', id };
     default: {

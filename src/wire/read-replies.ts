@@ -1,6 +1,7 @@
 import { isErrorCode } from '../base/errors.js';
 import { tagFault, tagsMax } from '../base/tags.js';
 import type { PeerReply } from '../ports/peers.js';
+import { readHotKeys } from './hot-keys.js';
 import { delimitedTag, doubleTag, field, none, outcomes, unreachedMax, varintTag } from './operations.js';
 import { MalformedError, type Reader, wireType } from './reader.js';
 
@@ -41,6 +42,8 @@ export function readReply(reader: Reader, number: number): PeerReply | undefined
       return { is: 'differ', slots: readSlots(reader) };
     case field.recorded:
       return readRecorded(reader);
+    case field.toldHotKeys:
+      return { is: 'hot-keys', keys: readHotKeys(reader) };
     default:
       return undefined;
   }

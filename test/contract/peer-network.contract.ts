@@ -94,6 +94,10 @@ export function peerNetworkContract(name: string, pair: () => Promise<LinkedPair
           { is: 'lease', sent: 2 ** 52 },
         ],
         [{ do: 'recall', keyspace: 'users', key: 'k' }, { is: 'nothing' }],
+        [
+          { do: 'hot-keys', keyspace: 'users', limit: 20 },
+          { is: 'hot-keys', keys: ['ключ', 'k'] },
+        ],
         [{ do: 'hold', keyspace: 'users', key: 'k', value: Uint8Array.of(7), ...held, sequence: 8 }, { is: 'applied' }],
         [{ do: 'hold', keyspace: 'users', key: 'k', value: null, ...held, sequence: 0 }, { is: 'applied' }],
         [

@@ -116,6 +116,20 @@ describe('engine: warm-up', () => {
     expect(holds(heir, hot)).to.equal(true);
   });
 
+  it('a node that joins is ready with the hot keys that callers of others ask for, and costs the data source nothing', async () => {
+    await start();
+    const keys = Array.from({ length: 60 }, (_, i) => `hot-${i}`);
+    for (const [index, key] of keys.entries()) {
+      for (let i = 0; i < 3; i++) await cluster.text(cluster.node(index % 3), key);
+    }
+    const joined = await join('node-4');
+    for (let i = 0; i < 100 && !joined.engine.status().ready; i++) await cluster.clock.advance(50);
+    const moved = keys.filter((key) => cluster.ownerOf(key) === joined);
+    expect(moved.length).to.be.above(5);
+    for (const key of moved) expect(holds(joined, key), key).to.equal(true);
+    expect(fetches()).to.equal(keys.length);
+  });
+
   it('does nothing where it is told so', async () => {
     await start({ keyspace: { warmKeys }, core: { warmup: { onJoin: false, onLeave: false } } });
     await join('node-4');

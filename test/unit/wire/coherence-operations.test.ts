@@ -96,6 +96,12 @@ const rows: Record<string, [Operation, Body]> = {
     { do: 'hold', ...at, value: bytes(), ...heldLittle, sourceVersion: 0 },
     { hold: { ...at, remainingMs, value: bytes(), version, sourceVersion: 0 } },
   ),
+  'hot keys asked for': request(
+    { do: 'hot-keys', keyspace: 'users', limit: 1000 },
+    { hotKeys: { keyspace: 'users', limit: 1000, remainingMs } },
+  ),
+  'hot keys told': reply({ is: 'hot-keys', keys: ['a', 'ключ'] }, { toldHotKeys: { keys: ['a', 'ключ'] } }),
+  'no hot keys told': reply({ is: 'hot-keys', keys: [] }, { toldHotKeys: {} }),
   check: request({ do: 'check', ...at, version }, { check: { ...at, remainingMs, version } }),
   compare: request(
     { do: 'compare', keyspace: 'users', digests: new Uint8Array(16_384).fill(9) },
