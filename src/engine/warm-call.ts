@@ -5,7 +5,7 @@ import { type Clock, remainingMs, type Wait } from '../ports/clock.js';
 import type { Entry } from '../store/entry.js';
 import type { Keyspace } from './keyspace.js';
 import type { Reads } from './reads.js';
-import { warmAll } from './warm-keys.js';
+import { type WarmTask, warmAll } from './warm-keys.js';
 import type { ResolvedWarmup } from './warmup-options.js';
 
 export interface WarmCallDeps {
@@ -31,20 +31,20 @@ export async function warmCall(
   }
   if (!(keyTimeoutMs > 0)) throw invalidArgument(`keyTimeoutMs is ${keyTimeoutMs}, must be above 0`);
   const keys = [...new Set(listed)];
-  const absent = keys.filter((key) => {
+  const isDue = ({ key }: WarmTask): boolean => {
     const entry = space.fresh(key);
     return entry === undefined || !mayServe(entry);
-  });
-  const counts = { loaded: 0, held: keys.length - absent.length, missing: 0 };
+  };
+  const counts = { loaded: 0, held: 0, missing: 0 };
   const failures: KeyFailure[] = [];
-  const left = new Set(absent);
+  const left = new Set(keys);
   const stop = new Stop();
   const onAbort = (): void => stop.abort(wait.signal?.reason);
   wait.signal?.addEventListener('abort', onAbort, { once: true });
   const cancel = clock.after(remainingMs(wait, clock), () => stop.abort('the time is up'));
   try {
-    const tasks = absent.map((key) => ({ space, key }));
-    await warmAll({ clock, reads }, tasks, { concurrency, timeoutMs: keyTimeoutMs, signal: stop }, (outcome) => {
+    const tasks = keys.map((key) => ({ space, key }));
+    await warmAll({ clock, reads }, tasks, { concurrency, timeoutMs: keyTimeoutMs, signal: stop, isDue }, (outcome) => {
       left.delete(outcome.task.key);
       if (outcome.is !== 'failed') counts[outcome.is]++;
       else {

@@ -11,7 +11,7 @@ export interface WarmTask {
 }
 
 export type Warmed =
-  /** `held`: some node had it in memory. `missing`: the data source has no such key. */
+  /** `held`: some node had it in memory, or it was not due any more. `missing`: the data source has no such key. */
   | { readonly task: WarmTask; readonly is: 'loaded' | 'held' | 'missing' }
   | { readonly task: WarmTask; readonly is: 'failed'; readonly error: DistcacheError };
 
@@ -20,6 +20,8 @@ export interface WarmLimits {
   /** For each key. */
   readonly timeoutMs: number;
   readonly signal: StopSignal;
+  /** Asked when its turn comes: by then a reader may have loaded it, and it would be loaded twice. */
+  readonly isDue: (task: WarmTask) => boolean;
 }
 
 /**
@@ -29,12 +31,16 @@ export interface WarmLimits {
 export async function warmAll(
   deps: { readonly clock: Clock; readonly reads: Pick<Reads, 'refresh'> },
   tasks: readonly WarmTask[],
-  { concurrency, timeoutMs, signal }: WarmLimits,
+  { concurrency, timeoutMs, signal, isDue }: WarmLimits,
   warmed: (outcome: Warmed) => void,
 ): Promise<void> {
   let next = 0;
   const work = async (): Promise<void> => {
     for (let task = tasks[next++]; task !== undefined && !signal.aborted; task = tasks[next++]) {
+      if (!isDue(task)) {
+        warmed({ task, is: 'held' });
+        continue;
+      }
       const wait = { deadlineMs: deps.clock.nowMs() + timeoutMs, signal };
       try {
         warmed({ task, is: outcomeOf(await deps.reads.refresh(task.space, task.key, wait)) });

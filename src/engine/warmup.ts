@@ -34,6 +34,11 @@ const postponeMs = 500;
 /** Copies of others' keys are asked for anew when they are read at least so often. */
 const copyHitsPerSecondMin = 1;
 
+interface Round {
+  readonly tasksOf: (elsewhere: readonly WarmTask[]) => readonly WarmTask[];
+  readonly isDue: (task: WarmTask) => boolean;
+}
+
 export interface Progress {
   readonly done: number;
   readonly total: number;
@@ -125,7 +130,7 @@ export class WarmUp {
     try {
       while (this.#isAgain && !this.#stop.aborted) {
         this.#isAgain = false;
-        await this.#round((elsewhere) => this.#tasks(elsewhere));
+        await this.#round({ tasksOf: (elsewhere) => this.#tasks(elsewhere), isDue: (task) => this.#isAbsent(task) });
       }
     } finally {
       this.#isRunning = false;
@@ -135,7 +140,7 @@ export class WarmUp {
     }
   }
 
-  async #round(tasksOf: (elsewhere: readonly WarmTask[]) => readonly WarmTask[]): Promise<void> {
+  async #round({ tasksOf, isDue }: Round): Promise<void> {
     const { log, spaces, hotElsewhere, options } = this.#deps;
     const gathered = await Promise.all(
       [...spaces.values()].map(async (space) => (await hotElsewhere(space)).map((key): WarmTask => ({ space, key }))),
@@ -145,7 +150,7 @@ export class WarmUp {
     this.#progress = { done: 0, total: tasks.length };
     let failed = 0;
     let firstFailure = '';
-    await warmAll(this.#deps, tasks, { ...options, signal: this.#stop }, (outcome) => {
+    await warmAll(this.#deps, tasks, { ...options, signal: this.#stop, isDue }, (outcome) => {
       this.#progress = { done: (this.#progress?.done ?? 0) + 1, total: tasks.length };
       if (outcome.is !== 'failed') return;
       if (failed++ === 0)
@@ -156,36 +161,38 @@ export class WarmUp {
       log.write('warn', `${failed} of ${tasks.length} keys were not loaded ahead of need; the first: ${firstFailure}`);
   }
 
-  /** What this node owns and does not hold. Held entries of which it is in doubt count: the first read makes them its own. */
   #tasks(elsewhere: readonly WarmTask[]): readonly WarmTask[] {
     const { topology, clock, inTouch } = this.#deps;
     const nowMs = clock.nowMs();
     this.#isPostponed = !inTouch();
     if (this.#isPostponed) return [];
-    return this.#candidates(elsewhere).filter(({ space, key }) => {
-      const { mine, hash } = topology.place(key);
-      const entry = space.store.peek(key);
-      if (!mine || (entry !== undefined && entry.expiresAtMs > nowMs)) return false;
-      const isContested = space.slots.isContested(space.slots.slotOf(hash), nowMs);
+    return this.#candidates(elsewhere).filter((task) => {
+      if (!this.#isAbsent(task)) return false;
+      const { slots } = task.space;
+      const isContested = slots.isContested(slots.slotOf(topology.hash(task.key)), nowMs);
       this.#isPostponed ||= isContested;
       return !isContested;
     });
   }
 
+  /** This node owns it and does not hold it. Held entries of which it is in doubt count: the first read makes them its own. */
+  #isAbsent({ space, key }: WarmTask): boolean {
+    const { topology, clock } = this.#deps;
+    if (!topology.place(key).mine) return false;
+    const entry = space.store.peek(key);
+    return entry === undefined || entry.expiresAtMs <= clock.nowMs();
+  }
+
   /** Of what this node owns, what expires before the next round; and copies of others' that are read all the time. */
-  #refreshTasks(elsewhere: readonly WarmTask[]): readonly WarmTask[] {
-    const { topology, clock, options, inTouch } = this.#deps;
+  #isRefreshDue({ space, key }: WarmTask): boolean {
+    const { topology, clock, options } = this.#deps;
     const nowMs = clock.nowMs();
-    if (!inTouch()) return [];
-    const untilMs = nowMs + 2 * options.refreshIntervalMs;
-    return this.#candidates(elsewhere).filter(({ space, key }) => {
-      const entry = space.store.peek(key);
-      const isDue = entry === undefined || entry.expiresAtMs <= untilMs;
-      if (topology.place(key).mine) return isDue && entry?.wasPut !== true;
-      if (entry === undefined || !isDue || entry.isHeld) return false;
-      const perSecond = (1000 * space.hotKeys.hits(key)) / space.hotKeys.windowMs(nowMs);
-      return perSecond >= copyHitsPerSecondMin;
-    });
+    const entry = space.store.peek(key);
+    const isDue = entry === undefined || entry.expiresAtMs <= nowMs + 2 * options.refreshIntervalMs;
+    if (topology.place(key).mine) return isDue && entry?.wasPut !== true;
+    if (entry === undefined || !isDue || entry.isHeld) return false;
+    const perSecond = (1000 * space.hotKeys.hits(key)) / space.hotKeys.windowMs(nowMs);
+    return perSecond >= copyHitsPerSecondMin;
   }
 
   #candidates(elsewhere: readonly WarmTask[]): readonly WarmTask[] {
@@ -201,12 +208,15 @@ export class WarmUp {
   }
 
   #armRefresh(): void {
-    const { clock, random, options } = this.#deps;
+    const { clock, random, options, inTouch } = this.#deps;
     if (options.refreshIntervalMs === 0 || this.#stop.aborted) return;
     // Up to a tenth earlier, so that nodes that started together do not ask their source together.
     const afterMs = options.refreshIntervalMs * (1 - 0.1 * random.next());
     const round = async (): Promise<void> => {
-      if (!this.#isRunning) await this.#round((elsewhere) => this.#refreshTasks(elsewhere));
+      const isDue = (task: WarmTask): boolean => this.#isRefreshDue(task);
+      const tasksOf = (elsewhere: readonly WarmTask[]): readonly WarmTask[] =>
+        inTouch() ? this.#candidates(elsewhere).filter(isDue) : [];
+      if (!this.#isRunning) await this.#round({ tasksOf, isDue });
       this.#armRefresh();
     };
     this.#cancels.refresh = clock.after(afterMs, () => this.#behind(round()), { background: true });

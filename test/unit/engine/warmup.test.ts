@@ -94,6 +94,17 @@ describe('engine: warm-up', () => {
     expect(most).to.equal(3);
   });
 
+  it('leaves alone what a reader has loaded by the time its turn comes', async () => {
+    const { engine } = await startAlone({
+      keyspace: { warmKeys: ['a', 'b', 'c'] },
+      core: { warmup: { concurrency: 1 } },
+      fetch: (key) => later(100).then(() => key),
+    });
+    await cluster.run(Promise.all([engine.get(ks, 'c'), engine.warm(ks, ['b', 'd', 'c'], { concurrency: 1 })]));
+    await cluster.clock.advance(1000);
+    expect(Object.fromEntries(cluster.fetched)).to.deep.equal({ a: 1, b: 1, c: 1, d: 1 });
+  });
+
   it('a node that joins takes warm keys from those who owned them, not from the data source', async () => {
     await start({ keyspace: { warmKeys } });
     await cluster.clock.advance(1000);
