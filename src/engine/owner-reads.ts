@@ -184,7 +184,7 @@ export class OwnerReads {
       const isOrdered = answer.outcome === 'hit' || (isOverwritten && !isApart && !isContested);
       return isOrdered ? answer : { ...answer, version: besideVersion };
     }
-    const latest = this.#laterRow(trip, answer);
+    const latest = this.#latest(trip, answer);
     if (this.#trips.hasMoved(trip)) this.#holdFor(this.#deps.topology.placeOf(trip.place.hash).owner, trip, latest);
     else if (this.#trips.store(trip, latest, '')) this.#kept(space, trip.key, trip.place.hash, latest);
     else this.#overdue.forget(trip);
@@ -219,12 +219,20 @@ export class OwnerReads {
     this.#trips.store(trip, answer, id, true);
   }
 
-  /** The row that is stored, where the source has answered with an earlier version of it: it lags behind itself. */
-  #laterRow({ space, key }: Trip, answer: Answer): Answer {
+  /**
+   * What is stored, where it is later: a load that began after this one was done before it, and readers have seen its
+   * version; or the source has answered with an earlier version of the row, as it lags behind itself.
+   */
+  #latest({ space, key }: Trip, answer: Answer): Answer {
     const kept = space.kept(key);
-    if (kept?.sourceVersion === undefined || answer.sourceVersion === undefined) return answer;
-    if (kept.sourceVersion <= answer.sourceVersion) return answer;
-    return { ...answer, value: kept.value, sourceVersion: kept.sourceVersion, tags: kept.tags };
+    if (kept === undefined) return answer;
+    const { sourceVersion = 0, version, owner, expiresAtMs, value, tags } = kept;
+    const isLaterRow = answer.sourceVersion !== undefined && sourceVersion > answer.sourceVersion;
+    const isOvertaken = owner === '' && version > answer.version && expiresAtMs > this.#deps.clock.nowMs();
+    if (isOvertaken && sourceVersion >= (answer.sourceVersion ?? 0)) {
+      return { ...kept, outcome: value === null ? 'negative' : 'hit', node: this.#deps.self().name };
+    }
+    return isLaterRow ? { ...answer, value, sourceVersion, tags } : answer;
   }
 
   #beside({ space, key, terms, signal }: Trip): Promise<Answer> {

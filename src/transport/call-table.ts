@@ -138,6 +138,18 @@ export class CallTable {
   }
 }
 
+/**
+ * What keeps two nodes in step. It has room of its own: refused, as the calls of users fill theirs, it would be said anew
+ * with each renewal, and the lease that makes reads cheap again would never come.
+ */
+const inStep: ReadonlySet<PeerRequest['do']> = new Set(['renew', 'synced', 'floors', 'keyspace']);
+/** One for each keyspace, one for each change of one, and some. */
+const inStepMax = 10_000;
+
+/** How many calls of one link may be under way for this one still to be begun. */
+export const roomFor = (request: PeerRequest, maxInflight: number): number =>
+  inStep.has(request.do) ? maxInflight + inStepMax : maxInflight;
+
 /** Calls that another node, or the data source, can answer in the peer's stead. */
 const waitedFor: ReadonlySet<PeerRequest['do']> = new Set(['get', 'recall', 'put', 'delete']);
 

@@ -7,7 +7,7 @@ import type { PeerHandler, PeerReply, PeerRequest, Stamp } from '../ports/peers.
 import { type Frame, FrameDecoder, type FrameEncoder, type GoodbyeReason } from '../wire/frames.js';
 import { loadingMax, type Operation, operationBound } from '../wire/operations.js';
 import { MalformedError } from '../wire/reader.js';
-import { type Answer, CallTable, unreachable, what } from './call-table.js';
+import { type Answer, CallTable, roomFor, unreachable, what } from './call-table.js';
 import type { FrameStream } from './frame-stream.js';
 import { type Held, InboundWait } from './inbound-wait.js';
 import { Outbox } from './outbox.js';
@@ -214,7 +214,7 @@ export class PeerSession {
 
   /** Starts on a request of the peer's, or refuses it, or holds it until answers have left. */
   #ask(id: number, request: PeerRequest, deadlineMs: number): void {
-    if (this.#serving >= this.#deps.limits.maxInflight) {
+    if (this.#serving >= roomFor(request, this.#deps.limits.maxInflight)) {
       this.#count.requestsRefused++;
       this.#refuse(id, 'OVERLOADED', `more than ${this.#deps.limits.maxInflight} requests of one node at a time`);
       return;
@@ -376,7 +376,7 @@ export class PeerSession {
     if (wait.deadlineMs <= nowMs) {
       return new DistcacheError('TIMEOUT', `${what(request)}: no time was left to ask ${name}`, { node: name });
     }
-    if (this.#calls.size >= maxInflight || this.#outbox.full) {
+    if (this.#calls.size >= roomFor(request, maxInflight) || this.#outbox.full) {
       this.#count.callsRefused++;
       const limit = this.#outbox.full ? `${formatSize(this.#outbox.bytes)} of requests` : `${maxInflight} calls`;
       const message = `${limit} wait for ${name} already, which is the limit; ask for less at a time, or later`;

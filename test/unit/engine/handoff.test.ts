@@ -241,6 +241,27 @@ describe('engine: how new an answer must be', () => {
     expect(await cluster.text(reader, 'k')).to.equal('new');
   });
 
+  it('a load that a later one has overtaken answers with what that one brought', async () => {
+    const takesMs = [50, 100, 10];
+    let loads = 0;
+    cluster = await TestCluster.of({
+      nodes: 1,
+      fetch: () => new Promise((resolve) => cluster.clock.after(takesMs[loads++]!, () => resolve('v'))),
+    });
+    const { engine } = cluster.node(0);
+    const early = engine.get(ks, 'k');
+    await cluster.clock.advance(5);
+    const { version } = await cluster.run(engine.put(ks, { key: 'other', value: bytesOf('x') }));
+    // It joins the first load, which is too old for it, and asks anew while the second one is under way.
+    const choosy = engine.get(ks, 'k', { minVersion: version });
+    await cluster.run(engine.delete(ks, 'k'));
+    const late = engine.get(ks, 'k');
+    const answers = await cluster.run(Promise.all([early, choosy, late]));
+    expect(loads).to.equal(3);
+    expect(answers[1].version).to.be.above(version);
+    expect(answers[2].version).to.equal(answers[1].version);
+  });
+
   it('a lower version of the data source never takes the place of a higher one', async () => {
     let row: { value: string; version: number } = { value: 'later', version: 8 };
     cluster = await TestCluster.of({ nodes: 1, fetch: () => row });

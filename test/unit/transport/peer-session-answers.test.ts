@@ -90,6 +90,16 @@ describe('PeerSession: answering', () => {
     expect(release).to.have.length(3);
   });
 
+  it('answers what keeps nodes in step, however many requests of users wait', async () => {
+    const { clock, stream, hear } = setUp({
+      limits: { maxInflight: 1 },
+      handler: (_, { do: what }) => (what === 'synced' ? { is: 'applied' } : new Promise(() => {})),
+    });
+    hear(request(1), { is: 'request', id: 2, request: { do: 'synced', sequence: 7 }, remainingMs: 1000 });
+    await clock.settle();
+    expect(stream.operations).to.deep.equal([{ is: 'reply', id: 2, reply: { is: 'applied' } }]);
+  });
+
   it('holds requests while answers wait to leave, and goes on when they have', async () => {
     const big = value('y'.repeat(1 << 20));
     const { clock, stream, hear, session } = setUp({

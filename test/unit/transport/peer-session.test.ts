@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { DistcacheError } from '../../../src/base/errors.js';
+import { DistcacheError, messageOf } from '../../../src/base/errors.js';
 import type { PeerRequest } from '../../../src/ports/peers.js';
 import { get, setUp, value } from '../../support/scripted-session.js';
 
@@ -114,6 +114,20 @@ describe('PeerSession: asking', () => {
     const fourth = ask('d');
     await clock.settle();
     expect(fourth.outcome.now).to.equal('waiting');
+  });
+
+  it('has room for what keeps nodes in step, however many calls of users wait', async () => {
+    const { clock, stream, ask, session } = setUp({ limits: { maxInflight: 1 } });
+    ask('a');
+    const wait = { deadlineMs: clock.nowMs() + 1000 };
+    const told = session.call({ do: 'synced', sequence: 7 }, wait).then(() => {}, messageOf);
+    await clock.settle();
+    expect(stream.operations).to.have.length(2);
+    ask('b');
+    await clock.settle();
+    expect(session.counts().callsRefused).to.equal(1);
+    session.lost('over');
+    expect(await told).to.include('went down');
   });
 
   it('holds what is asked while the stream is full, drops what timed out meanwhile, and sends the rest in order', async () => {
