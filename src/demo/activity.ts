@@ -12,6 +12,14 @@ const told: readonly (readonly [counter: string, text: string])[] = [
   ['local_loads', 'from SQLite'],
 ];
 
+export interface ActivityDeps {
+  readonly clock: Clock;
+  readonly tell: (line: string) => void;
+  readonly signal: AbortSignal;
+  /** Awaited once all nodes are watched: whatever is read from then on is told. */
+  readonly begun: () => Promise<void>;
+}
+
 /**
  * Tells, about once a second and only where something happened, how many reads each node answered and from where:
  * `demo-2: 3 gets, 2 from memory, 1 from SQLite`. Reads that one node does for another count on both.
@@ -20,23 +28,22 @@ const told: readonly (readonly [counter: string, text: string])[] = [
 export async function watchActivity(
   nodes: () => readonly RunningNode[],
   keyspace: string,
-  clock: Clock,
-  tell: (line: string) => void,
-  signal: AbortSignal,
+  { clock, tell, signal, begun }: ActivityDeps,
 ): Promise<void> {
   const watched = nodes().map((node) => ({
     node,
     client: connect({ addresses: [node.grpc], timeoutMs }),
-    last: zeros,
+    last: undefined as Counts | undefined,
   }));
   try {
-    for (const entry of watched) entry.last = (await countsOf(entry.client, keyspace, signal)) ?? zeros;
+    for (const entry of watched) entry.last = await countsOf(entry.client, keyspace, signal);
+    await begun();
     while (!(await paused(clock, signal))) {
       for (const entry of watched) {
         if (!nodes().includes(entry.node)) continue;
         const counts = await countsOf(entry.client, keyspace, signal);
         if (counts === undefined) continue;
-        const line = changeLine(entry.last, counts);
+        const line = entry.last && changeLine(entry.last, counts);
         if (line !== undefined) tell(`${entry.node.node}: ${line}`);
         entry.last = counts;
       }
@@ -47,7 +54,6 @@ export async function watchActivity(
 }
 
 type Counts = Readonly<Record<string, number>>;
-const zeros: Counts = {};
 
 async function countsOf(client: Client, keyspace: string, signal: AbortSignal): Promise<Counts | undefined> {
   try {

@@ -104,21 +104,35 @@ async function serve(
     const reading = readAsPeopleDo(nodes, keyspace, keys, { clock: deps.clock, random: deps.random, signal: over });
     return Promise.race([deps.watch(nodes), reading]);
   }
-  if (options.json) {
-    await deps.print(readyLine(nodes));
-  } else {
-    const tour = await takeTour(nodes, keyspace, deps.clock, over);
-    await deps.print(welcome({ keyspace, cities, nodes, tour }, deps.table));
-  }
-  const watching = options.json
-    ? new Promise<never>(() => {})
-    : watchActivity(() => cluster.running, keyspace, deps.clock, tell, over);
-  await Promise.race([watching, cluster.allGone]);
+  await Promise.race([
+    options.json ? announced(nodes, deps) : shown(cluster, cities, deps, tell, over),
+    cluster.allGone,
+  ]);
   if (over.aborted) return;
   throw new DistcacheError(
     'PEER_UNREACHABLE',
     'all nodes of the demo have ended by themselves; see above, then start it again',
   );
+}
+
+/** Says once that it serves. */
+async function announced(nodes: readonly RunningNode[], { print }: DemoDeps): Promise<never> {
+  await print(readyLine(nodes));
+  return new Promise(() => {});
+}
+
+/** Reads a few keys, says what came of it and what may be typed, and tells what is read from then on. */
+async function shown(
+  cluster: LocalCluster,
+  cities: number,
+  { clock, print, table }: DemoDeps,
+  tell: (line: string) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const nodes = [...cluster.running];
+  const tour = await takeTour(nodes, keyspace, clock, signal);
+  const begun = (): Promise<void> => print(welcome({ keyspace, cities, nodes, tour }, table));
+  await watchActivity(() => cluster.running, keyspace, { clock, tell, signal, begun });
 }
 
 /** Lets waiting signals and writes through before the event loop is held. */
