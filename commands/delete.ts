@@ -9,10 +9,13 @@ import { checkReached, deleteKeys } from '../src/cli/writes.js';
 import type { Ack } from '../src/ports/peers.js';
 
 export default class Delete extends BaseCommand {
-  static override summary = 'Remove keys everywhere.';
+  static override summary = 'Remove keys everywhere: by name, by tag or by prefix.';
   static override description =
     `Once it returns with 0, no node answers with the removed value; the next read loads the key again.
-Exits with 4 and names the nodes that could not be told. A key that is nowhere is no error.`;
+Exits with 4 and names the nodes that could not be told. A key that is nowhere is no error.
+
+By tag or prefix it is one message to each node, however many entries there are; --json says how many it removed.
+Loads that are under way are not kept either. To remove all entries of a keyspace: distcache keyspace clear.`;
   static override examples = [
     '<%= config.bin %> delete cities paris',
     { description: 'Several keys', command: '<%= config.bin %> delete cities paris rome' },
@@ -27,9 +30,12 @@ Exits with 4 and names the nodes that could not be told. A key that is nowhere i
   static override flags = {
     ...connectionFlags,
     ack: ackFlag,
-    tag: Flags.string({ description: 'Remove all entries that were stored with this tag.', helpValue: 'T' }),
+    tag: Flags.string({
+      description: 'Remove all entries that bear this tag: put with it, or loaded with it.',
+      helpValue: 'T',
+    }),
     prefix: Flags.string({
-      description: 'Remove all entries whose key begins so.',
+      description: 'Remove all entries whose key begins so. Looks at every key of the keyspace.',
       helpValue: 'P',
       exclusive: ['tag'],
     }),

@@ -42,7 +42,8 @@ With --from many entries are stored, one JSON object a line: {"key":"a","value":
     }),
     ack: ackFlag,
     tag: Flags.string({
-      description: 'Name by which it is deleted together with others; give it as often as there are tags.',
+      description:
+        'Name by which it is deleted together with others; with --from for lines that have none. At most 16, of 1 to 128 bytes.',
       helpValue: 'TAG',
       multiple: true,
     }),

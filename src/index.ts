@@ -6,6 +6,8 @@ export {
   type ErrorCode,
   errorCodes,
   type KeyFailure,
+  type KeyspaceResult,
+  type NodeOutcome,
   PartialFailure,
 } from './base/errors.js';
 export type { Duration, Size } from './base/units.js';
@@ -32,13 +34,18 @@ export type {
   NodeStatus,
   PeerStatus,
   PutEntry,
+  SweepResult,
+  WarmOptions,
+  WarmResult,
   WriteManyResult,
+  WriteOptions,
   WriteResult,
 } from './ports/cache.js';
 export type { Cancel, Clock, Wait } from './ports/clock.js';
 export type { DataSource, FetchManyResult, FetchOptions, FetchResult, Loaded } from './ports/data-source.js';
 export type { Discovery, DiscoveryContext } from './ports/discovery.js';
 export type { Hasher } from './ports/hasher.js';
+export type { KeyspaceChanges, KeyspacePreview } from './ports/keyspace-changes.js';
 export type { Log, LogLevel } from './ports/log.js';
 export type { Member, MemberState } from './ports/membership.js';
 export type { Outcome } from './ports/peers.js';

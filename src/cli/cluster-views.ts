@@ -57,6 +57,7 @@ export const keyspaceJson = (keyspace: KeyspaceStatus) => ({
   hot_share: keyspace.hotShare,
   eviction: keyspace.eviction,
   ttl_jitter: keyspace.ttlJitter,
+  warm_keys: keyspace.warmKeys,
   stale_while_revalidate_ms: keyspace.staleWhileRevalidateMs ?? null,
   stale_if_error_ms: keyspace.staleIfErrorMs ?? null,
   source: keyspace.source === undefined ? null : sourceJson(keyspace.source),
@@ -266,6 +267,7 @@ export const keyspaceText = (keyspace: KeyspaceJson): string =>
     ['name', keyspace.name],
     ['max size', formatSize(keyspace.max_bytes)],
     ['default ttl', ttlText(keyspace.default_ttl_ms)],
+    ['ttl jitter', keyspace.ttl_jitter === 0 ? 'off' : percent(keyspace.ttl_jitter)],
     ['negative ttl', offOr(keyspace.negative_ttl_ms)],
     ['read timeout', formatDuration(keyspace.read_timeout_ms)],
     ['write timeout', formatDuration(keyspace.write_timeout_ms)],
@@ -275,6 +277,7 @@ export const keyspaceText = (keyspace: KeyspaceJson): string =>
     ['eviction', orDash(keyspace.eviction)],
     ['breaker', breakerText(keyspace.source?.breaker)],
     ['rate limit', rateLimitText(keyspace.source?.rate_limit)],
+    ['warm keys', keyspace.warm_keys.join(', ') || 'none'],
     ...Object.entries(keyspace.stats)
       .sort(([a], [b]) => (a < b ? -1 : 1))
       .map(([name, value]): [string, number] => [name.replaceAll('_', ' '), value]),

@@ -65,6 +65,27 @@ describe('engine: deletes by tag and by prefix', () => {
     expect(await readAll(beside)).to.deep.equal(['old']);
   });
 
+  const ways: Record<string, (node: TestNode) => Promise<unknown>> = {
+    'a clear': ({ engine }) => engine.clearKeyspace(ks),
+    'a delete by tag': ({ engine }) => engine.deleteByTag(ks, 'a'),
+    'a delete by prefix': ({ engine }) => engine.deleteByPrefix(ks, 'a/'),
+  };
+  for (const [name, does] of Object.entries(ways)) {
+    it(`${name} of 1,500 entries is one message to each node, and not one for each key`, async () => {
+      await start();
+      const keys = Array.from({ length: 1500 }, (_, i) => `a/${i}`);
+      await cluster.run(cluster.node(0).engine.getMany(ks, keys));
+      const entries = (): number => cluster.nodes.reduce((sum, { engine }) => sum + engine.stats()[ks]!.entries!, 0);
+      expect(entries()).to.be.at.least(1500);
+      const sent = (): number => cluster.nodes.reduce((sum, { links }) => sum + links.counters().operationsOut, 0);
+      const before = sent();
+      await cluster.run(does(cluster.node(1)));
+      expect(entries()).to.equal(0);
+      // The two messages, their answers, and what nodes tell each other anyway.
+      expect(sent() - before).to.be.within(4, 30);
+    });
+  }
+
   it('a load under way is answered and not kept, whatever tags it turns out to have', async () => {
     await start({
       fetch: (key) => {
