@@ -1,4 +1,5 @@
 import { ArgumentTypeError, invalidArgument } from '../base/errors.js';
+import { tagsOf } from '../engine/arguments.js';
 import type { PutEntry } from '../ports/cache.js';
 import type { Clock } from '../ports/clock.js';
 
@@ -22,14 +23,19 @@ export interface EntryMessage {
   readonly tags: string[];
 }
 
+/** An upper bound of what it takes in a message. */
+export const entryBound = ({ key, value, tags }: EntryMessage): number =>
+  tags.reduce((sum, tag) => sum + keyBytes(tag), keyBytes(key) + value.byteLength);
+
 /** An entry as it travels. Throws where it cannot; times end as durations, so clocks need not agree. */
-export function entryMessage({ key, value, ttlMs, expiresAt, tags = [] }: PutEntry, clock: Clock): EntryMessage {
+export function entryMessage({ key, value, ttlMs, expiresAt, ...rest }: PutEntry, clock: Clock): EntryMessage {
   checkKey(key);
+  const tags = [...tagsOf(rest)];
   if (!(value instanceof Uint8Array)) {
     throw new ArgumentTypeError('value must be a Uint8Array; encode text with new TextEncoder()');
   }
   const lifeMs = ttlMs ?? (expiresAt && expiresAt.getTime() - clock.wallMs());
-  if (lifeMs === undefined) return { key, value, tags: [...tags] };
+  if (lifeMs === undefined) return { key, value, tags };
   if (!(lifeMs > 0)) throw invalidArgument(`time to live of ${JSON.stringify(key)} is ${lifeMs} ms, must be above 0`);
-  return { key, value, ttlMs: lifeMs, tags: [...tags] };
+  return { key, value, ttlMs: lifeMs, tags };
 }

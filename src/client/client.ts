@@ -23,7 +23,7 @@ import type {
 import type { Clock } from '../ports/clock.js';
 import type { KeyspaceChanges, KeyspacePreview } from '../ports/keyspace-changes.js';
 import { readFlagsOf, writeFlagsOf } from '../wire/public.js';
-import { checkKey, checkTimeout, entryMessage, keyBytes } from './arguments.js';
+import { checkKey, checkTimeout, entryBound, entryMessage, keyBytes } from './arguments.js';
 import { batchesOf, writeInBatches } from './batches.js';
 import { type Ask, type Call, type HeadersGiven, headersOf, type Method, serverStream, unary } from './calls.js';
 import { watchEvents } from './events.js';
@@ -254,7 +254,7 @@ class GrpcClient implements Client {
   async putMany(keyspace: string, entries: readonly PutEntry[], options?: WriteOptions): Promise<WriteManyResult> {
     const messages = entries.map((entry) => entryMessage(entry, this.options.clock));
     const call = this.#call(`put ${entries.length} keys of ${keyspace}`, options);
-    const batches = batchesOf(messages, batchLimits, (entry) => keyBytes(entry.key) + entry.value.byteLength);
+    const batches = batchesOf(messages, batchLimits, entryBound);
     return writeInBatches(
       call.what,
       messages,
@@ -311,11 +311,11 @@ class GrpcClient implements Client {
   }
 
   deleteByTag(keyspace: string, tag: string, options?: CallOptions): Promise<SweepResult> {
-    return this.#keyspaces.deleteMatching({ keyspace, tag }, options);
+    return this.#keyspaces.deleteMatching(keyspace, 'tag', tag, options);
   }
 
   deleteByPrefix(keyspace: string, prefix: string, options?: CallOptions): Promise<SweepResult> {
-    return this.#keyspaces.deleteMatching({ keyspace, prefix }, options);
+    return this.#keyspaces.deleteMatching(keyspace, 'prefix', prefix, options);
   }
 
   updateKeyspace(name: string, changes: KeyspaceChanges, options?: CallOptions): Promise<KeyspaceResult> {

@@ -1,8 +1,10 @@
-import { ArgumentTypeError, type KeyspaceResult } from '../base/errors.js';
+import type { KeyspaceResult } from '../base/errors.js';
 import { checkNodes } from '../base/node-outcomes.js';
+import { checkSweep } from '../engine/arguments.js';
 import { checkNames, settingsOf } from '../engine/tunables.js';
 import type { CallOptions, SweepResult } from '../ports/cache.js';
 import type { KeyspaceChanges, KeyspacePreview } from '../ports/keyspace-changes.js';
+import type { Sweep } from '../ports/keyspace-record.js';
 import { resultIn, settingsIn, settingsMessage } from '../wire/keyspace-settings.js';
 import type { Ask } from './calls.js';
 import { methods } from './methods.js';
@@ -28,13 +30,9 @@ export class KeyspaceCalls {
     return { keyspace: name, before: settingsIn(before), after: settingsIn(after) };
   }
 
-  async deleteMatching(
-    asked: { readonly keyspace: string; readonly tag?: string; readonly prefix?: string },
-    options?: CallOptions,
-  ): Promise<SweepResult> {
-    const { keyspace, tag, prefix } = asked;
-    const [by, text] = tag === undefined ? ['prefix', prefix] : ['tag', tag];
-    if (typeof text !== 'string') throw new ArgumentTypeError(`${by} is of type ${typeof text}, must be a string`);
+  async deleteMatching(keyspace: string, by: Sweep['by'], text: string, options?: CallOptions): Promise<SweepResult> {
+    checkSweep(by, text);
+    const asked = by === 'tag' ? { keyspace, tag: text } : { keyspace, prefix: text };
     const what = `delete by ${by} ${JSON.stringify(text)} of ${keyspace}`;
     const { version, removed, unreached } = await this.#ask(methods.deleteMatching, asked, what, options, true);
     return { version, removed, unreached };

@@ -79,7 +79,8 @@ function lifeOf(entry: PutEntry, clock: Clock): number | undefined {
   return lifeMs;
 }
 
-function tagsOf({ tags }: PutEntry): readonly string[] {
+/** Each once. */
+export function tagsOf({ tags }: Pick<PutEntry, 'tags'>): readonly string[] {
   const fault = tags === undefined ? undefined : tagsFault(tags);
   if (fault !== undefined) throw invalidArgument(`tags ${fault}`);
   return uniqueTags(tags);

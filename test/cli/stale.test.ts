@@ -50,6 +50,9 @@ describe('cli: values past their expiry, and what protects a source', function (
     const text = (await run('keyspace', 'show', 'ks')).stdout.toString();
     expect(text).to.match(/breaker\s+open, 5 of 5 failures, reset 10s, next probe in 8s200ms/);
     expect(text).to.match(/rate limit\s+100\/s, burst 20, wait 100ms, 0 left/);
+    expect(text)
+      .to.match(/ttl jitter\s+10(\.0)?%\n/)
+      .and.to.match(/warm keys\s+(none|\S+)\n/);
     expect(text).to.match(/stale while revalidate\s+30s\n.*stale if error\s+off/);
   });
 });

@@ -44,6 +44,8 @@ export class FakeService implements CacheService {
   /** What is found has expired so long ago. */
   staleMs: number | undefined = undefined;
   readonly values = new Map<string, { value: Uint8Array; ttlMs: number | undefined; version: number }>();
+  /** Of what was put, by key. */
+  readonly tags = new Map<string, readonly string[]>();
   readonly mischief: Mischief = { refuse: new Map(), unreached: [], silent: false };
   /** Calls seen, by name. */
   readonly calls: string[] = [];
@@ -273,7 +275,7 @@ export class FakeService implements CacheService {
     return { ...read, found: true, outcome: 'hit', value: entry.value, version: entry.version, expiresAt };
   }
 
-  #put({ key, value, ttlMs }: PutEntry): number {
+  #put({ key, value, ttlMs, tags = [] }: PutEntry): number {
     this.#refuse(key);
     if (value.byteLength > maxValueBytes) {
       throw new DistcacheError(
@@ -281,6 +283,7 @@ export class FakeService implements CacheService {
         `value is ${value.byteLength} bytes long; limits.maxValueBytes allows ${maxValueBytes}`,
       );
     }
+    this.tags.set(key, tags);
     this.values.set(key, { value: value.slice(), ttlMs, version: ++this.#version });
     return this.#version;
   }

@@ -100,6 +100,37 @@ describe('client', () => {
     });
   });
 
+  describe('tags', () => {
+    it('go with their entry, each once; what is deleted by them comes back counted', async () => {
+      const cache = client();
+      await cache.put('ks', { key: 'k', value: bytes('v'), tags: ['a', 'é', 'a'] });
+      expect(node.service.tags.get('k')).to.deep.equal(['a', 'é']);
+      await cache.putMany('ks', [
+        { key: 'l', value: bytes('v'), tags: ['b'] },
+        { key: 'm', value: bytes('v') },
+      ]);
+      expect([node.service.tags.get('l'), node.service.tags.get('m')]).to.deep.equal([['b'], []]);
+      expect(await cache.deleteByTag('ks', 'a')).to.deep.equal({ version: 9, removed: 2, unreached: ['node-c'] });
+      expect(await cache.deleteByPrefix('ks', 'k')).to.deep.equal({ version: 9, removed: 1, unreached: [] });
+    });
+
+    it('that no message could carry as they are never leave', async () => {
+      const cache = client();
+      const put = (tags: unknown) =>
+        rejection(cache.put('ks', { key: 'k', value: bytes('v'), tags: tags as string[] }));
+      expect((await put('abc')).message).to.match(/^tags must be a list of texts/);
+      expect((await put(['\ud800'])).message).to.match(/lone surrogate/);
+      expect((await put([7])).message).to.match(/tags include "7", which is no text/);
+      const failures = [
+        cache.deleteByPrefix('ks', '\ud800'),
+        cache.deleteByTag('ks', ''),
+        cache.deleteByTag('ks', 7 as never),
+      ];
+      for (const failure of failures) expect((await rejection(failure)).code).to.equal('INVALID_ARGUMENT');
+      expect(node.service.tags.size).to.equal(0);
+    });
+  });
+
   describe('keys', () => {
     for (const key of ['with\nnewline', 'Grüße 🎉', '__proto__', ' ', '\u0000', 'é', 'e\u0301']) {
       it(`are kept as they are: ${JSON.stringify(key)}`, async () => {
