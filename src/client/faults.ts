@@ -81,11 +81,7 @@ function foreignFault(error: ServiceError, context: CallContext): Error {
 }
 
 function lost({ address, showsCertificate }: CallContext, details: string): LinkLost {
-  // In TLS 1.3 the client is done before the server has looked at its certificate, and is dropped without a word.
-  const isDropped = showsCertificate && /Last error: (?:Error: )?Failed to connect/.test(details);
-  const tls = isDropped
-    ? 'it dropped the connection; it may not trust the certificate that it was shown'
-    : whyNoTls(details);
+  const tls = whyNoTls(details, showsCertificate);
   return new LinkLost(address, tls ?? reasonOf(details), !neverSent(details), tls !== undefined);
 }
 

@@ -37,7 +37,7 @@ export function createGrpcDialer({ maxFrameBytes, tls }: GrpcDialerOptions): Dia
         'grpc-node.flow_control_window': flowControlBytes,
       });
       const call = client.makeBidiStreamRequest('/distcache.v1.Peer/Link', identity, identity);
-      return new ClientFrameStream(call, client, address);
+      return new ClientFrameStream(call, client, address, tls !== undefined);
     },
   };
 }

@@ -10,8 +10,8 @@ const reasons: readonly (readonly [RegExp, string])[] = [
 ];
 
 /** One line for people out of what grpc-js tells of a call that failed. */
-export function whyUnavailable(code: number | undefined, details: string): string {
-  const noConnection = whyNoConnection(details) ?? whyNoTls(details);
+export function whyUnavailable(code: number | undefined, details: string, showsCertificate: boolean): string {
+  const noConnection = whyNoConnection(details) ?? whyNoTls(details, showsCertificate);
   if (noConnection !== undefined) return noConnection;
   for (const [pattern, reason] of reasons) if (pattern.test(details)) return reason;
   if (code === status.UNIMPLEMENTED) return 'what answers there is no distcache node';

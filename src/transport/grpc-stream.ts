@@ -73,16 +73,19 @@ export class ClientFrameStream extends GrpcStream<ClientDuplexStream<Uint8Array,
     call: ClientDuplexStream<Uint8Array, Buffer>,
     private readonly client: Client,
     address: string,
+    private readonly showsCertificate: boolean,
   ) {
     super(call, address);
   }
 
   protected listen(): void {
     this.call.on('error', (error: Error & { code?: number; details?: string }) => {
-      this.closed(whyUnavailable(error.code, error.details ?? error.message));
+      this.closed(whyUnavailable(error.code, error.details ?? error.message, this.showsCertificate));
     });
     this.call.on('status', ({ code, details }: { code: number; details: string }) => {
-      this.closed(code === status.OK ? 'ended by the other side' : whyUnavailable(code, details));
+      this.closed(
+        code === status.OK ? 'ended by the other side' : whyUnavailable(code, details, this.showsCertificate),
+      );
     });
   }
 

@@ -30,5 +30,14 @@ const reasons: readonly (readonly [RegExp, string])[] = [
   ],
 ];
 
+/**
+ * In TLS 1.3 a client is done before the server has looked at its certificate. Whether it then hears of a refusal, or only
+ * that the connection ended, is a matter of which packet came first.
+ */
+const dropped = /Last error: (?:Error: )?(?:Failed to connect|(?:read|write) (?:ECONNRESET|EPIPE))/;
+
 /** One line for people about TLS that did not come about; undefined where the text tells of something else. */
-export const whyNoTls = (text: string): string | undefined => reasons.find(([pattern]) => pattern.test(text))?.[1];
+export const whyNoTls = (text: string, showsCertificate: boolean): string | undefined =>
+  showsCertificate && dropped.test(text)
+    ? 'it dropped the connection; it may not trust the certificate that it was shown'
+    : reasons.find(([pattern]) => pattern.test(text))?.[1];

@@ -187,9 +187,13 @@ export class RealNodes {
   }
 
   /** Resolves when each of the nodes counts `count` members that serve. */
-  async linked(nodes: readonly RealNode[], count = nodes.length): Promise<void> {
+  async linked(
+    nodes: readonly RealNode[],
+    count = nodes.length,
+    how: Omit<ConnectOptions, 'addresses'> = {},
+  ): Promise<void> {
     for (const node of nodes) {
-      const client = this.client([node]);
+      const client = this.client([node], how);
       await until(`${node.options.name} sees ${count} nodes`, async () => (await client.status()).peers === count);
       await client.close();
     }
