@@ -3,6 +3,7 @@ import { isAddress, joinAddress, splitAddress } from '../base/addresses.js';
 import { DistcacheError, messageOf } from '../base/errors.js';
 import type { RedisDefinition, SourceContext } from './definition.js';
 import { badDefinition, endIfAborted, sourceFailed, untilAborted } from './outcome.js';
+import { holdNullReplies, isOutOfStep } from './redis-replies.js';
 
 const standardPort = 6379;
 
@@ -21,6 +22,7 @@ export class RedisConnection {
 
   /** Throws INVALID_ARGUMENT where the definition cannot work. */
   constructor(definition: RedisDefinition, context: SourceContext) {
+    holdNullReplies();
     this.#context = context;
     const { keyspace, readTimeoutMs } = context;
     const url = parsedUrl(definition.url, keyspace);
@@ -112,6 +114,7 @@ export class RedisConnection {
       // What went wrong is said in events; the promises of ioredis say that the connection is closed.
       client.on('error', (error: Error & { lastNodeError?: Error }) => {
         problem ??= error.lastNodeError ?? error;
+        if (isOutOfStep(error)) client.disconnect();
       });
       // Of one node of a cluster, which may do without.
       client.on('node error', (error: Error) => {
