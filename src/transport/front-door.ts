@@ -165,6 +165,11 @@ export class FrontDoor {
   #admit(socket: Socket, isSecure: boolean, certificate: readonly string[] | undefined): void {
     if (socket.destroyed) return;
     const { connections, admit } = this.#options;
+    // Others may have been greeted meanwhile.
+    if (!connections.hasRoom()) {
+      socket.destroy();
+      return;
+    }
     const connection = connections.join(socket, isSecure, certificate);
     socket.once('close', () => connections.left(connection));
     admit(socket);
