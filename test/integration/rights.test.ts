@@ -7,6 +7,7 @@ import { loadSync } from '@grpc/proto-loader';
 import { expect } from 'chai';
 import { protoPath as healthProto } from 'grpc-health-check';
 import { Engine } from '../../src/node/engine.js';
+import { adminPaths } from '../../src/ports/admin.js';
 import { TestAuthority } from '../support/issued.js';
 
 /*
@@ -196,6 +197,11 @@ describe('integration: who may do what', function () {
         .map(({ path }) => path)
         .sort(),
     );
+  });
+
+  it('is told for every admin endpoint there is', () => {
+    const asked = new Set(adminTable.map(([, path]) => path));
+    for (const path of Object.values(adminPaths)) expect(asked).to.include(path.replace('{name}', 'ks'));
   });
 
   for (const name of ['plain', 'TLS', 'mutual TLS']) {
