@@ -16,27 +16,36 @@ export interface FloodReport {
   readonly readers: FloodCounts;
 }
 
-let halfOpen: HalfOpen | undefined;
-let readers: SlowReaders | undefined;
-const none: FloodCounts = { opened: 0, open: 0, dropped: 0 };
-// Where the bench is gone, the disconnect tells.
-const tell = (): void =>
-  void process.send?.({ halfOpen: halfOpen?.counts() ?? none, readers: readers?.counts() ?? none }, () => {});
-const timer = setInterval(tell, 100);
+/** What there is of the two now. */
+class Flooding {
+  #halfOpen: HalfOpen | undefined;
+  #readers: SlowReaders | undefined;
 
-process.on('message', (told) => {
-  const order = told as FloodOrder;
-  const [host, port] = order.address.split(':') as [string, string];
-  const target = { host, port: Number(port) };
-  halfOpen?.end();
-  readers?.end();
-  halfOpen = order.halfOpen === 0 ? undefined : new HalfOpen(target, order.halfOpen, 50);
-  const secured = { ...target, tls: createSecureContext(order.tls) };
-  const { keyspace, keys } = order;
-  readers = order.readers === 0 ? undefined : new SlowReaders(secured, order.readers, { keyspace, keys }, 5);
-});
+  follow({ address, tls, keyspace, keys, halfOpen, readers }: FloodOrder): void {
+    const [host, port] = address.split(':') as [string, string];
+    const target = { host, port: Number(port) };
+    this.end();
+    this.#halfOpen = halfOpen === 0 ? undefined : new HalfOpen(target, halfOpen, 50);
+    const secured = { ...target, tls: createSecureContext(tls) };
+    this.#readers = readers === 0 ? undefined : new SlowReaders(secured, readers, { keyspace, keys }, 5);
+  }
+
+  report(): FloodReport {
+    const none: FloodCounts = { opened: 0, open: 0, dropped: 0 };
+    return { halfOpen: this.#halfOpen?.counts() ?? none, readers: this.#readers?.counts() ?? none };
+  }
+
+  end(): void {
+    this.#halfOpen?.end();
+    this.#readers?.end();
+  }
+}
+
+const flooding = new Flooding();
+// Where the bench is gone, the disconnect tells.
+const timer = setInterval(() => void process.send?.(flooding.report(), () => {}), 100);
+process.on('message', (told) => flooding.follow(told as FloodOrder));
 process.on('disconnect', () => {
   clearInterval(timer);
-  halfOpen?.end();
-  readers?.end();
+  flooding.end();
 });

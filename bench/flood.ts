@@ -54,9 +54,10 @@ for (const key of keys) await client.put(keyspace, { key, value: sampleValue(key
 for (const key of large) await client.put(keyspace, { key, value: sampleValue(key, largeBytes) });
 
 const flood = fork(fileURLToPath(new URL('flood-clients.ts', import.meta.url)));
-let seen: FloodReport | undefined;
-flood.on('message', (told) => {
-  seen = told as FloodReport;
+/** What was told last. */
+const told: { seen?: FloodReport } = {};
+flood.on('message', (report) => {
+  told.seen = report as FloodReport;
 });
 const order = (wanted: Partial<FloodOrder>): void => {
   const whom = { address: node.address, tls, keyspace, keys: large };
@@ -77,21 +78,20 @@ const measure = (): Promise<Timing> =>
 
 async function gathered(is: (report: FloodReport) => boolean): Promise<void> {
   const endMs = performance.now() + gatherMs;
-  while (seen === undefined || !is(seen)) {
-    if (process.env.DEBUG) console.error(performance.now(), JSON.stringify(seen));
-    if (performance.now() > endMs) throw new Error(`the flood did not gather: ${JSON.stringify(seen)}`);
+  while (told.seen === undefined || !is(told.seen)) {
+    if (performance.now() > endMs) throw new Error(`the flood did not gather: ${JSON.stringify(told.seen)}`);
     await once(flood, 'message');
   }
 }
 
 async function under(wanted: Partial<FloodOrder>): Promise<{ timing: Timing; seen: FloodReport }> {
-  seen = undefined;
+  delete told.seen;
   order(wanted);
   await gathered(
     ({ halfOpen, readers }) => halfOpen.opened >= (wanted.halfOpen ?? 0) && readers.opened >= (wanted.readers ?? 0),
   );
   const timing = await measure();
-  const { halfOpen, readers } = seen!;
+  const { halfOpen, readers } = told.seen!;
   order({});
   await gathered(({ halfOpen: a, readers: b }) => a.open + b.open === 0);
   return { timing, seen: { halfOpen, readers } };
