@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { changeFlags } from '../../src/cli/keyspace-flags.js';
 import { cli, type Ended } from '../support/cli.js';
 import { configOf, type RealNode, RealNodes } from '../support/real-nodes.js';
 import { until } from '../support/until.js';
@@ -119,6 +120,55 @@ describe('keyspaces of real nodes, changed while they run', function () {
     expect(now.source.rate_limit).to.include({ per_second: 100 });
     expect((await run(['keyspace', 'update', 'ks', '--rate-limit', 'none'])).exit).to.equal(0);
     expect((await shown(cluster[2]!)).source.rate_limit).to.equal(null);
+  });
+
+  it('update takes every option by a flag of its own, in force on every node; none takes each back', async () => {
+    const flags: Record<keyof typeof changeFlags, readonly [given: string, shown: object]> = {
+      'max-bytes': ['5MiB', { max_bytes: 5 * 1024 ** 2 }],
+      'default-ttl': ['90s', { default_ttl_ms: 90_000 }],
+      'ttl-jitter': ['5%', { ttl_jitter: 0.05 }],
+      'negative-ttl': ['3s', { negative_ttl_ms: 3000 }],
+      'stale-while-revalidate': ['10s', { stale_while_revalidate_ms: 10_000 }],
+      'stale-if-error': ['10m', { stale_if_error_ms: 600_000 }],
+      'hot-share': ['20%', { hot_share: 0.2 }],
+      'read-timeout': ['1s', { read_timeout_ms: 1000 }],
+      'write-timeout': ['1500ms', { write_timeout_ms: 1500 }],
+      'rate-limit': ['50/s', { rate_limit: { per_second: 50, burst: 5, wait_ms: 40 } }],
+      'rate-burst': ['5', {}],
+      'rate-wait': ['40ms', {}],
+      'breaker-failures': ['2', { breaker: { failures_max: 2, reset_ms: 3000 } }],
+      'breaker-reset': ['3s', {}],
+      'warm-key': ['k1', { warm_keys: ['k1'] }],
+    };
+    expect(Object.keys(flags).sort()).to.deep.equal(Object.keys(changeFlags).sort());
+    const given = Object.entries(flags).flatMap(([flag, [value]]) => [`--${flag}`, value]);
+    const ended = await run(['keyspace', 'update', 'ks', ...given, '--json']);
+    expect(json(ended), ended.stderr).to.deep.equal({ keyspace: 'ks', nodes: applied });
+    const expected = Object.assign({}, ...Object.values(flags).map(([, shows]) => shows));
+    for (const node of cluster) {
+      const { source, ...rest } = await shown(node);
+      const { rate_limit: limit, breaker } = source;
+      const kept = ({ per_second, burst, wait_ms }: typeof limit) => ({ per_second, burst, wait_ms });
+      const found = {
+        ...rest,
+        rate_limit: kept(limit),
+        breaker: { failures_max: breaker.failures_max, reset_ms: breaker.reset_ms },
+      };
+      expect(found).to.deep.include(expected);
+    }
+    // Those that stand for a whole: a burst without a rate is none.
+    const whole = Object.keys(flags).filter(
+      (flag) => !['max-bytes', 'rate-burst', 'rate-wait', 'breaker-reset'].includes(flag),
+    );
+    const cleared = await run(['keyspace', 'update', 'ks', ...whole.flatMap((flag) => [`--${flag}`, 'none'])]);
+    expect(cleared.exit, cleared.stderr).to.equal(0);
+    for (const node of cluster) {
+      const { source, ...rest } = await shown(node);
+      expect(rest).to.deep.include({ default_ttl_ms: null, negative_ttl_ms: null, ttl_jitter: 0, warm_keys: [] });
+      expect(rest).to.include({ stale_while_revalidate_ms: null, stale_if_error_ms: null, hot_share: 0.125 });
+      expect(rest).to.include({ read_timeout_ms: 5000, write_timeout_ms: 5000 });
+      expect(source).to.include({ rate_limit: null, breaker: null });
+    }
   });
 
   it('clear: no node answers with anything from before', async () => {
