@@ -3,6 +3,7 @@ export const starterFile = `# yaml-language-server: $schema=./distcache.schema.j
 #
 # One distcache node. Start it:    distcache node start --config distcache.yaml
 # Check it after each change:      distcache config validate distcache.yaml
+# What is unsafe or amiss:         distcache doctor --config distcache.yaml
 # Help while typing, in editors:   distcache config schema > distcache.schema.json
 #
 # Durations are written 250ms, 30s, 5m, 1h; sizes 512KiB, 64MiB, 1GB; shares 10%.
@@ -18,7 +19,7 @@ bind:
   # interface: eth0        # instead of addr
 
 admin:                     # HTTP for operators: health, figures, events; false for none
-  addr: 127.0.0.1          # whoever reaches it may read, and drain the node
+  addr: 127.0.0.1          # whoever reaches it may read, and drain the node, unless auth says less
   port: 3321               # 0 takes a free one; left out: 3321, or a free one where that is taken
 
 discovery:
@@ -35,6 +36,12 @@ discovery:
 #   profile: lan           # or local (one machine), wan
 #   transport: udp         # or tcp
 #   secrets: ["\${GOSSIP_SECRET}"]    # openssl rand -base64 32; the first encrypts, all decrypt
+
+# tls: { ca: certs/ca.pem, cert: certs/node.pem, key: certs/node-key.pem }    # distcache cert create makes these
+
+# auth:                    # who may do what; left out: whoever gets in may do everything
+#   tokens: [{ name: ops, token: "\${OPS_TOKEN}", allow: [read, write, admin] }]    # openssl rand -hex 32
+#   certificates: [{ name: client, allow: [read, write], keyspaces: [scratch] }]
 
 # cluster:
 #   minimumPeers: 1        # nodes, this one included, without which it does not serve

@@ -22,7 +22,7 @@ export function checkSecretFile({ setting, path, mode }: SecretFile): Check | un
     ...((mode & (othersWrite | groupWrite)) === 0 ? [] : ['changed by others than its owner']),
   ];
   if (may.length === 0) return ok(check, `${path} has mode ${shown}`);
-  const kubernetes = path.startsWith('/var/run/secrets/') ? ', or defaultMode: 0400 of its volume' : '';
+  const kubernetes = /^\/(var\/)?run\/secrets\//.test(path) ? ', or defaultMode: 0440 of its volume' : '';
   return fail(check, `${path} may be ${may.join(' and ')} (mode ${shown})`, `chmod 600 ${path}${kubernetes}`);
 }
 
