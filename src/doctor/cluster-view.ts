@@ -1,5 +1,6 @@
 import { joinAddress, splitAddress } from '../base/addresses.js';
 import { codeOf } from '../base/errors.js';
+import { isLoopback } from '../base/ip.js';
 import { AdminClient } from '../client/admin.js';
 import { adminTargetOf } from '../client/admin-target.js';
 import { type Client, connect } from '../client/client.js';
@@ -138,9 +139,11 @@ async function viewAdmin(looking: Looking, address: string): Promise<AdminView> 
   const { token, tls } = looking.credentials;
   // Whoever asks over HTTP knows the host alone.
   const seen = await tlsOf(looking, address, 'http/1.1', splitAddress(address).host);
+  // A token that TLS is to protect is not shown without it, because some node says so.
+  const shown = tls !== undefined && isPlain(seen) && !isLoopback(splitAddress(address).host) ? undefined : token;
   const [stranger, process] = await Promise.all([
     outcomeOf(seen, () => askAdmin(looking, seen, { tls: tls && { ca: tls.ca } })),
-    askAdmin(looking, seen, { token, tls }).catch(() => undefined),
+    askAdmin(looking, seen, { token: shown, tls }).catch(() => undefined),
   ]);
   return { outside: { ...seen, stranger }, process };
 }

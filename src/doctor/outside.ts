@@ -24,6 +24,7 @@ export function checkOutside(nodes: readonly NodeView[], seeing: Seeing): readon
   return [
     ...checkTls(grpc, seeing),
     ...checkStrangers('strangers', grpc, 'start it with tls or auth.tokens'),
+    ...checkAdminTls(admin, seeing),
     ...checkStrangers('admin endpoints', admin, 'give auth.tokens or admin.token, or let them listen on 127.0.0.1'),
     ...checkProcesses(nodes),
   ];
@@ -87,6 +88,13 @@ function checkTls(nodes: readonly Seen[], { wallMs, expectsTls }: Seeing): reado
     found.push(ok(check, `${versions.join(' and ')}, and not 1.1, at ${names(secure)}`));
   }
   return found;
+}
+
+function checkAdminTls(nodes: readonly Seen[], { expectsTls }: Seeing): readonly Check[] {
+  const plain = nodes.filter((node) => node.tls?.is === 'plain' && !isNear(node));
+  if (plain.length === 0 || !expectsTls) return [];
+  const found = `${names(plain)}: in the clear, so that others can read the tokens that are shown there`;
+  return [fail('admin endpoints', found, 'leave admin.tls out or set it to true, or let them listen on 127.0.0.1')];
 }
 
 /** Who shows nothing is to be told nothing. */

@@ -33,7 +33,8 @@ export async function probeListen(addr: string, port: number, kind: 'tcp' | 'udp
 }
 
 async function listenTcp(host: string, port: number): Promise<void> {
-  const server = createServer();
+  // Whoever comes meanwhile is not to keep it open.
+  const server = createServer((socket) => socket.destroy());
   const listening = once(server, 'listening');
   server.listen({ host, port, exclusive: true });
   await listening;

@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -63,6 +65,20 @@ describe('cli: doctor', function () {
     const { checks } = JSON.parse(ended.stdout.toString());
     expect(checks.map(({ check }: { check: string }) => check)).to.include.members(['members', 'releases']);
     expect(node.service.calls).to.not.include('drain');
+  });
+
+  it('what takes connections and says nothing is given up in time', async () => {
+    const sockets = new Set<Socket>();
+    const server = createServer((socket) => sockets.add(socket.on('error', () => {}))).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as { port: number };
+    const ended = await cli(['doctor', '--json', '--addr', `127.0.0.1:${port}`, '--timeout', '300ms']);
+    for (const socket of sockets) socket.destroy();
+    server.close();
+    expect(ended.exit).to.equal(7);
+    const { checks } = JSON.parse(ended.stdout.toString());
+    expect(checks).to.have.length(1);
+    expect(checks[0].found).to.match(/no connection within \d+ms/);
   });
 
   it('a file that is not there is bad usage', async () => {

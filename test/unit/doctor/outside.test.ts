@@ -78,6 +78,14 @@ describe('doctor: from outside', () => {
     );
   });
 
+  it('admin endpoints in the clear fail where TLS is configured, but on the same machine', () => {
+    const admin = { ...outside(plain), address: '10.0.0.1:3321' };
+    const told = 'fail admin endpoints: a: in the clear, so that others can read the tokens that are shown there';
+    expect(of([view('a', {}, { admin })])).to.include(told);
+    expect(of([view('a', {}, { admin })], false)).to.not.include(told);
+    expect(of([view('a', {}, { admin: { ...admin, ...near } })])).to.not.include(told);
+  });
+
   it('processes that are late or full are warned of', () => {
     const process = (lag: number, used: number) =>
       ({
