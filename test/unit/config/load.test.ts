@@ -345,6 +345,7 @@ describe('config: a whole file', () => {
       API: 'x',
       DATABASE_URL: 'postgres://h',
       GOSSIP_SECRET: Buffer.alloc(32).toString('base64'),
+      OPS_TOKEN: 'x',
     });
     expect(config.keyspaces.map(({ name }) => name)).to.include.members([
       'scratch',
