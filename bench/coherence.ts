@@ -5,6 +5,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { library, printMachine, printTable, type Ratio, report, sampleValue, underLoad, whole } from './harness.js';
 import { startNode } from './node-process.js';
 
@@ -16,14 +17,17 @@ const idleMs = 10_000;
 const tickMs = 10;
 
 const { Engine, staticDiscovery } = await library();
-const nodes = await Promise.all(['one', 'two', 'three', 'four'].map((name) => startNode(name, keyspace)));
+/** A row for every key: what a frozen node owned is loaded anew, once, by whoever owns it then. */
+const rowsPath = fileURLToPath(new URL('rows.mjs', import.meta.url));
+const names = ['one', 'two', 'three', 'four'];
+const nodes = await Promise.all(names.map((name) => startNode(name, keyspace, {}, { type: 'module', path: rowsPath })));
 const engine = new Engine({
   name: 'five',
   bind: { port: 0 },
   gossip: { port: 0 },
   discovery: staticDiscovery({ peers: nodes.map(({ gossip }) => gossip) }),
   cluster: { minimumPeers: 5 },
-  keyspaces: [{ name: keyspace, maxBytes: '64MiB', hotShare: 0, dataSource: { fetch: () => null } }],
+  keyspaces: [{ name: keyspace, maxBytes: '64MiB', hotShare: 0, dataSource: { fetch: (key) => sampleValue(key) } }],
 });
 await engine.start();
 await sleep(3000);
@@ -76,7 +80,6 @@ ratios.push({ name: 'an idle node of five / one core', value: busiest, atMost: 0
 await Promise.all(nodes.slice(2).map((node) => node.stop()));
 await sleep(3000);
 const callers = 64;
-/** A frozen node's keys are missing in the source, which is an answer as well. */
 const read = async (i: number): Promise<void> => {
   const options = { timeoutMs: 5000 };
   await engine.lookup(keyspace, keyAt(i), options);

@@ -19,8 +19,13 @@ export interface NodeProcess {
   stop(): Promise<void>;
 }
 
-/** `keyspace` holds what is put into it, and keeps no copies of what other nodes own. `more`: of the config file. */
-export async function startNode(name: string, keyspace: string, more: object = {}): Promise<NodeProcess> {
+/** `keyspace` has this data source, and keeps no copies of what other nodes own. `more`: of the config file. */
+export async function startNode(
+  name: string,
+  keyspace: string,
+  more: object = {},
+  source: object = { type: 'none' },
+): Promise<NodeProcess> {
   const folder = await mkdtemp(join(tmpdir(), 'distcache-bench-'));
   const config = join(folder, 'node.json');
   await writeFile(
@@ -30,7 +35,7 @@ export async function startNode(name: string, keyspace: string, more: object = {
       gossip: { port: 0 },
       admin: { port: 0 },
       ...more,
-      keyspaces: { [keyspace]: { maxBytes: '256MiB', hotShare: 0, source: { type: 'none' } } },
+      keyspaces: { [keyspace]: { maxBytes: '256MiB', hotShare: 0, source } },
     }),
   );
   const args = [cli, 'node', 'start', '--config', config, '--bind-port', '0', '--json', '--log-level', 'warn'];
