@@ -163,7 +163,8 @@ export class LeaseKeeper {
       regained();
     }
     this.#ownsUntilMs = untilMs;
-    for (const end of [...this.#awaited]) end();
+    // After a step of the wall clock it owns nothing before the next lease: who waits would only come to wait again.
+    if (this.owns()) for (const end of [...this.#awaited]) end();
   }
 
   #now(): LeaseTimes {

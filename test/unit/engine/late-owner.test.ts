@@ -84,6 +84,16 @@ describe('engine: an owner that hears of nobody', () => {
     expect(cluster.fetched.size).to.equal(0);
   });
 
+  it('waits for the next lease when the wall clock steps, however many ask', async () => {
+    const key = await start({});
+    cluster.clock.stepWall(3_600_000);
+    const beforeMs = cluster.clock.nowMs();
+    const reads = Array.from({ length: 20 }, () => get(key));
+    expect(new Set(await cluster.run(Promise.all(reads)))).to.deep.equal(new Set([`value of ${key}`]));
+    expect(cluster.clock.nowMs() - beforeMs).to.be.within(1, 1000);
+    expect(cluster.fetched.get(key)).to.equal(1);
+  });
+
   it('does not wait for nodes to which its links are broken', async () => {
     const key = await start({});
     for (const { address } of cluster.nodes.slice(1)) cluster.network.cut(owner.address, address);
