@@ -47,6 +47,7 @@ export class LeaseKeeper {
   #isAway = false;
   /** When it heard from half of the others again. */
   #backAtMs: number | undefined;
+  #late: Promise<void> | undefined;
   /** Who waits until this node is in touch. */
   readonly #awaited = new Set<() => void>();
   /** Renewals answered, and those that failed. */
@@ -92,10 +93,18 @@ export class LeaseKeeper {
     return now.nowMs < this.#ownsUntilMs && !hasJumped(now, this.#offsetMs);
   }
 
-  /** For how long reads of its own keys are to wait for this node to be in touch again; 0: it is, or is not expected to be. */
-  get lateForMs(): number {
-    if (this.owns()) return 0;
-    return Math.max(0, this.#ownsUntilMs + lateTouchMs - this.#deps.clock.nowMs());
+  /**
+   * What reads of its own keys are to wait for, one promise for all: resolves when this node is in touch again, or taken
+   * to be cut off. undefined: it is one or the other already.
+   */
+  get late(): Promise<void> | undefined {
+    if (this.owns()) return undefined;
+    const leftMs = this.#ownsUntilMs + lateTouchMs - this.#deps.clock.nowMs();
+    if (leftMs <= 0) return undefined;
+    this.#late ??= this.inTouch(leftMs).finally(() => {
+      this.#late = undefined;
+    });
+    return this.#late;
   }
 
   /** Resolves once this node may answer for its keys, or after `withinMs`: a node that serves too early keeps nothing. */

@@ -82,9 +82,9 @@ export class Reads {
    */
   late(key: string, wait: Wait): Promise<void> | undefined {
     const { clock, leases, topology } = this.#deps;
-    const { lateForMs } = leases;
-    if (lateForMs === 0 || !topology.place(key).mine) return undefined;
-    return within(clock, wait, `reading '${key}'`, leases.inTouch(lateForMs));
+    const { late } = leases;
+    if (late === undefined || !topology.place(key).mine) return undefined;
+    return within(clock, wait, `reading '${key}'`, late);
   }
 
   /** For a peer that believes this node to be the owner; undefined when this node does not think so. */
