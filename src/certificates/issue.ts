@@ -14,6 +14,7 @@ import {
   X509Certificate,
   X509CertificateGenerator,
 } from '@peculiar/x509';
+import { dayMs } from './material.js';
 
 /*
  * Certificates for development and for small clusters of one's own: an authority, and what it issues to nodes and clients.
@@ -21,7 +22,6 @@ import {
  */
 
 const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
-const dayMs = 86_400_000;
 /** Clocks of machines differ. */
 const leewayMs = 3_600_000;
 

@@ -16,9 +16,9 @@ export interface MaterialFault {
   readonly isFatal: boolean;
 }
 
-const dayMs = 86_400_000;
+export const dayMs = 86_400_000;
 /** Told of ahead, so that there is time to renew. */
-const expiresSoonMs = 14 * dayMs;
+export const expiresSoonDays = 14;
 const certificatesMax = 100;
 
 const block = /-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g;
@@ -31,6 +31,9 @@ export function certificatesIn(pem: string): readonly X509Certificate[] {
     throw new Error(`holds ${blocks.length} certificates, more than ${certificatesMax}`);
   return blocks.map((text) => new X509Certificate(text));
 }
+
+/** Whole days until then; below zero: it is over. */
+export const daysLeft = (endsMs: number, wallMs: number): number => Math.floor((endsMs - wallMs) / dayMs);
 
 /** What is wrong with certificates and key, and what soon will be. Never shows a key. */
 export function faultsOf({ ca, cert, key }: Material, wallMs: number): readonly MaterialFault[] {
@@ -71,7 +74,7 @@ function checkTimes(own: X509Certificate, wallMs: number, fault: Fault): void {
   const endsMs = Date.parse(own.validTo);
   if (wallMs >= endsMs) fault('cert', `has expired on ${own.validTo}`);
   else if (wallMs < Date.parse(own.validFrom)) fault('cert', `is not valid before ${own.validFrom}; check the clock`);
-  else if (endsMs - wallMs < expiresSoonMs) {
+  else if (endsMs - wallMs < expiresSoonDays * dayMs) {
     fault('cert', `expires on ${own.validTo}; renew it before`, false);
   }
 }

@@ -1,6 +1,6 @@
 import { joinAddress } from '../base/addresses.js';
 import { bytesOfIp } from '../base/ip.js';
-import { certificatesIn, factsOf, faultsOf, type Material } from '../certificates/material.js';
+import { certificatesIn, daysLeft, factsOf, faultsOf, type Material } from '../certificates/material.js';
 import { type Check, fail, ok, warn } from './check.js';
 
 /** What a certificate is to be good for. */
@@ -16,7 +16,6 @@ export interface CertificateUse {
   readonly clientAuth: 'none' | 'request' | 'require';
 }
 
-const dayMs = 86_400_000;
 const authorityEndsSoonDays = 90;
 const rsaBitsMin = 2048;
 const serverAuth = '1.3.6.1.5.5.7.3.1';
@@ -62,14 +61,14 @@ function mendOf(field: string, message: string): string {
 
 function lifeOf(check: string, pem: string, wallMs: number): Check {
   const { names, expires, issuer } = factsOf(pem);
-  const days = Math.floor((Date.parse(expires) - wallMs) / dayMs);
+  const days = daysLeft(Date.parse(expires), wallMs);
   return ok(check, `of ${names.slice(0, 3).join(', ')}, from ${issuer}; ${days} days left, until ${expires}`);
 }
 
 function authorityCheck(check: string, pem: string, wallMs: number): Check {
   const lives = certificatesIn(pem).map(({ validTo }) => ({
     validTo,
-    days: Math.floor((Date.parse(validTo) - wallMs) / dayMs),
+    days: daysLeft(Date.parse(validTo), wallMs),
   }));
   const count = lives.length === 1 ? 'one authority' : `${lives.length} authorities`;
   const [next] = lives.filter(({ days }) => days >= 0).sort((a, b) => a.days - b.days);

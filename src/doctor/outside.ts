@@ -1,11 +1,10 @@
 import { splitAddress } from '../base/addresses.js';
 import { isLoopback } from '../base/ip.js';
 import { formatSize } from '../base/units.js';
+import { daysLeft, expiresSoonDays } from '../certificates/material.js';
 import { type Check, fail, ok, skip, warn } from './check.js';
 import type { NodeView, Outside } from './cluster-view.js';
 
-const dayMs = 86_400_000;
-const endsSoonDays = 14;
 /** From where a node is too busy to answer on time, and its heap too full to go on for long. */
 const lagWarnMs = 200;
 const heapWarn = 0.9;
@@ -69,10 +68,10 @@ function checkTls(nodes: readonly Seen[], { wallMs, expectsTls }: Seeing): reado
     );
   for (const { name, tls } of nodes) {
     if (tls?.is !== 'tls') continue;
-    const days = Math.floor((tls.expiresMs - wallMs) / dayMs);
+    const days = daysLeft(tls.expiresMs, wallMs);
     const mend = 'put a new one in its place, which is read without a restart';
     if (days < 0) found.push(fail('certificates', `${name}: has expired ${-days} days ago`, mend));
-    else if (days < endsSoonDays) found.push(warn('certificates', `${name}: ${days} days left`, mend));
+    else if (days < expiresSoonDays) found.push(warn('certificates', `${name}: ${days} days left`, mend));
     if (tls.refusedFor !== undefined) {
       found.push(
         warn(
