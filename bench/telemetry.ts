@@ -3,6 +3,7 @@
  * pair without telemetry, one with metrics and traces on both sides and a scrape every second. Gets that cross the link,
  * by the same loops in turns: as nobody follows them, and with each one followed by a trace. And reads that memory
  * answers, with and without. What counts is the processor time of a get, which other work on the machine hardly changes.
+ * Two pairs of processes differ by a tenth or two of themselves, though, so what is recorded of a get is also timed alone.
  * `npx tsx bench/telemetry.ts [seconds a measurement]`
  */
 import { readFileSync } from 'node:fs';
@@ -10,6 +11,10 @@ import { context, trace } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import { AggregationTemporality, MeterProvider, MetricReader } from '@opentelemetry/sdk-metrics';
 import { BatchSpanProcessor, type SpanExporter, TracerProvider } from '@opentelemetry/sdk-trace';
+import { systemClock } from '../src/platform/clock.js';
+import type { NodeInfo } from '../src/ports/membership.js';
+import type { PeerReply } from '../src/ports/peers.js';
+import { OtelRecorder } from '../src/telemetry/recorder.js';
 import {
   library,
   printMachine,
@@ -184,6 +189,43 @@ function middle(rows: readonly Measured[]): Measured {
   return [...rows].sort((a, b) => a.processorUs - b.processorUs)[Math.floor(rows.length / 2)]!;
 }
 
+/** Of a get that crosses a link: the operation and the request here, the answer there. Nanoseconds beyond what is done anyway. */
+async function recordedNs(): Promise<number> {
+  const value = Promise.resolve({ is: 'value' } as unknown as PeerReply);
+  const run = (): Promise<PeerReply> => value;
+  const request = { do: 'get', keyspace, key: 'k', loading: [], minVersion: 0, standIn: false } as const;
+  const from = { id: 'id', name: 'asker', address: '127.0.0.1:3320' } as NodeInfo;
+  const recorder = new OtelRecorder({
+    clock: systemClock,
+    meter: meterProvider.getMeter('bench'),
+    tracer,
+    peerOf: () => from,
+    failed: (error) => {
+      throw error;
+    },
+  });
+  const calls = [
+    () => recorder.operation('get', keyspace, run, () => 'hit'),
+    () => recorder.ask(from.id, request, run),
+    () => recorder.answer(from, request, run),
+  ];
+  let sum = 0;
+  for (const call of calls) {
+    const rows: number[] = [];
+    for (let round = 0; round < rounds; round++) rows.push((await eachNs(call)) - (await eachNs(run)));
+    sum += rows.sort((a, b) => a - b)[Math.floor(rounds / 2)]!;
+  }
+  return sum;
+}
+
+async function eachNs(call: () => PeerReply | Promise<PeerReply>): Promise<number> {
+  const count = 300_000;
+  const before = process.cpuUsage();
+  for (let i = 0; i < count; i++) await call();
+  const { user, system } = process.cpuUsage(before);
+  return ((user + system) * 1000) / count;
+}
+
 const rowsOf = (what: string, timings: ReadonlyMap<string, Measured>, each: number): string[][] =>
   [...timings].map(([name, { perSecond, processorUs }]) => [
     `${what}, ${name}`,
@@ -196,7 +238,13 @@ printTable(
 );
 const cost = (timings: ReadonlyMap<string, Measured>, name: string): number =>
   timings.get(name)!.processorUs / timings.get(without)!.processorUs;
+const recordedUs = (await recordedNs()) / 1000;
 const ratios: Ratio[] = [
+  {
+    name: `what is recorded of a peer get, timed alone (${recordedUs.toFixed(2)} us) / the get ${without}`,
+    value: recordedUs / peerGets.get(without)!.processorUs,
+    atMost: 0.1,
+  },
   { name: `processor time of peer gets, ${withAll} / ${without}`, value: cost(peerGets, withAll), atMost: 1.1 },
   { name: `processor time of peer gets, ${withSpans} / ${without}`, value: cost(peerGets, withSpans) },
   { name: `processor time of local hits, ${withAll} / ${without}`, value: cost(locals, withAll), atMost: 1.05 },

@@ -4,11 +4,11 @@ const secondMs = 1000;
 /** Taken whole, so that rare things are never missed. */
 const wholePerSecond = 1000;
 /** Of what comes beyond, one in so many. */
-const oneIn = 16;
+const oneIn = 64;
 
 /**
  * Says which durations are recorded: to record one costs more than a microsecond, which is much of what a get from a peer
- * costs. Up to a thousand a second all of them, one in sixteen beyond, so that the cost stays below one in a hundred.
+ * costs. Up to a thousand a second all of them, one in 64 beyond, so that the cost stays below one in a hundred.
  */
 export class Sampled {
   readonly #clock: Clock;
