@@ -16,7 +16,7 @@ import { peerDefinition } from '../src/transport/grpc-services.js';
 import { ServerFrameStream } from '../src/transport/grpc-stream.js';
 import { createPeerLinks, type PeerLinks } from '../src/transport/peer-links.js';
 
-const limits = { maxInflight: 100_000, maxFrameBytes: 17 * 1024 * 1024 };
+const limits = { maxInflight: 100_000, maxInflightBytes: 256 * 1024 * 1024, maxFrameBytes: 17 * 1024 * 1024 };
 const value = new Uint8Array(100).fill(1);
 
 function links(id: string, address: string): PeerLinks {

@@ -194,6 +194,7 @@ export interface NodeConfig {
     readonly maxInflight: number;
     /** undefined: a quarter of maxInflight. */
     readonly maxInflightPerClient: number | undefined;
+    readonly maxInflightBytes: number;
     readonly maxConnections: number;
   };
   /** undefined: in the clear. */

@@ -44,6 +44,7 @@ export const ranges = {
   maxValueBytes: { min: 1, max: 512 * mib },
   maxBatch: { min: 1, max: 1_000_000 },
   maxInflight: { min: 1, max: 10_000_000 },
+  maxInflightBytes: { min: mib, max: 1024 * 1024 * mib },
   /** Of clients and nodes, at a time. */
   openConnections: { min: 1, max: 1_000_000 },
   maxConcurrent: { min: 1, max: 100_000 },
@@ -104,6 +105,7 @@ export const defaults = {
   maxValueBytes: 16 * mib,
   maxBatch: 10_000,
   maxInflight: 100_000,
+  maxInflightBytes: 256 * mib,
   openConnections: 10_000,
   nodeName: 'distcache-node',
   clientAuth: 'require',

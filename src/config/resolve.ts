@@ -51,6 +51,7 @@ export function resolveFile(file: FileConfig): NodeConfig {
       maxBatch: limits.maxBatch ?? defaults.maxBatch,
       maxInflight: limits.maxInflight ?? defaults.maxInflight,
       maxInflightPerClient: limits.maxInflightPerClient,
+      maxInflightBytes: limits.maxInflightBytes ?? defaults.maxInflightBytes,
       maxConnections: limits.maxConnections ?? defaults.openConnections,
     },
     tls: tlsOf(file),

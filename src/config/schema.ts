@@ -165,6 +165,10 @@ export const fileSchema = (totalMemoryBytes: number) =>
         doc: 'Of them, those of one client. Left out: a quarter.',
         examples: [1000],
       }).optional(),
+      maxInflightBytes: leaf(scalar.size(ranges.maxInflightBytes), {
+        doc: 'Requests held at once, of clients and of other nodes each; of one a quarter. Beyond, they are OVERLOADED.',
+        standard: '256MiB',
+      }).optional(),
       maxConnections: leaf(scalar.integer(ranges.openConnections), {
         doc: 'Connections of clients and nodes at a time; one more is dropped.',
         standard: defaults.openConnections,

@@ -70,7 +70,7 @@ discovery:
 #   onLeave: true
 #   refreshInterval: 0s    # hot keys are loaded again before they expire, so often; 0s for not
 
-# limits: { maxKeyBytes: 4KiB, maxValueBytes: 16MiB, maxBatch: 10000, maxInflight: 100000 }
+# limits: { maxKeyBytes: 4KiB, maxValueBytes: 16MiB, maxBatch: 10000, maxInflight: 100000, maxInflightBytes: 256MiB }
 
 # source:                  # how data sources are protected, of each keyspace on each node
 #   maxConcurrent: 64      # loads at once

@@ -81,6 +81,8 @@ export interface CoreOptions {
         readonly maxInflight?: number | undefined;
         /** Of them, those of one client. Default: a quarter. */
         readonly maxInflightPerClient?: number | undefined;
+        /** Bytes of requests that are held, of clients and of other nodes each: on their way in and under way. Default 256 MiB. */
+        readonly maxInflightBytes?: Size | undefined;
         /** Of clients and peers, at a time. Default 10,000. */
         readonly maxConnections?: number | undefined;
       }
@@ -123,6 +125,7 @@ export interface EngineLimits {
   readonly maxBatch: number;
   readonly maxInflight: number;
   readonly maxInflightPerClient: number;
+  readonly maxInflightBytes: number;
   readonly maxConnections: number;
 }
 
@@ -177,6 +180,13 @@ export function checkOptions(
       quarter,
       1,
       10_000_000,
+    ),
+    maxInflightBytes: check.size(
+      ['limits', 'maxInflightBytes'],
+      options.limits?.maxInflightBytes,
+      256 * 1024 ** 2,
+      1024 ** 2,
+      1024 ** 4,
     ),
     maxConnections: check.count(['limits', 'maxConnections'], options.limits?.maxConnections, 10_000, 1, 1_000_000),
   };

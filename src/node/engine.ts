@@ -91,7 +91,7 @@ export class Engine extends CacheEngine {
     const keys = node.gossip === undefined || node.gossip.keys.length === 0 ? undefined : new KeyRing(node.gossip.keys);
     let listener: Listener | undefined;
     if (node.bind !== undefined) {
-      const { maxValueBytes, maxKeyBytes, maxInflight } = resolved.limits;
+      const { maxValueBytes, maxKeyBytes, maxInflight, maxInflightBytes } = resolved.limits;
       const maxFrameBytes = maxValueBytes + maxKeyBytes + messageOverheadBytes;
       const dialer = new LazyDialer();
       const links = createPeerLinks({
@@ -104,7 +104,7 @@ export class Engine extends CacheEngine {
         hasher: hasher.name,
         proof: keys && new ClusterSecret(() => keys.keys, freshChallenge),
         dialer,
-        limits: { maxInflight, maxFrameBytes },
+        limits: { maxInflight, maxInflightBytes, maxFrameBytes },
       });
       links.onDialProblem(({ address, message, passing }) => {
         log.write(passing ? 'warn' : 'error', `no link to ${address}: ${message}`, { address });

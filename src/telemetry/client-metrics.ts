@@ -5,6 +5,7 @@ import type { Metric } from './metric.js';
 export const clientLimits = (clients: ServerCounts): Readonly<Record<string, number>> => ({
   client_calls: clients.overloaded,
   client_calls_each: clients.clientCallsRefused,
+  client_bytes: clients.clientBytesRefused,
   connections: clients.connectionsRefused,
   connection_strangers: clients.strangersDropped,
   connection_greetings: clients.greetingsDropped,
@@ -42,6 +43,13 @@ export function clientMetrics<Reading>(
       ({ failed }) => failed,
     ),
     metric('calls.active', 'sum', '{call}', 'Calls of gRPC clients under way.', ({ inflight }) => inflight),
+    metric(
+      'calls.usage',
+      'sum',
+      'By',
+      'Requests of gRPC clients in memory: on their way in, or under way.',
+      ({ clientBytesHeld }) => clientBytesHeld,
+    ),
     metric(
       'connections',
       'sum',

@@ -191,6 +191,13 @@ const linkMetrics: readonly NodeMetric[] = [
     points: ofLinks(({ serving }) => serving),
   },
   {
+    name: 'distcache.peer.requests.usage',
+    kind: 'sum',
+    unit: 'By',
+    description: 'Of these, what they take in memory.',
+    points: ofLinks(({ askedBytes }) => askedBytes),
+  },
+  {
     name: 'distcache.peer.outbox.usage',
     kind: 'sum',
     unit: 'By',
@@ -260,6 +267,7 @@ const limitMetric: NodeMetric = {
       ...(links && {
         peer_calls: links.callsRefused,
         peer_requests: links.requestsRefused,
+        peer_bytes: links.bytesRefused,
         peer_links: links.linksTooMany,
         peer_greetings: links.greetingsRefused,
         peer_invitations: links.invitationsDropped,

@@ -146,9 +146,11 @@ const inStep: ReadonlySet<PeerRequest['do']> = new Set(['renew', 'synced', 'floo
 /** One for each keyspace, one for each change of one, and some. */
 const inStepMax = 10_000;
 
+export const keepsInStep = (request: PeerRequest): boolean => inStep.has(request.do);
+
 /** How many calls of one link may be under way for this one still to be begun. */
 export const roomFor = (request: PeerRequest, maxInflight: number): number =>
-  inStep.has(request.do) ? maxInflight + inStepMax : maxInflight;
+  keepsInStep(request) ? maxInflight + inStepMax : maxInflight;
 
 /** Calls that another node, or the data source, can answer in the peer's stead. */
 const waitedFor: ReadonlySet<PeerRequest['do']> = new Set(['get', 'recall', 'put', 'delete']);

@@ -32,6 +32,8 @@ export interface GrpcServerLimits {
   readonly maxConnections: number;
   /** Calls of one client under way at a time. */
   readonly maxInflightPerClient: number;
+  /** Bytes of clients' requests on their way in and under way. */
+  readonly maxInflightBytes: number;
 }
 
 export interface GrpcServerOptions {
@@ -49,6 +51,8 @@ export interface GrpcServerOptions {
   readonly access: Access;
   /** Without: plain text. */
   readonly tls?: ServerTls | undefined;
+  /** How long a connection may stand without a call. Default 5 minutes. */
+  readonly idleMs?: number | undefined;
   /** Watches clients' reads and writes. */
   readonly recorder?: Recorder | undefined;
 }
@@ -74,7 +78,7 @@ const messageSlackBytes = 64 * 1024;
 /** Connections on which nothing comes back are dead: it is then that server-side calls end which cannot be cut off. */
 const keepalive = { 'grpc.keepalive_time_ms': 10_000, 'grpc.keepalive_timeout_ms': 5_000 };
 /** Connections without a call are closed in good order; a client opens the next one by itself. */
-const idleMs = 300_000;
+const idleDefaultMs = 300_000;
 /** Calls on one connection at a time; a client that asks for more waits by itself. */
 const streamsMax = 1_024;
 /** Connections that have not made a call that they may make. */
@@ -100,6 +104,8 @@ export async function createGrpcServer(options: GrpcServerOptions): Promise<Grpc
     access,
     connections,
     maxInflightPerClient: limits.maxInflightPerClient,
+    maxInflightBytes: limits.maxInflightBytes,
+    maxMessageBytes: messageBytes,
     needsTls: tls !== undefined,
     clock,
     log,
@@ -110,7 +116,7 @@ export async function createGrpcServer(options: GrpcServerOptions): Promise<Grpc
     'grpc.max_receive_message_length': messageBytes,
     'grpc.max_send_message_length': -1,
     'grpc.max_concurrent_streams': streamsMax,
-    'grpc.max_connection_idle_ms': idleMs,
+    'grpc.max_connection_idle_ms': options.idleMs ?? idleDefaultMs,
     // Channelz stays on: without it grpc-js forgets its sessions, and forceShutdown breaks off nothing.
     ...keepalive,
   });
@@ -127,7 +133,9 @@ export async function createGrpcServer(options: GrpcServerOptions): Promise<Grpc
   });
   const callerOf: ServicesDeps['callerOf'] = (call) => gate.callerOf(call.metadata);
   const denied: ServicesDeps['denied'] = (error) => gate.denied(error, 'a client');
-  const services = new GrpcServices({ service, links, clock, log, maxInflight: limits.maxInflight, callerOf, denied });
+  const breakOff: ServicesDeps['breakOff'] = (call) => gate.breakOff(call.metadata);
+  const { maxInflight } = limits;
+  const services = new GrpcServices({ service, links, clock, log, maxInflight, callerOf, breakOff, denied });
   server.addService(cacheDefinition, recordedService(cacheDefinition, services.cache(), options.recorder));
   server.addService(clusterDefinition, services.cluster());
   server.addService(peerDefinition, services.peer());

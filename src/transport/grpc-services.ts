@@ -34,6 +34,8 @@ export interface ServicesDeps {
   readonly maxInflight: number;
   /** Who makes a call, which was let in for what it may do anywhere. */
   readonly callerOf: (call: Call) => Caller;
+  /** Ends a call at once, whoever is at its other end. */
+  readonly breakOff: (call: ServerDuplexStream<Uint8Array, Buffer>) => void;
   /** A call was refused because of its keyspace. */
   readonly denied: (error: AccessDenied) => void;
 }
@@ -188,7 +190,10 @@ export class GrpcServices {
 
   peer(): UntypedServiceImplementation {
     return {
-      link: (call: ServerDuplexStream<Uint8Array, Buffer>) => this.#deps.links.accept(new ServerFrameStream(call)),
+      link: (call: ServerDuplexStream<Uint8Array, Buffer>) => {
+        const { links, breakOff } = this.#deps;
+        links.accept(new ServerFrameStream(call, () => breakOff(call)));
+      },
     };
   }
 

@@ -99,7 +99,11 @@ export class ClientFrameStream extends GrpcStream<ClientDuplexStream<Uint8Array,
 }
 
 export class ServerFrameStream extends GrpcStream<ServerDuplexStream<Uint8Array, Buffer>> {
-  constructor(call: ServerDuplexStream<Uint8Array, Buffer>) {
+  /** `breakOff` ends the call at once, which grpc-js leaves to clients. */
+  constructor(
+    call: ServerDuplexStream<Uint8Array, Buffer>,
+    private readonly breakOff: () => void = () => {},
+  ) {
     super(call, call.getPeer());
   }
 
@@ -112,9 +116,9 @@ export class ServerFrameStream extends GrpcStream<ServerDuplexStream<Uint8Array,
     this.call.on('error', (error: Error) => this.closed(error.message));
   }
 
-  // There is no way to cut a call off at the server; where the other side does not read, keepalive ends the connection.
   protected abort(): void {
     this.call.end();
+    this.breakOff();
   }
 
   protected release(): void {}

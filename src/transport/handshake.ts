@@ -19,7 +19,7 @@ import type { Partings } from './partings.js';
 
 const handshakeLimitMs = 5_000;
 /** A greeting is small; whoever sends more does not speak our protocol. */
-const greetingBytesMax = 64 * 1024;
+export const greetingBytesMax = 64 * 1024;
 
 const none = new Uint8Array();
 

@@ -10,8 +10,10 @@ import type { Answer } from './call-table.js';
 import { DialTargets, type Target } from './dial-targets.js';
 import type { Dialer, FrameStream, StreamEvents } from './frame-stream.js';
 import { type HandshakeResult, type Role, shakeHands } from './handshake.js';
+import { type HeldBytes, heldRequests } from './held-bytes.js';
+import type { LinkLimits } from './link-limits.js';
 import { Partings } from './partings.js';
-import { PeerSession, type SessionLimits } from './peer-session.js';
+import { PeerSession } from './peer-session.js';
 import { RefusalLog } from './refusal-log.js';
 import { addCounts, type LinkCounts, type LinkEnd, noCounts, type SessionCounts } from './session-counts.js';
 
@@ -56,7 +58,7 @@ export interface PeerLinksDeps {
   /** Where the cluster has a secret; without, whoever knows the label is believed. */
   readonly proof?: LinkProof | undefined;
   readonly dialer: Dialer;
-  readonly limits: SessionLimits;
+  readonly limits: LinkLimits;
 }
 
 export interface PeerLinks extends PeerNetwork {
@@ -75,6 +77,7 @@ export const createPeerLinks = (deps: PeerLinksDeps): PeerLinks => new Links(dep
 class Links implements PeerLinks {
   readonly #deps: PeerLinksDeps;
   readonly #encoder = new FrameEncoder();
+  readonly #asked: HeldBytes;
   readonly #partings: Partings;
   readonly #targets: DialTargets;
   readonly #refusals: RefusalLog;
@@ -96,6 +99,7 @@ class Links implements PeerLinks {
   constructor(deps: PeerLinksDeps) {
     this.#deps = deps;
     this.#partings = new Partings(deps.clock);
+    this.#asked = heldRequests(deps.limits.maxInflightBytes, deps.limits.maxFrameBytes);
     this.#refusals = new RefusalLog(deps.clock, deps.log);
     this.#targets = new DialTargets({
       clock: deps.clock,
@@ -170,6 +174,7 @@ class Links implements PeerLinks {
       linksRefused: this.#turnedAway.links,
       linksTooMany: this.#turnedAway.tooMany,
       greetingsRefused: this.#turnedAway.greetings,
+      bytesRefused: this.#asked.refused,
       invitationsDropped: this.#targets.dropped,
     };
   }
@@ -320,6 +325,7 @@ class Links implements PeerLinks {
         stamp,
         log,
         limits,
+        share: this.#asked.share(),
         encoder: this.#encoder,
         handler: (from, request, wait) => this.#handler(from, request, wait),
         selfName: self().name,
@@ -346,7 +352,13 @@ class Links implements PeerLinks {
     const link = this.#links.get(peer.id);
     if (link === undefined) return;
     this.#links.delete(peer.id);
-    this.#past = addCounts(this.#past, { ...link.session.counts(), inflight: 0, serving: 0, queuedBytes: 0 });
+    this.#past = addCounts(this.#past, {
+      ...link.session.counts(),
+      inflight: 0,
+      serving: 0,
+      askedBytes: 0,
+      queuedBytes: 0,
+    });
     this.#partings.part(stream);
     this.#deps.log.write('debug', `link to ${peer.name} (${peer.address}) is down: ${why}`, { peer: peer.name });
     this.#targets.peerDown(peer, left, this.#deps.clock.nowMs() - sinceMs);

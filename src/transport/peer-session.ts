@@ -7,9 +7,11 @@ import type { PeerHandler, PeerReply, PeerRequest, Stamp } from '../ports/peers.
 import { type Frame, FrameDecoder, type FrameEncoder, type GoodbyeReason } from '../wire/frames.js';
 import { loadingMax, type Operation, operationBound } from '../wire/operations.js';
 import { MalformedError } from '../wire/reader.js';
-import { type Answer, CallTable, roomFor, unreachable, what } from './call-table.js';
+import { type Answer, CallTable, keepsInStep, roomFor, unreachable, what } from './call-table.js';
 import type { FrameStream } from './frame-stream.js';
-import { type Held, InboundWait } from './inbound-wait.js';
+import type { Share } from './held-bytes.js';
+import { Asked, type Held, InboundWait } from './inbound-wait.js';
+import type { SessionLimits } from './link-limits.js';
 import { Outbox } from './outbox.js';
 import { type LinkEnd, noCounts, type SessionCounts } from './session-counts.js';
 
@@ -18,13 +20,6 @@ import { type LinkEnd, noCounts, type SessionCounts } from './session-counts.js'
  * one frame when the turn ends: the cost of a frame (some 100 us through HTTP/2) is then shared by hundreds of calls.
  * The cost of a call itself is kept to a promise, an entry in a map and two small objects.
  */
-
-export interface SessionLimits {
-  /** Calls that may wait for this peer's answer, and requests of it that are being answered. */
-  readonly maxInflight: number;
-  /** Largest frame either side takes, in bytes. */
-  readonly maxFrameBytes: number;
-}
 
 export interface SessionDeps {
   readonly clock: Clock;
@@ -35,6 +30,8 @@ export interface SessionDeps {
   /** Name of this node, for the errors it sends. */
   readonly selfName: string;
   readonly limits: SessionLimits;
+  /** What requests of this peer may take in memory. */
+  readonly share: Share;
 }
 
 /**
@@ -43,6 +40,9 @@ export interface SessionDeps {
  */
 const lateMs = 600;
 
+/** About what a text takes in memory, and what its bytes on the wire were. */
+const charsOf = ({ length }: string): number => length;
+
 export class PeerSession {
   readonly #deps: SessionDeps;
   readonly #stream: FrameStream;
@@ -50,8 +50,7 @@ export class PeerSession {
   readonly #decoder = new FrameDecoder();
   readonly #outbox: Outbox;
   readonly #calls: CallTable;
-  /** Requests of the peer whose handler has gone asynchronous, or that are held. */
-  readonly #asked = new Map<number, InboundWait>();
+  readonly #asked: Asked;
   #held: Held[] = [];
   #serving = 0;
   #flushSoon = false;
@@ -72,6 +71,7 @@ export class PeerSession {
     this.#deps = deps;
     this.#stream = stream;
     this.#onEnd = onEnd;
+    this.#asked = new Asked(deps.share);
     this.#outbox = new Outbox(deps.limits.maxFrameBytes, deps.limits.maxInflight);
     this.#calls = new CallTable(deps.clock, peer, (id, place) => this.#givenUp(id, place));
     this.#lastSentMs = deps.clock.nowMs();
@@ -180,7 +180,8 @@ export class PeerSession {
   }
 
   counts(): SessionCounts {
-    return { ...this.#count, inflight: this.#calls.size, serving: this.#serving, queuedBytes: this.#outbox.bytes };
+    const [inflight, serving] = [this.#calls.size, this.#serving];
+    return { ...this.#count, inflight, serving, askedBytes: this.#asked.bytes, queuedBytes: this.#outbox.bytes };
   }
 
   #take(operation: Operation, nowMs: number, believed: boolean, late: boolean): void {
@@ -192,15 +193,14 @@ export class PeerSession {
           this.#count.late++;
           this.#refuse(operation.id, 'PEER_UNREACHABLE', 'it came too late: its sender may have tried elsewhere');
         } else {
-          this.#ask(operation.id, operation.request, nowMs + operation.remainingMs);
+          this.#ask(operation, nowMs);
         }
         return;
       case 'reply':
         if (!this.#calls.settle(operation.id, believed ? operation.reply : undefined)) this.#count.lateAnswers++;
         return;
       case 'cancel':
-        this.#asked.get(operation.id)?.end('cancelled by the asking node');
-        if (this.#asked.delete(operation.id)) this.#serving--;
+        if (this.#asked.cancel(operation.id)) this.#serving--;
         return;
       case 'unknown-request':
         this.#count.notUnderstood++;
@@ -213,7 +213,8 @@ export class PeerSession {
   }
 
   /** Starts on a request of the peer's, or refuses it, or holds it until answers have left. */
-  #ask(id: number, request: PeerRequest, deadlineMs: number): void {
+  #ask(operation: Operation & { is: 'request' }, nowMs: number): void {
+    const { id, request, remainingMs } = operation;
     if (this.#serving >= roomFor(request, this.#deps.limits.maxInflight)) {
       this.#count.requestsRefused++;
       this.#refuse(id, 'OVERLOADED', `more than ${this.#deps.limits.maxInflight} requests of one node at a time`);
@@ -223,10 +224,15 @@ export class PeerSession {
       this.goodbye('BAD_FRAME', `request ${id} came twice`);
       return;
     }
+    const bytes = operationBound(operation, charsOf);
+    if (!keepsInStep(request) && !this.#asked.hasRoom(bytes)) {
+      this.#refuse(id, 'OVERLOADED', 'requests of other nodes take as much memory as they may');
+      return;
+    }
     this.#serving++;
-    const wait = new InboundWait(deadlineMs);
+    const wait = new InboundWait(nowMs + remainingMs, bytes);
     if (this.#outbox.full || this.#held.length > 0) {
-      this.#asked.set(id, wait);
+      this.#asked.add(id, wait);
       this.#held.push({ id, request, wait });
     } else {
       this.#serve(id, request, wait);
@@ -245,10 +251,10 @@ export class PeerSession {
       this.#answer(id, result);
       return;
     }
-    this.#asked.set(id, wait);
+    this.#asked.add(id, wait);
     const answer = (reply: PeerReply): void => {
       if (wait.over) return;
-      this.#asked.delete(id);
+      this.#asked.remove(id);
       this.#answer(id, reply);
     };
     result.then(answer, (error) => answer(this.#failure(request, error)));
@@ -341,7 +347,7 @@ export class PeerSession {
         break;
       }
       if (wait.over) continue;
-      this.#asked.delete(id);
+      this.#asked.remove(id);
       this.#serve(id, request, wait);
       if (this.#ended) return false;
     }
@@ -361,8 +367,7 @@ export class PeerSession {
     this.#ended = true;
     this.#outbox.clear();
     this.#held = [];
-    for (const wait of this.#asked.values()) wait.end('the link to the asking node went down');
-    this.#asked.clear();
+    this.#asked.end('the link to the asking node went down');
     this.#serving = 0;
     this.#calls.close(end.why);
     this.#onEnd(end);

@@ -16,6 +16,8 @@ export interface SessionCounts {
   readonly inflight: number;
   /** Requests of the peer that are being answered, or whose answer has not left. */
   readonly serving: number;
+  /** Of requests of the peer that are being answered. */
+  readonly askedBytes: number;
   /** Waiting to leave, an upper bound. */
   readonly queuedBytes: number;
   /** Answers that nobody waited for any more. */
@@ -44,6 +46,8 @@ export interface LinkCounts extends SessionCounts {
   readonly linksTooMany: number;
   /** Streams that were closed at once, as many had not said yet who they are. */
   readonly greetingsRefused: number;
+  /** Requests that were refused, as those of other nodes that are held take too much memory. */
+  readonly bytesRefused: number;
   /** Addresses that other nodes asked to be dialled at, and were not for want of room. */
   readonly invitationsDropped: number;
 }
@@ -57,6 +61,7 @@ export const noCounts: SessionCounts = Object.freeze({
   operationsIn: 0,
   inflight: 0,
   serving: 0,
+  askedBytes: 0,
   queuedBytes: 0,
   lateAnswers: 0,
   refused: 0,

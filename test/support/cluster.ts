@@ -99,7 +99,7 @@ export class TestCluster {
       self: () => self,
       label: 'test',
       dialer: host.dialer,
-      limits: { maxInflight: 100_000, maxFrameBytes: 17 * 1024 ** 2 },
+      limits: { maxInflight: 100_000, maxInflightBytes: 256 * 1024 ** 2, maxFrameBytes: 17 * 1024 ** 2 },
     });
     host.listen((stream) => links.accept(stream));
     const addresses = Array.from({ length: count }, (_, i) => `node-${i + 1}:3320`).filter(

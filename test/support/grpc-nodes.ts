@@ -17,6 +17,7 @@ export const serverLimits: GrpcServerLimits = {
   maxFrameBytes: defaultLimits.maxFrameBytes,
   maxConnections: 1_000,
   maxInflightPerClient: 1_000,
+  maxInflightBytes: 256 * 1024 * 1024,
 };
 
 /** Everybody may do everything. */

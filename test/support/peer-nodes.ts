@@ -4,8 +4,8 @@ import type { Log } from '../../src/ports/log.js';
 import type { NodeInfo } from '../../src/ports/membership.js';
 import type { DialProblem, LinkEvent, PeerHandler, Stamp } from '../../src/ports/peers.js';
 import type { Dialer } from '../../src/transport/frame-stream.js';
+import type { LinkLimits } from '../../src/transport/link-limits.js';
 import { createPeerLinks, type PeerLinks } from '../../src/transport/peer-links.js';
-import type { SessionLimits } from '../../src/transport/peer-session.js';
 import type { FakeNetwork } from './fake-network.js';
 import { seeded } from './seeded.js';
 
@@ -51,7 +51,7 @@ export interface PeerNodeOptions {
   readonly info: NodeInfo;
   readonly label?: string;
   readonly hasher?: string;
-  readonly limits?: SessionLimits;
+  readonly limits?: LinkLimits;
   readonly handler?: PeerHandler;
   readonly stamp?: Stamp & { at: number };
   readonly log?: Log;
@@ -59,7 +59,11 @@ export interface PeerNodeOptions {
   readonly proof?: LinkProof;
 }
 
-export const defaultLimits: SessionLimits = { maxInflight: 20_000, maxFrameBytes: 17 * 1024 * 1024 };
+export const defaultLimits: LinkLimits = {
+  maxInflight: 20_000,
+  maxInflightBytes: 256 * 1024 * 1024,
+  maxFrameBytes: 17 * 1024 * 1024,
+};
 
 /** Says whose node answered, and for what. */
 export const echo =

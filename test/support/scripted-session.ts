@@ -2,7 +2,9 @@ import type { DistcacheError } from '../../src/base/errors.js';
 import { silent } from '../../src/ports/log.js';
 import type { PeerHandler, PeerReply, PeerRequest, Stamp } from '../../src/ports/peers.js';
 import type { FrameStream } from '../../src/transport/frame-stream.js';
-import { PeerSession, type SessionLimits } from '../../src/transport/peer-session.js';
+import { HeldBytes } from '../../src/transport/held-bytes.js';
+import type { SessionLimits } from '../../src/transport/link-limits.js';
+import { PeerSession } from '../../src/transport/peer-session.js';
 import type { LinkEnd } from '../../src/transport/session-counts.js';
 import { decodeFrame, encodeFrame, type Frame, FrameEncoder } from '../../src/wire/frames.js';
 import type { Operation } from '../../src/wire/operations.js';
@@ -63,6 +65,8 @@ export const request = (id: number, key = 'a', remainingMs = 1_000): Operation =
 export function setUp(
   options: {
     limits?: Partial<SessionLimits>;
+    /** Bytes of requests that the peer may have under way. */
+    roomBytes?: number;
     handler?: PeerHandler;
     skewLimit?: number;
     stamp?: (clock: FakeClock) => Stamp;
@@ -80,6 +84,7 @@ export function setUp(
       handler: options.handler ?? ((_from, asked) => value(asked.do === 'get' ? asked.key : '')),
       selfName: 'node-a',
       limits: { maxInflight: 1_000, maxFrameBytes: 1 << 20, ...options.limits },
+      share: new HeldBytes(options.roomBytes ?? 1 << 30, options.roomBytes ?? 1 << 30).share(),
     },
     nodeInfo('b', '10.0.0.2:3320'),
     stream,

@@ -167,7 +167,7 @@ export class World {
       self: () => self,
       label: 'sim',
       dialer: host.dialer,
-      limits: { maxInflight: this.options.maxInflight, maxFrameBytes: 1 << 20 },
+      limits: { maxInflight: this.options.maxInflight, maxFrameBytes: 1 << 20, maxInflightBytes: 1 << 28 },
     });
     host.listen((stream) => links.accept(stream));
     const membership = new ScriptedMembership(self, clock, links, this);

@@ -80,6 +80,7 @@ describe('config: a whole file', () => {
         maxBatch: 10_000,
         maxInflight: 100_000,
         maxInflightPerClient: undefined,
+        maxInflightBytes: 256 * 1024 ** 2,
         maxConnections: 10_000,
       },
       tls: undefined,

@@ -237,6 +237,7 @@ describe('engine: start, stop, events', () => {
         maxBatch: 10_000,
         maxInflight: 100_000,
         maxInflightPerClient: 25_000,
+        maxInflightBytes: 256 * 1024 ** 2,
         maxConnections: 10_000,
       });
       expect(virtualNodes).to.equal(512);

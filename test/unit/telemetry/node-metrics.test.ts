@@ -204,13 +204,15 @@ const readingOf = (engine: Engine): NodeReading => ({
     linksRefused: 1,
     linksTooMany: 1,
     greetingsRefused: 1,
+    bytesRefused: 1,
     invitationsDropped: 1,
   },
   clients: {
     ...{ calls: 4, inflight: 1, overloaded: 1, failed: 1, connections: 1, connectionsAccepted: 1 },
     ...{ connectionsRefused: 1, strangersDropped: 1, readersCutOff: 1, unsentBytes: 1, greetings: 1 },
     ...{ greetingsDropped: 1, handshakesFailed: 1, tlsMismatched: 1 },
-    ...{ callsUnauthorized: 1, clientCallsRefused: 1, writersCutOff: 1 },
+    ...{ callsUnauthorized: 1, clientCallsRefused: 1, clientBytesRefused: 1, clientBytesHeld: 1 },
+    ...{ writersCutOff: 1 },
   },
   admin: { requests: 4, throttled: 1, denied: 1, failed: 1, followers: 1 },
 });

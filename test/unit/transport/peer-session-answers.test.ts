@@ -1,8 +1,9 @@
 import { expect } from 'chai';
 import { DistcacheError } from '../../../src/base/errors.js';
 import type { StopSignal } from '../../../src/base/stop-signal.js';
-import type { PeerReply } from '../../../src/ports/peers.js';
+import type { PeerReply, PeerRequest } from '../../../src/ports/peers.js';
 import { encodeFrame } from '../../../src/wire/frames.js';
+import type { Operation } from '../../../src/wire/operations.js';
 import { request, setUp, value } from '../../support/scripted-session.js';
 
 describe('PeerSession: answering', () => {
@@ -88,6 +89,41 @@ describe('PeerSession: answering', () => {
     await clock.settle();
     hear(request(4));
     expect(release).to.have.length(3);
+  });
+
+  it('refuses requests that would take more memory than they may, and takes more when some are answered', async () => {
+    const release: ((reply: PeerReply) => void)[] = [];
+    const { clock, stream, hear, session } = setUp({
+      roomBytes: 2_500,
+      handler: () => new Promise((resolve) => release.push(resolve)),
+    });
+    const put = (id: number): Operation => {
+      const asked: PeerRequest = {
+        do: 'put',
+        keyspace: 'k',
+        key: 'a',
+        value: Buffer.alloc(1_000),
+        ttlMs: 0,
+        ack: 'applied',
+      };
+      return { is: 'request', id, request: asked, remainingMs: 1_000 };
+    };
+    hear(put(1), put(2), put(3), { is: 'request', id: 4, request: { do: 'synced', sequence: 7 }, remainingMs: 1_000 });
+    await clock.settle();
+    expect(stream.operations.map(({ id }) => id)).to.deep.equal([3]);
+    const [refused] = stream.operations;
+    expect(refused?.is === 'reply' && refused.reply).to.include({ is: 'refused', code: 'OVERLOADED', node: 'node-a' });
+    // What keeps nodes in step is not refused.
+    expect(release).to.have.length(3);
+    release[0]!({ is: 'applied' });
+    hear({ is: 'cancel', id: 2 }, { is: 'cancel', id: 4 });
+    await clock.settle();
+    expect(session.counts()).to.include({ serving: 0, askedBytes: 0 });
+    hear(put(5), put(6));
+    expect(release).to.have.length(5);
+    expect(session.counts().askedBytes).to.be.within(2_000, 2_500);
+    session.lost('gone');
+    expect(session.counts().askedBytes).to.equal(0);
   });
 
   it('answers what keeps nodes in step, however many requests of users wait', async () => {
