@@ -2,6 +2,7 @@
 // What was found is printed with the line that runs it again, and kept in test/corpus: npm run fuzz -- --parser NAME --seed TEXT --round N
 import { createHash } from 'node:crypto';
 import { parseArgs } from 'node:util';
+import { Worker } from 'node:worker_threads';
 import { again, fuzz, inputOf, keep, kept, replay } from '../test/fuzz/fuzzer.ts';
 import { allParsers, closeAll } from '../test/fuzz/parsers.ts';
 
@@ -23,6 +24,25 @@ if (!(minutes > 0) || chosen.length === 0) {
   await closeAll(all);
   process.exit(2);
 }
+
+/** The parser and round under way. One that does not come to an end says nothing itself: another thread does. */
+const now = new Int32Array(new SharedArrayBuffer(8));
+const watchdog = new Worker(
+  `const { workerData: { now, lines } } = require('node:worker_threads');
+  let seen = '';
+  setInterval(() => {
+    if (seen === now.join()) {
+      require('node:fs').writeSync(2, 'does not come to an end: ' + lines[now[0]] + ' --round ' + now[1] + '\\n');
+      process.kill(process.pid, 'SIGKILL');
+    }
+    seen = now.join();
+  }, 30_000);`,
+  {
+    eval: true,
+    workerData: { now, lines: all.map(({ name }) => `npm run fuzz -- --parser ${name} --seed ${values.seed}`) },
+  },
+);
+watchdog.unref();
 
 let bad = 0;
 async function attempt(what) {
@@ -53,6 +73,7 @@ if (values.round !== undefined) {
       const untilMs = performance.now() + 200;
       while (performance.now() < untilMs && performance.now() < endMs && row.found < 10) {
         const round = row.rounds++;
+        now.set([all.indexOf(parser), round]);
         if (await attempt(() => fuzz(parser, values.seed, round))) continue;
         row.found++;
         const { bytes } = inputOf(parser, values.seed, round);

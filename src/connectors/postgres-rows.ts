@@ -23,7 +23,6 @@ const { TIMESTAMP, TIMESTAMPTZ } = pg.types.builtins;
 const [TEXT_ARRAY, VARCHAR_ARRAY] = [1009, 1015];
 
 const arrayOf = pg.types.getTypeParser(TEXT_ARRAY) as (raw: string) => readonly string[];
-const bytesOf: (raw: string) => Buffer = pg.types.getTypeParser(BYTEA);
 const intervalOf: (raw: string) => Partial<Record<string, number>> = pg.types.getTypeParser(INTERVAL);
 
 /**
@@ -132,6 +131,17 @@ export class RowReader {
   #failed(what: string): Error {
     return sourceFailed(this.context.keyspace, `postgres: ${what}`);
   }
+}
+
+/**
+ * In hexadecimal, or with escapes where the server's `bytea_output` says so. pg's own parser does not come to an end over a
+ * backslash that escapes nothing, which no right server sends.
+ */
+function bytesOf(raw: string): Buffer {
+  if (raw.startsWith('\\x')) return Buffer.from(raw.slice(2), 'hex');
+  const byteOf = (_: string, escaped: string): string =>
+    escaped === '\\' ? escaped : String.fromCharCode(Number.parseInt(escaped, 8));
+  return Buffer.from(raw.replace(/\\(\\|[0-3][0-7]{2})/g, byteOf), 'latin1');
 }
 
 function jsonOf(raw: string | null | undefined, { dataTypeID }: Column): string {
