@@ -25,8 +25,10 @@ if (!(minutes > 0) || chosen.length === 0) {
   process.exit(2);
 }
 
-/** The parser and round under way. One that does not come to an end says nothing itself: another thread does. */
+/** The parser and round under way: told of where one ends the process, or does not end, which another thread sees. */
 const now = new Int32Array(new SharedArrayBuffer(8));
+const lines = all.map(({ name }) => `npm run fuzz -- --parser ${name} --seed ${values.seed}`);
+process.on('uncaughtExceptionMonitor', () => console.error(`ends the process: ${lines[now[0]]} --round ${now[1]}`));
 const watchdog = new Worker(
   `const { workerData: { now, lines } } = require('node:worker_threads');
   let seen = '';
@@ -39,7 +41,7 @@ const watchdog = new Worker(
   }, 30_000);`,
   {
     eval: true,
-    workerData: { now, lines: all.map(({ name }) => `npm run fuzz -- --parser ${name} --seed ${values.seed}`) },
+    workerData: { now, lines },
   },
 );
 watchdog.unref();

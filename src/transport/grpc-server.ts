@@ -17,6 +17,7 @@ import {
   peerDefinition,
   type ServicesDeps,
 } from './grpc-services.js';
+import { refuseLostStreams } from './lost-streams.js';
 import type { PeerLinks } from './peer-links.js';
 import { recordedService } from './recorded-services.js';
 import type { ServerTls } from './tls.js';
@@ -120,6 +121,7 @@ export async function createGrpcServer(options: GrpcServerOptions): Promise<Grpc
     // Channelz stays on: without it grpc-js forgets its sessions, and forceShutdown breaks off nothing.
     ...keepalive,
   });
+  refuseLostStreams(server);
   // Connections come through a door of our own, by then without TLS, if they had any: see front-door.ts.
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
   const door = new FrontDoor({

@@ -61,3 +61,32 @@ export class RawClient {
     this.session.destroy();
   }
 }
+
+const frame = (type: number, flags: number, stream: number, payload: Uint8Array): Buffer => {
+  const head = Buffer.alloc(9);
+  head.writeUIntBE(payload.byteLength, 0, 3);
+  head[3] = type;
+  head[4] = flags;
+  head.writeUInt32BE(stream, 5);
+  return Buffer.concat([head, payload]);
+};
+const literal = (name: string, value: string): Buffer =>
+  Buffer.from([0, name.length, ...Buffer.from(name), value.length, ...Buffer.from(value)]);
+
+/** A call, and behind it a frame of 16 MiB, which none may be: the connection is over before anybody has seen the call. */
+export function headThenNonsense(path: string, contentType: string): Buffer {
+  const head = [
+    literal(':method', 'POST'),
+    literal(':scheme', 'http'),
+    literal(':path', path),
+    literal(':authority', 'a'),
+    literal('content-type', contentType),
+  ];
+  return Buffer.concat([
+    Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'),
+    frame(4, 0, 0, new Uint8Array()),
+    frame(1, 4, 1, Buffer.concat(head)),
+    frame(0, 1, 1, framed(new Uint8Array())),
+    Buffer.alloc(9, 0xff),
+  ]);
+}

@@ -1,4 +1,5 @@
 import { constants } from 'node:http2';
+import { connect } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { status } from '@grpc/grpc-js';
 import { expect } from 'chai';
@@ -6,7 +7,7 @@ import { silent } from '../../../src/ports/log.js';
 import { createGrpcServer, type GrpcServer, type GrpcServerOptions } from '../../../src/transport/grpc-server.js';
 import { FakeClock } from '../../support/fake-clock.js';
 import { openAccess, protoDir, serverLimits } from '../../support/grpc-nodes.js';
-import { framed, getOf, putOf, RawClient } from '../../support/raw-calls.js';
+import { framed, getOf, headThenNonsense, putOf, RawClient } from '../../support/raw-calls.js';
 import { StubCacheService } from '../../support/stub-cache-service.js';
 import { until, within } from '../../support/until.js';
 
@@ -216,6 +217,24 @@ describe('limits of gRPC clients', () => {
     await within(10_000, 'a call of another', get.closed);
     expect(service.options).to.have.length(1);
   });
+
+  for (const [what, path, contentType] of [
+    ['a method that there is not', '/nobody', 'application/grpc'],
+    ['what is no gRPC', '/distcache.v1.Cache/Get', 'text/plain'],
+    ['a method that there is', '/distcache.v1.Cache/Get', 'application/grpc'],
+  ] as const) {
+    it(`survives a call of ${what} whose connection is over before it is heard of`, async () => {
+      await start();
+      const socket = connect(server.port, '127.0.0.1').on('error', () => {});
+      const over = new Promise((resolve) => socket.on('close', resolve));
+      socket.resume().end(headThenNonsense(path, contentType));
+      await within(10_000, 'the end of the connection', over);
+      const get = clientOf().call('Cache/Get');
+      get.stream.end(getOf('missing'));
+      await within(10_000, 'a call of another', get.closed);
+      expect(service.options).to.have.length(1);
+    });
+  }
 
   it('closes a connection without calls in good order, and none with a call', async () => {
     await start({ idleMs: 50 });
