@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { messageOf } from '../base/errors.js';
 import type { NodeConfig } from '../config/node-config.js';
 import type { Engine } from '../node/engine.js';
-import { type Security, securityFiles, securityOf, stateOf } from '../node/security-files.js';
+import { readGossipSecrets, type Security, securityFiles, securityOf, stateOf } from '../node/security-files.js';
 import type { Cancel, Clock } from '../ports/clock.js';
 import type { Log } from '../ports/log.js';
 import { type KeyspaceReload, reloadKeyspaces } from './reload-keyspaces.js';
@@ -27,12 +27,12 @@ export interface Reload {
 interface Running {
   readonly config: NodeConfig;
   readonly security: Security;
-  /** Of the files that hold certificates and tokens, when they were last read. */
+  /** Of the files that hold certificates, tokens and secrets, when they were last read. */
   readonly files: string;
 }
 
 /**
- * On SIGHUP the config is read again, and when files with certificates or tokens change these are. What can change while
+ * On SIGHUP the config is read again, and when files with certificates, tokens or secrets change these are. What can change while
  * the node runs changes; what cannot be used changes nothing, and the log says what is wrong. Returns how to stop.
  */
 export async function reloadOnChange(reload: Reload): Promise<Cancel> {
@@ -71,18 +71,18 @@ export async function reloadOnChange(reload: Reload): Promise<Cancel> {
 
 /** What the node runs with after a signal. Never rejects. */
 async function reloaded(reload: Reload, running: Running): Promise<Running> {
-  const { engine, read, log } = reload;
+  const { baseDir, read, log } = reload;
   const { config } = running;
   try {
     const next = await read();
-    const secrets = secretsOf(next);
-    const changes = !isDeepStrictEqual(secrets, secretsOf(config));
-    if (changes) engine.setGossipSecrets(secrets);
-    log.write('info', changes ? 'SIGHUP: gossip.secrets changed' : 'SIGHUP: gossip.secrets have not changed');
+    const secrets = await readGossipSecrets(next.gossip, baseDir);
+    if (!takeSecrets(reload, secrets, running, 'SIGHUP: '))
+      log.write('info', 'SIGHUP: gossip.secrets have not changed');
+    const security = { ...running.security, gossipSecrets: secrets };
     const keyspaces = await reloadKeyspaces(reload, config.keyspaces, next.keyspaces);
     // Only what took effect: the rest is told of again the next time.
     const live = { ...withLiveOf(config, next), keyspaces };
-    const taken = await renewed(reload, { ...running, config: live }, 'SIGHUP: ');
+    const taken = await renewed(reload, { ...running, security, config: live }, 'SIGHUP: ');
     // What is told of keyspaces was told of each of them there.
     const later = sectionsThatDiffer({ ...taken.config, keyspaces: next.keyspaces }, next);
     if (later.length > 0) {
@@ -102,15 +102,16 @@ async function looked(reload: Reload, running: Running): Promise<Running> {
   try {
     return await renewed(reload, running, '');
   } catch (error) {
-    const what = 'certificates or tokens have changed and cannot be used, the node goes on as before';
+    const what = 'certificates, tokens or secrets have changed and cannot be used, the node goes on as before';
     reload.log.write('error', `${what}: ${messageOf(error)}`);
     // Told once for each change of the files: a key that comes a moment after its certificate is one more.
     return { ...running, files };
   }
 }
 
-/** Reads certificates and tokens again, and takes over what has changed. */
-async function renewed({ engine, baseDir, log }: Reload, running: Running, cause: string): Promise<Running> {
+/** Reads certificates, tokens and secrets again, and takes over what has changed. */
+async function renewed(reload: Reload, running: Running, cause: string): Promise<Running> {
+  const { engine, baseDir, log } = reload;
   const { config } = running;
   const files = await stateOf(securityFiles(config, baseDir));
   const security = await securityOf(config, baseDir);
@@ -122,10 +123,17 @@ async function renewed({ engine, baseDir, log }: Reload, running: Running, cause
     engine.setAuth(security.auth);
     log.write('info', `${cause}auth changed`);
   }
+  takeSecrets(reload, security.gossipSecrets, running, cause);
   return { config, security, files };
 }
 
-const secretsOf = ({ gossip }: NodeConfig): readonly string[] => (gossip === false ? [] : gossip.secrets);
+/** False where they are those that the node has. */
+function takeSecrets({ engine, log }: Reload, secrets: readonly string[], running: Running, cause: string): boolean {
+  if (isDeepStrictEqual(secrets, running.security.gossipSecrets)) return false;
+  engine.setGossipSecrets(secrets);
+  log.write('info', `${cause}gossip.secrets changed`);
+  return true;
+}
 
 /** `config` with what of `next` takes effect while the node runs. */
 const withLiveOf = (config: NodeConfig, next: NodeConfig): NodeConfig => ({
@@ -134,7 +142,7 @@ const withLiveOf = (config: NodeConfig, next: NodeConfig): NodeConfig => ({
   gossip:
     config.gossip === false || next.gossip === false
       ? config.gossip
-      : { ...config.gossip, secrets: next.gossip.secrets },
+      : { ...config.gossip, secrets: next.gossip.secrets, secretsFile: next.gossip.secretsFile },
   tls:
     config.tls === undefined || next.tls === undefined
       ? config.tls

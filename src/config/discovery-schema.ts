@@ -33,6 +33,10 @@ export const gossip = () =>
         examples: ['${GOSSIP_SECRET}'],
       }),
     ).optional(),
+    secretsFile: leaf(path, {
+      doc: 'File that holds them, one a line, instead; read again when it changes.',
+      examples: ['/run/secrets/gossip'],
+    }).optional(),
     delegateVersions: z
       .tuple([delegateVersion(), delegateVersion(), delegateVersion()], { error: 'a list of three numbers' })
       .meta({ description: 'Lowest, highest and current delegate protocol, to sit in a Serf pool: [2, 5, 4].' })

@@ -90,12 +90,13 @@ export function discoveryOf(sections: DiscoverySections): DiscoveryConfig {
 
 export function gossipOf(sections: DiscoverySections): GossipConfig | false {
   if (providerOf(sections) === 'standalone') return false;
-  const { port, profile, transport, secrets, delegateVersions } = sections.gossip ?? {};
+  const { port, profile, transport, secrets, secretsFile, delegateVersions } = sections.gossip ?? {};
   return {
     port: port ?? defaults.gossipPort,
     profile: profile ?? defaults.profile,
     transport: transport ?? defaults.gossipTransport,
     secrets: [...new Set(secrets ?? [])],
+    secretsFile,
     delegateVersions,
   };
 }
@@ -106,6 +107,9 @@ export function discoveryFaults(sections: DiscoverySections): readonly Relation[
   const found: Relation[] = [];
   const fault = (path: Path, message: string): void => void found.push({ path, message });
   const provider = providerOf(sections);
+  if (gossip?.secrets !== undefined && gossip.secretsFile !== undefined) {
+    fault(['gossip', 'secretsFile'], 'given beside gossip.secrets; leave one of them out');
+  }
   const [lowest = 0, highest = 0, current = 0] = gossip?.delegateVersions ?? [];
   if (lowest > current || current > highest) {
     fault(

@@ -66,6 +66,8 @@ export interface GossipConfig {
   readonly transport: 'udp' | 'tcp';
   /** Base64 of 16, 24 or 32 bytes each. The first encrypts, all decrypt; empty: gossip travels in the clear. */
   readonly secrets: readonly string[];
+  /** Holds them, one a line, instead. */
+  readonly secretsFile: string | undefined;
   /** Lowest, highest and current version of the delegate protocol. */
   readonly delegateVersions: readonly [min: number, max: number, current: number] | undefined;
 }

@@ -36,6 +36,7 @@ discovery:
 #   profile: lan           # or local (one machine), wan
 #   transport: udp         # or tcp
 #   secrets: ["\${GOSSIP_SECRET}"]    # openssl rand -base64 32; the first encrypts, all decrypt
+#                                     # or secretsFile: a file that holds them, one a line, read again when it changes
 
 # tls: { ca: certs/ca.pem, cert: certs/node.pem, key: certs/node-key.pem }    # distcache cert create makes these
 

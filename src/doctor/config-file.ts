@@ -42,7 +42,7 @@ function secretsCheck(file: string, inline: readonly string[]): Check {
     'secrets in the file',
     `${file} holds ${inline.slice(0, shownMax).join(', ')}${more} in the clear`,
     // biome-ignore lint/suspicious/noTemplateCurlyInString: this is what users write
-    'take them from the environment, "${NAME}", or tokens from files, tokenFile; see docs/security.md for what is to change',
+    'take them from the environment, "${NAME}", or from files, tokenFile and secretsFile, for what is to change while nodes run',
   );
 }
 

@@ -92,7 +92,7 @@ async function tlsOf({ tls }: NodeConfig, baseDir: string): Promise<ClientTls | 
 /** One that may look at everything, where there is one. */
 async function tokenOf({ auth }: NodeConfig, baseDir: string): Promise<string | undefined> {
   try {
-    const { tokens = [] } = (await securityOf({ tls: undefined, auth }, baseDir)).auth;
+    const { tokens = [] } = (await securityOf({ tls: undefined, auth, gossip: false }, baseDir)).auth;
     return tokens.find(({ allow, keyspaces }) => allow.includes('read') && keyspaces === undefined)?.token;
   } catch {
     return undefined;

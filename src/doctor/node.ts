@@ -3,7 +3,7 @@ import { joinAddress } from '../base/addresses.js';
 import { messageOf } from '../base/errors.js';
 import { isLoopback } from '../base/ip.js';
 import type { NodeConfig, TlsConfig } from '../config/node-config.js';
-import { readTls, securityOf } from '../node/security-files.js';
+import { readGossipSecrets, readTls, securityOf } from '../node/security-files.js';
 import { fileMode } from '../platform/files.js';
 import {
   advertisedAddress,
@@ -46,7 +46,7 @@ export async function examineNode(node: Described): Promise<readonly Check[]> {
     ...checkProtection(config),
     ...(await certificateChecks(node, where.is === 'known' ? where.advertised : '127.0.0.1')),
     ...(await tokenChecks(node)),
-    ...(config.gossip === false ? [] : checkGossipSecrets(config.gossip.secrets)),
+    ...(await gossipSecretChecks(node)),
     ...(await fileChecks(node)),
     checkNodeVersion(nodeVersion()),
     checkOpenFiles(openFilesMax(), config),
@@ -115,13 +115,23 @@ async function tokenChecks({ config, baseDir }: Described): Promise<readonly Che
     admin === false || admin.token === undefined ? [] : [{ name: 'the admin endpoints', token: admin.token }];
   const found = ofAdmin.map((token) => checkToken({ setting: 'admin.token', ...token }));
   try {
-    const { tokens = [] } = (await securityOf({ tls: undefined, auth }, baseDir)).auth;
+    const { tokens = [] } = (await securityOf({ tls: undefined, auth, gossip: false }, baseDir)).auth;
     return [
       ...tokens.map(({ name, token }, index) => checkToken({ setting: `auth.tokens[${index}]`, name, token })),
       ...found,
     ];
   } catch (error) {
     return [fail('auth.tokens', messageOf(error), 'write the token into that file, or change tokenFile'), ...found];
+  }
+}
+
+async function gossipSecretChecks({ config: { gossip }, baseDir }: Described): Promise<readonly Check[]> {
+  try {
+    return checkGossipSecrets(await readGossipSecrets(gossip, baseDir));
+  } catch (error) {
+    return [
+      fail('gossip.secretsFile', messageOf(error), 'write secrets into that file, one a line, or change the path'),
+    ];
   }
 }
 
@@ -137,11 +147,18 @@ async function fileChecks({ config, file, baseDir, hasInline }: Described): Prom
 }
 
 /** Paths as written of all that nobody else should read. */
-function secretFiles({ tls, admin, auth, discovery }: NodeConfig): readonly { setting: string; path: string }[] {
+function secretFiles({
+  tls,
+  admin,
+  auth,
+  gossip,
+  discovery,
+}: NodeConfig): readonly { setting: string; path: string }[] {
   const given: readonly (readonly [string, string | undefined])[] = [
     ['tls.key', tls?.key],
     ['admin.tls.key', admin !== false && typeof admin.tls === 'object' ? admin.tls.key : undefined],
     ...auth.tokens.map(({ tokenFile }, index) => [`auth.tokens[${index}].tokenFile`, tokenFile] as const),
+    ['gossip.secretsFile', gossip === false ? undefined : gossip.secretsFile],
     ...(discovery.provider === 'nats'
       ? ([
           ['discovery.nats.credentialsFile', discovery.credentialsFile],

@@ -27,7 +27,7 @@ export function checkProtection(config: NodeConfig): readonly Check[] {
               tls: typeof admin.tls === 'object' ? admin.tls : admin.tls ? tls : undefined,
             },
       isClustered: gossip !== false,
-      hasSecret: gossip !== false && gossip.secrets.length > 0,
+      hasSecret: gossip !== false && (gossip.secrets.length > 0 || gossip.secretsFile !== undefined),
       security: { tls, auth, isInsecure: config.insecure },
     });
   } catch (error) {

@@ -24,13 +24,14 @@ export async function engineOf(
     const dataSource = await dataSourceOf(keyspace, limits, baseDir, logger);
     keyspaces.push({ ...keyspaceSettings(keyspace), dataSource });
   }
+  const { gossipSecrets, ...security } = await securityOf(config, baseDir);
   return new Engine({
     name: config.name,
     label: config.label,
     bind: config.bind,
     ...(config.admin === false ? {} : { admin: await adminOf(config.admin, config, baseDir, telemetry) }),
     discovery: await discoveryOf(config.discovery, baseDir),
-    ...(config.gossip === false ? {} : { gossip: config.gossip }),
+    ...(config.gossip === false ? {} : { gossip: { ...config.gossip, secrets: gossipSecrets } }),
     cluster: {
       minimumPeers: cluster.minimumPeers,
       weight: cluster.weight,
@@ -45,7 +46,7 @@ export async function engineOf(
     timeouts: { read: timeouts.readMs, write: timeouts.writeMs },
     limits,
     source: protectionOf(config.source),
-    ...(await securityOf(config, baseDir)),
+    ...security,
     insecure: config.insecure,
     warmup: warmupOf(config.warmup),
     keyspaces,

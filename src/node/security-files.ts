@@ -1,19 +1,27 @@
 import { resolve } from 'node:path';
+import { invalidArgument } from '../base/errors.js';
 import type { AuthConfig, NodeConfig, TlsConfig } from '../config/node-config.js';
 import { fileState, readSetting } from '../platform/files.js';
+import { keysOf } from './options.js';
 import type { AuthOptions, TlsOptions } from './security.js';
 
 /** What a config says of who is let in, with the texts of the files that it names. */
 export interface Security {
   readonly tls: TlsOptions | undefined;
   readonly auth: AuthOptions;
+  /** Empty: gossip travels in the clear, or there is none. */
+  readonly gossipSecrets: readonly string[];
 }
 
-type Config = Pick<NodeConfig, 'tls' | 'auth'>;
+type Config = Pick<NodeConfig, 'tls' | 'auth' | 'gossip'>;
 
 /** Relative paths start at `baseDir`. Rejects with INVALID_ARGUMENT, naming the setting, where a file cannot be read. */
-export async function securityOf({ tls, auth }: Config, baseDir: string): Promise<Security> {
-  return { tls: tls && (await readTls(tls, baseDir)), auth: await readAuth(auth, baseDir) };
+export async function securityOf({ tls, auth, gossip }: Config, baseDir: string): Promise<Security> {
+  return {
+    tls: tls && (await readTls(tls, baseDir)),
+    auth: await readAuth(auth, baseDir),
+    gossipSecrets: await readGossipSecrets(gossip, baseDir),
+  };
 }
 
 export async function readTls(files: TlsConfig, baseDir: string, setting = 'tls'): Promise<TlsOptions> {
@@ -38,9 +46,41 @@ async function readAuth({ tokens, certificates }: AuthConfig, baseDir: string): 
   return { tokens: await Promise.all(read), certificates };
 }
 
+const secretsSetting = 'gossip.secretsFile';
+
+/** What the config holds, or the file that it names, one a line. Neither shows what it could not use. */
+export async function readGossipSecrets(gossip: NodeConfig['gossip'], baseDir: string): Promise<readonly string[]> {
+  if (gossip === false) return [];
+  if (gossip.secretsFile === undefined) return gossip.secrets;
+  const path = resolve(baseDir, gossip.secretsFile);
+  const lines = (await readSetting(secretsSetting, path)).split('\n').map((line) => line.trim());
+  for (const [index, line] of lines.entries()) {
+    if (line !== '' && !isSecret(line)) {
+      throw invalidArgument(
+        `${secretsSetting} is ${path}, whose line ${index + 1} is not base64 of 16, 24 or 32 bytes; make one with: openssl rand -base64 32`,
+      );
+    }
+  }
+  const secrets = [...new Set(lines.filter((line) => line !== ''))];
+  if (secrets.length > 0) return secrets;
+  throw invalidArgument(`${secretsSetting} is ${path}, which holds none; make one with: openssl rand -base64 32`);
+}
+
+function isSecret(line: string): boolean {
+  try {
+    return keysOf([line]).length > 0;
+  } catch {
+    return false;
+  }
+}
+
 /** Every file that `securityOf` reads. */
-export const securityFiles = ({ tls, auth }: Config, baseDir: string): readonly string[] =>
-  [tls?.ca, tls?.cert, tls?.key, ...auth.tokens.map(({ tokenFile }) => tokenFile)]
+export const securityFiles = ({ tls, auth, gossip }: Config, baseDir: string): readonly string[] =>
+  [
+    ...[tls?.ca, tls?.cert, tls?.key],
+    ...auth.tokens.map(({ tokenFile }) => tokenFile),
+    gossip === false ? undefined : gossip.secretsFile,
+  ]
     .filter((path) => path !== undefined)
     .map((path) => resolve(baseDir, path));
 

@@ -50,6 +50,45 @@ describe('integration: secrets of the gossip', function () {
     await nodes.linked([...cluster, friend], 4);
   });
 
+  it('are changed in a file that each node looks at by itself, and nodes that are at different steps go on talking', async () => {
+    const files: string[] = [];
+    const pair: RealNode[] = [];
+    const top = (file: string): string => `gossip: { secretsFile: ${JSON.stringify(file)}, profile: local }`;
+    for (const name of ['a', 'b']) {
+      const file = await nodes.file(`${name}.secrets`, `${old}\n`);
+      const config = configOf('{ type: none }', { top: top(file) });
+      pair.push(await nodes.start({ name, peers: [...pair], config }));
+      files.push(file);
+    }
+    await nodes.linked(pair);
+    const client = nodes.client(pair);
+    for (const [step, secrets] of [[old, fresh], [fresh, old], [fresh]].entries()) {
+      for (const [index, node] of pair.entries()) {
+        await writeFile(files[index]!, `${secrets.join('\n')}\n`);
+        await until('the node has looked at its file', () => said(node, 'gossip.secrets changed') === step + 1);
+        await client.put('ks', { key: `${step} ${index}`, value: Uint8Array.of(step) });
+      }
+    }
+    await writeFile(files[0]!, 'hunter2\n');
+    await until('the node says that it goes on', () => said(pair[0]!, 'whose line 1 is not base64') === 1);
+    for (const node of pair) {
+      expect(said(node, 'peer failed'), node.stderr).to.equal(0);
+      for (const secret of [old, fresh, 'hunter2']) expect(node.stderr).not.to.include(secret);
+    }
+    await nodes.linked(pair);
+
+    const file = await nodes.file('c.secrets', `\n  ${fresh}  \n\n`);
+    const friend = await nodes.start({
+      name: 'c',
+      peers: pair,
+      config: configOf('{ type: none }', { top: top(file) }),
+    });
+    await nodes.linked([...pair, friend]);
+    const late = await nodes.start({ name: 'd', peers: pair, config: configWith([old]) });
+    await nodes.linked([late], 1);
+    await nodes.linked([...pair, friend], 3);
+  });
+
   it('cannot be turned off while the node runs, nor spoilt: the node goes on as before', async () => {
     const file = await nodes.file('a.yaml', configWith([old]));
     const node = await nodes.start({ name: 'a', args: ['--config', file] });

@@ -1,3 +1,6 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect } from 'chai';
 import { reloadOnChange } from '../../../src/cli/reload.js';
 import type { KeyspaceConfig, NodeConfig } from '../../../src/config/node-config.js';
@@ -7,7 +10,7 @@ import { until } from '../../support/until.js';
 const configOf = (secrets: readonly string[], label = '', keyspaces = [keyspaceOf('a'), keyspaceOf('b')]): NodeConfig =>
   ({
     label,
-    gossip: { port: 1, secrets },
+    gossip: { port: 1, secrets, secretsFile: undefined },
     keyspaces,
     auth: { tokens: [], certificates: [] },
   }) as unknown as NodeConfig;
@@ -64,6 +67,22 @@ describe('cli: SIGHUP', () => {
     expect(await hangUp(1)).to.deep.equal(['info SIGHUP: gossip.secrets changed']);
     expect(await hangUp(1)).to.deep.equal(['info SIGHUP: gossip.secrets have not changed']);
     expect(applied).to.deep.equal([['new', 'old']]);
+  });
+
+  it('applies secrets that now stand in a file', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'distcache-reload-'));
+    const secretsFile = join(folder, 'secrets');
+    const secrets = ['n', 'o'].map((letter) => Buffer.alloc(16, letter).toString('base64'));
+    await writeFile(secretsFile, `${secrets.join('\n')}\n`);
+    read = async () => ({ ...configOf([]), gossip: { port: 1, secrets: [], secretsFile } }) as unknown as NodeConfig;
+    expect(await hangUp(1)).to.deep.equal(['info SIGHUP: gossip.secrets changed']);
+    expect(applied).to.deep.equal([secrets]);
+    await writeFile(secretsFile, 'hunter2\n');
+    const [line] = await hangUp(1);
+    expect(line).to.match(/^error SIGHUP: .* goes on as before: gossip\.secretsFile is .*, whose line 1 is not base64/);
+    expect(line).not.to.include('hunter2');
+    expect(applied).to.have.length(1);
+    await rm(folder, { recursive: true });
   });
 
   it('names what takes effect at the next start only, every time', async () => {

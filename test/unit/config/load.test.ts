@@ -60,7 +60,14 @@ describe('config: a whole file', () => {
         tls: true,
         token: undefined,
       },
-      gossip: { port: 3322, profile: 'lan', transport: 'udp', secrets: [], delegateVersions: [2, 5, 4] },
+      gossip: {
+        port: 3322,
+        profile: 'lan',
+        transport: 'udp',
+        secrets: [],
+        secretsFile: undefined,
+        delegateVersions: [2, 5, 4],
+      },
       discovery: { provider: 'static', peers: ['127.0.0.1:3322', '127.0.0.1:3422'] },
       cluster: {
         minimumPeers: 1,
@@ -251,6 +258,15 @@ describe('config: a whole file', () => {
     const { config } = loaded('discovery: { peers: ["a:1", "[::1]:2", "a:1"] }\nbind: { interface: eth0 }');
     expect(config.discovery).to.deep.equal({ provider: 'static', peers: ['a:1', '[::1]:2'] });
     expect(config.bind).to.deep.equal({ addr: undefined, interface: 'eth0', port: 3320 });
+  });
+
+  it('takes secrets of the gossip from itself or from a file, and not from both', () => {
+    const { config } = loaded('gossip: { port: 0, secretsFile: s.txt }');
+    expect(config.gossip).to.deep.include({ secrets: [], secretsFile: 's.txt' });
+    const secret = Buffer.alloc(16).toString('base64');
+    expect(problemsOf(`gossip: { port: 0, secrets: ["${secret}"], secretsFile: s.txt }`)).to.deep.equal([
+      '1:72 gossip.secretsFile: given beside gossip.secrets; leave one of them out',
+    ]);
   });
 
   it('gossips unless standalone, and says where a section does nothing', () => {
