@@ -1,5 +1,7 @@
+const another = 'give one of its own authority that is still valid (--tls-cert, --tls-key)';
+
 const reasons: readonly (readonly [RegExp, string])[] = [
-  [/certificate has expired|CERT_HAS_EXPIRED/i, 'its certificate has expired'],
+  [/certificate has expired|CERT_HAS_EXPIRED/i, 'its certificate has expired; give it a new one (tls.cert, tls.key)'],
   [/certificate is not yet valid/i, 'its certificate is not valid yet; check the clocks'],
   [
     /does not match certificate's altnames|ERR_TLS_CERT_ALTNAME_INVALID/,
@@ -13,11 +15,11 @@ const reasons: readonly (readonly [RegExp, string])[] = [
     /alert certificate required|alert handshake failure/i,
     'it asks for a certificate from an authority of its own; give one with its key (--tls-cert, --tls-key)',
   ],
-  [/alert unknown ca/i, 'it does not trust the authority of the certificate that it was shown'],
-  [/alert certificate expired/i, 'it says that the certificate that it was shown has expired'],
+  [/alert unknown ca/i, `it does not trust the authority of the certificate that it was shown; ${another}`],
+  [/alert certificate expired/i, `it says that the certificate that it was shown has expired; ${another}`],
   [
     /alert bad certificate|alert certificate unknown|alert unsupported certificate|alert decrypt error/i,
-    'it refuses the certificate that it was shown',
+    `it refuses the certificate that it was shown; ${another}`,
   ],
   [/alert protocol version|unsupported protocol|no protocols available/i, 'it knows neither TLS 1.2 nor 1.3'],
   [
@@ -39,5 +41,5 @@ const dropped = /Last error: (?:Error: )?(?:Failed to connect|(?:read|write) (?:
 /** One line for people about TLS that did not come about; undefined where the text tells of something else. */
 export const whyNoTls = (text: string, showsCertificate: boolean): string | undefined =>
   showsCertificate && dropped.test(text)
-    ? 'it dropped the connection; it may not trust the certificate that it was shown'
+    ? `it dropped the connection; it may not trust the certificate that it was shown; ${another}`
     : reasons.find(([pattern]) => pattern.test(text))?.[1];

@@ -192,6 +192,94 @@ describe('integration: TLS', function () {
     expect(JSON.parse(bad.stdout.toString()).error.code).to.equal('UNAUTHORIZED');
   });
 
+  describe('in the command line, exit 6 and one line that says what to do', () => {
+    const file = async (name: string, pem: string): Promise<string> => {
+      const path = join(folder, name);
+      await writeFile(path, pem);
+      return path;
+    };
+    const pair = async (name: string, { cert, key }: Issued): Promise<readonly string[]> => [
+      ...['--tls-cert', await file(`${name}.pem`, cert)],
+      ...['--tls-key', await file(`${name}-key.pem`, key)],
+    ];
+    const ca = (): readonly string[] => ['--tls-ca', join(folder, 'authority.pem')];
+    const node = async (): Promise<string> => grpcOf(await start(tlsOf(await authority.node())));
+    /** Of a node that does not start with such a certificate, or is none. */
+    const byHand = async ({ cert, key }: Issued): Promise<string> => {
+      const server = createTlsServer({ cert, key, ALPNProtocols: ['h2'] }, (socket) => socket.on('error', () => {}));
+      servers.push(server.on('tlsClientError', () => {}));
+      return listen(server);
+    };
+    const servers: Server[] = [];
+    afterEach(() => {
+      for (const server of servers.splice(0)) server.close();
+    });
+
+    const rows: readonly [string, () => Promise<string>, () => Promise<readonly string[]>, RegExp][] = [
+      [
+        'another authority than that of the node',
+        node,
+        async () => ['--tls-ca', await file('other.pem', (await other()).ca.cert), ...(await pair('app', app))],
+        /not from an authority that is trusted here; give the one that signed it \(--tls-ca, tls\.ca\)/,
+      ],
+      [
+        'a node whose certificate has expired',
+        async () => byHand(await authority.expired()),
+        async () => [...ca(), ...(await pair('app', app))],
+        /its certificate has expired; give it a new one/,
+      ],
+      [
+        'a node whose certificate is for another name',
+        async () => byHand(await authority.node('n', { hosts: ['elsewhere.example'], nodeName: 'no-node' })),
+        async () => [...ca(), ...(await pair('app', app))],
+        /its certificate is for another name; dial it by a name that is in it/,
+      ],
+      [
+        'no certificate where one is asked for',
+        node,
+        async () => ca(),
+        /it asks for a certificate from an authority of its own; give one with its key \(--tls-cert, --tls-key\)/,
+      ],
+      [
+        'a certificate of another authority',
+        node,
+        async () => [...ca(), ...(await pair('foreign', await (await other()).client()))],
+        /the certificate that it was shown; give one of its own authority that is still valid \(--tls-cert, --tls-key\)/,
+      ],
+      [
+        'a certificate that has expired',
+        node,
+        async () => [...ca(), ...(await pair('late', await authority.expired('app')))],
+        /the certificate that it was shown; give one of its own authority that is still valid \(--tls-cert, --tls-key\)/,
+      ],
+      ['no TLS where the node asks for it', node, async () => [], /this port speaks TLS alone; give --tls-ca/],
+      [
+        'TLS where the node has none',
+        async () => grpcOf(await start()),
+        async () => ca(),
+        /it does not speak TLS there; leave out --tls-ca and the like/,
+      ],
+    ];
+    for (const [name, at, args, says] of rows) {
+      it(name, async () => {
+        const { exit, stdout, stderr } = await cli([
+          'get',
+          'ks',
+          'k',
+          '--addr',
+          await at(),
+          ...(await args()),
+          '--json',
+        ]);
+        expect(stderr)
+          .to.match(/^Error: [^\n]*\n$/)
+          .and.to.match(says);
+        expect(exit).to.equal(6);
+        expect(JSON.parse(stdout.toString()).error.code).to.equal('UNAUTHORIZED');
+      });
+    }
+  });
+
   describe('with a real openssl', () => {
     before(function () {
       needs(this, 'openssl', 'openssl');
