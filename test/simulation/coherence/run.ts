@@ -2,7 +2,7 @@ import { allGuards, type Guards } from '../../../src/coherence/guards.js';
 import { handoffMs } from '../../../src/engine/topology.js';
 import { judge } from '../../support/history/judge.js';
 import type { CheckOptions } from '../../support/history/options.js';
-import type { HistoryRecord } from '../../support/history/records.js';
+import { type HistoryRecord, seqOf } from '../../support/history/records.js';
 import type { Violation } from '../../support/history/violations.js';
 import { seeded } from '../../support/seeded.js';
 import { Clients } from './clients.js';
@@ -130,9 +130,12 @@ function checksOf(windows: readonly Window[], versionsMayFall: boolean): CheckOp
         const by = read.outcome.is === 'ok' ? read.outcome.by : read.node;
         return [read.node, by].some((node) => sideOf(node) !== sideOf(write.node));
       }),
-    excusesBack: (earlier) =>
-      (versionsMayFall ? windows : splits).some(
-        ({ fromMs, toMs }) => earlier.endMs > fromMs && earlier.endMs < toMs + agreeAfterMs,
+    excusesBack: (earlier, later) =>
+      windows.some(
+        ({ fromMs, toMs, sides }) =>
+          (versionsMayFall || sides !== undefined || seqOf(later) >= seqOf(earlier)) &&
+          earlier.endMs > fromMs &&
+          earlier.endMs < toMs + agreeAfterMs,
       ),
     excusesLoad: (load) => windows.some(({ fromMs, toMs }) => load.startMs < toMs + handoffMs && load.endMs > fromMs),
   };

@@ -1,3 +1,5 @@
+import { Slots } from '../../../src/coherence/slots.js';
+import { xxh3Hasher } from '../../../src/platform/hasher.js';
 import type { Seeded } from '../../support/seeded.js';
 import type { Crowd } from './clients.js';
 import type { SimNode, World, WorldOptions } from './world.js';
@@ -23,7 +25,7 @@ export interface Scenario {
   readonly isSettled?: boolean;
   /**
    * Around a suspicion two nodes may load the same row for one key, and the version that a reader sees may then be the one
-   * or the other.
+   * or the other. (Around a change of the ring too, but with a value that is no older.)
    */
   readonly versionsMayFall?: boolean;
   readonly world?: (random: Seeded) => Partial<WorldOptions>;
@@ -94,6 +96,15 @@ async function oneWayCut(plot: Plot, forMs: number): Promise<void> {
 }
 
 const few = (random: Seeded): number => random.between(1, 3);
+
+/** Keys that fall into one slot, on whatever nodes: what is told of one, floors and tokens say of all. */
+const ofOneSlot: readonly string[] = (() => {
+  const slots = new Slots();
+  const slotOf = (key: string): number => slots.slotOf(xxh3Hasher.hash(key));
+  const keys = ['k0'];
+  for (let i = 1; keys.length < 4; i++) if (slotOf(`k${i}`) === slotOf('k0')) keys.push(`k${i}`);
+  return keys;
+})();
 
 export const scenarios: readonly Scenario[] = [
   { name: 'stable', isSettled: true, play: (plot) => plot.after(5000) },
@@ -327,6 +338,36 @@ export const scenarios: readonly Scenario[] = [
       await join(plot);
       await leave(plot);
       await join(plot);
+    },
+  },
+  {
+    // The floor and token of each key are those of all.
+    name: 'one-slot',
+    versionsMayFall: true,
+    crowd: () => ({ keys: ofOneSlot }),
+    play: async (plot) => {
+      for (let i = 0; i < 4; i++) {
+        const act = plot.random.pick([
+          join,
+          (p: Plot) => cutApart(p, p.random.between(50, 1900), false),
+          (p: Plot) => oneWayCut(p, p.random.between(50, 6000)),
+        ]);
+        await act(plot);
+        await plot.after(plot.random.below(2000));
+      }
+    },
+  },
+  {
+    name: 'one-slot-clear',
+    versionsMayFall: true,
+    world: (random) => ({ replicas: random.between(1, 2) }),
+    crowd: () => ({ keys: ofOneSlot, operates: true }),
+    play: async (plot) => {
+      for (let i = 0; i < 3; i++) {
+        const act = plot.random.pick([join, (p: Plot) => oneWayCut(p, p.random.between(50, 6000))]);
+        await act(plot);
+        await plot.after(plot.random.below(2000));
+      }
     },
   },
   {

@@ -1,6 +1,6 @@
 import type { History } from './history.js';
 import type { CheckOptions } from './options.js';
-import { partsOf, type ReadRecord, seqOf, versionOf, type WriteRecord } from './records.js';
+import { partsOf, type ReadRecord, seqOf, textFor, versionOf, type WriteRecord } from './records.js';
 import { againstHighestBefore } from './sweep.js';
 import { groupBy, type Violation, violation } from './violations.js';
 
@@ -18,15 +18,17 @@ import { groupBy, type Violation, violation } from './violations.js';
 export class Writes {
   readonly #byKey: ReadonlyMap<string, readonly WriteRecord[]>;
   readonly #unknownPuts = new Map<string, WriteRecord>();
+  /** Values of writes that the cache refused, after their writers had changed the data source. */
+  readonly #refused = new Set<string>();
   readonly #lateMs: number;
 
   constructor(history: History, { lateWriteMs = Number.POSITIVE_INFINITY }: CheckOptions) {
     this.#byKey = groupBy(history.writes, (write) => write.key);
     this.#lateMs = lateWriteMs;
     for (const write of history.writes) {
-      if (write.kind === 'put' && write.outcome.is === 'unknown') {
-        this.#unknownPuts.set(`${write.key}#${write.seq}`, write);
-      }
+      const { key, seq, kind, outcome } = write;
+      if (kind === 'put' && outcome.is === 'unknown') this.#unknownPuts.set(textFor(key, seq), write);
+      if (outcome.is !== 'ok' && outcome.code === 'OVERLOADED') this.#refused.add(textFor(key, seq));
     }
   }
 
@@ -52,6 +54,10 @@ export class Writes {
   mayBeLate(read: ReadRecord, than: WriteRecord | ReadRecord): boolean {
     const put = read.outcome.is === 'ok' ? this.#unknownPuts.get(read.outcome.value) : undefined;
     return put !== undefined && put.startMs + this.#lateMs >= than.startMs;
+  }
+
+  wasRefused({ outcome }: ReadRecord): boolean {
+    return outcome.is === 'ok' && this.#refused.has(outcome.value);
   }
 }
 

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { History } from '../../support/history/history.js';
 import { judge } from '../../support/history/judge.js';
 import type { CheckOptions } from '../../support/history/options.js';
-import { lineOf, partsOf, textFor } from '../../support/history/records.js';
+import { lineOf, partsOf, textFor, type WriteOutcome } from '../../support/history/records.js';
 import { acknowledged, saw, Tale, timedOut } from '../../support/history/tale.js';
 import { textOf } from '../../support/history/violations.js';
 
@@ -208,6 +208,7 @@ describe('a history', () => {
     ],
   ]);
 
+  const refused: WriteOutcome = { is: 'unknown', code: 'OVERLOADED' };
   const final = (node: string) => ({ node, client: node, final: true });
   suite('after quiet', [
     ['with all nodes equal passes', (t) => t.wrote(1).read(1, final('a')).read(1, final('b')), []],
@@ -217,6 +218,16 @@ describe('a history', () => {
         t.begin(1);
         t.read(1, final('a')).read(0, final('b'));
       },
+      ['C7'],
+    ],
+    [
+      'with the row of a write that was refused at one node passes',
+      (t) => t.wrote(1).wrote(2, {}, refused).read(1, final('a')).read(2, final('b')),
+      [],
+    ],
+    [
+      'but the others agree',
+      (t) => t.begin(1) && t.wrote(2, {}, refused).read(0, final('a')).read(2, final('b')).read(1, final('c')),
       ['C7'],
     ],
     ['with all nodes behind fires', (t) => t.wrote(1).read(0, final('a')).read(0, final('b')), ['C1', 'C7']],
