@@ -11,6 +11,8 @@ import { besideVersion, type Trip, type Trips } from './trips.js';
 
 export type Kept = (space: Keyspace, key: string, hash: number, answer: Answer) => void;
 
+type Run = (trip: Trip) => Promise<Answer>;
+
 /** Nodes that owned a key before and are asked for it. */
 const recallsMax = 3;
 /** How long the previous owner may take: it answers from memory, or from a load under way there. */
@@ -57,13 +59,18 @@ export class OwnerReads {
 
   /** Loads what this node owns, though it may hold it; nothing that has expired is answered with. */
   refresh(space: Keyspace, key: string, place: Place, wait: Wait): Promise<Answer> {
-    return this.#load(space, key, place, wait, anyTerms, Number.NEGATIVE_INFINITY);
+    return this.#join(space, key, place, wait, anyTerms, Number.NEGATIVE_INFINITY, (trip) => this.#loadAsOwner(trip));
   }
 
   /** Answers with what has expired, within `staleIfError`, where the data source fails or is not to be asked. */
   load(space: Keyspace, key: string, place: Place, wait: Wait, terms: ReadTerms, sinceMs: number): Promise<Answer> {
     const { staleIfErrorMs, staleWhileRevalidateMs } = space.options;
-    const loaded = this.#load(space, key, place, wait, terms, sinceMs);
+    // Those who gather for a run come before it begins: what was put meanwhile is not loaded over.
+    const run: Run = (trip) => {
+      const held = this.held(space, key, terms);
+      return held === undefined ? this.#loadAsOwner(trip) : Promise.resolve(held);
+    };
+    const loaded = this.#join(space, key, place, wait, terms, sinceMs, run);
     if (staleIfErrorMs === 0 && staleWhileRevalidateMs === 0) return loaded;
     return loaded.then(
       (answer) => {
@@ -88,14 +95,22 @@ export class OwnerReads {
     space.counts.refreshes++;
     const wait: Wait = { deadlineMs: this.#deps.clock.nowMs() + space.options.readTimeoutMs };
     const since = this.#trips.joinsSince(space, slot, true);
-    this.#fly(space, key, place, token, wait, anyTerms, since).catch(() => {});
+    this.#fly(space, key, place, token, wait, anyTerms, since, (trip) => this.#loadAsOwner(trip)).catch(() => {});
   }
 
-  #load(space: Keyspace, key: string, place: Place, wait: Wait, terms: ReadTerms, sinceMs: number): Promise<Answer> {
+  #join(
+    space: Keyspace,
+    key: string,
+    place: Place,
+    wait: Wait,
+    terms: ReadTerms,
+    sinceMs: number,
+    run: Run,
+  ): Promise<Answer> {
     const { leases } = this.#deps;
     const { slot, token } = this.#trips.slotOf(space, place);
     const since = this.#trips.joinsSince(space, slot, leases.owns());
-    return this.#fly(space, key, place, token, wait, terms, Math.max(since, sinceMs));
+    return this.#fly(space, key, place, token, wait, terms, Math.max(since, sinceMs), run);
   }
 
   #fly(
@@ -106,10 +121,11 @@ export class OwnerReads {
     wait: Wait,
     terms: ReadTerms,
     sinceMs: number,
+    run: Run,
   ): Promise<Answer> {
-    const run = (signal: StopSignal): Promise<Answer> =>
-      this.#loadAsOwner(this.#trips.begin(space, key, place, terms, wait, signal));
-    return space.loads.wait(key, token, wait, run, sinceMs);
+    const begin = (signal: StopSignal): Promise<Answer> =>
+      run(this.#trips.begin(space, key, place, terms, wait, signal));
+    return space.loads.wait(key, token, wait, begin, sinceMs);
   }
 
   async #loadAsOwner(trip: Trip): Promise<Answer> {

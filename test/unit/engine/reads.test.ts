@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { codeOf } from '../../../src/base/errors.js';
-import { type ClusterOptions, ks, TestCluster, textOf } from '../../support/cluster.js';
+import { bytesOf, type ClusterOptions, ks, TestCluster, textOf } from '../../support/cluster.js';
 
 const codeOfRejected = async (promise: Promise<unknown>): Promise<string | undefined> => {
   try {
@@ -297,6 +297,31 @@ describe('engine: reads', () => {
       ['no-2', false, undefined],
     ]);
     expect(cluster.fetched.get('b')).to.equal(1);
+  });
+
+  it('a put that comes while readers gather for a load is what they get, and not loaded over', async () => {
+    const rows = ['before', null];
+    await start({
+      fetch: () =>
+        new Promise((resolve) => {
+          cluster.clock.after(500, () => resolve(rows.shift() ?? null));
+        }),
+    });
+    const owner = cluster.node(0);
+    const key = cluster.keyOwnedBy(owner);
+    const { links } = cluster.node(1);
+    const { id } = links.linked().find(({ name }) => name === owner.name)!;
+    // Somebody else is about to take the key over, so that nobody joins a load which began before.
+    await cluster.run(links.call(id, { do: 'recall', keyspace: ks, key, claim: true }, cluster.wait(1000)));
+    const first = owner.engine.get(ks, key);
+    await cluster.clock.advance(10);
+    const gathering = owner.engine.get(ks, key);
+    const put = owner.engine.put(ks, { key, value: bytesOf('put') });
+    expect(textOf((await cluster.run(gathering)).value)).to.equal('put');
+    await cluster.run(put);
+    expect(textOf((await cluster.run(first)).value)).to.equal('before');
+    expect(await cluster.text(owner, key)).to.equal('put');
+    expect(cluster.fetched.get(key)).to.equal(1);
   });
 
   it('getMany names the keys that failed', async () => {
