@@ -13,11 +13,12 @@ const shown: readonly (readonly [off: readonly GuardName[], scenario: string, fr
   [['floor-exchange'], 'pause', 100],
   [['repair-first'], 'overload', 100],
   [['sweep'], 'clear', 100],
-  [['embargo'], 'join', 100],
   [['copy-version'], 'clocks', 100],
   [['load-version'], 'stable', 100],
   [['owner-lease'], 'pause', 100],
-  // A clear raises every floor, so each of the two covers for the other: an older answer is refused by both.
+  // Each of these two covers for the other: an answer of an owner that has not heard of a write is refused by both.
+  [['embargo', 'reply-floor'], 'crowded-join', 220],
+  // So do these, as a clear raises every floor.
   [['generation', 'reply-floor'], 'one-slot-clear', 110],
 ];
 
@@ -26,8 +27,8 @@ const runsMax = 2000;
 describe('simulation: every guard is needed, and the checkers see that it is gone', function () {
   this.timeout(300_000);
 
-  it('names each guard once', () => {
-    expect(shown.flatMap(([off]) => off).sort()).to.deep.equal([...guardNames].sort());
+  it('names each guard', () => {
+    expect([...new Set(shown.flatMap(([off]) => off))].sort()).to.deep.equal([...guardNames].sort());
   });
 
   for (const [off, scenario, from] of shown) {
