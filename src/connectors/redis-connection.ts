@@ -3,7 +3,7 @@ import { isAddress, joinAddress, splitAddress } from '../base/addresses.js';
 import { DistcacheError, messageOf } from '../base/errors.js';
 import type { RedisDefinition, SourceContext } from './definition.js';
 import { badDefinition, endIfAborted, sourceFailed, untilAborted } from './outcome.js';
-import { holdNullReplies, isOutOfStep } from './redis-replies.js';
+import { holdLengths, holdNullReplies, isOutOfStep } from './redis-replies.js';
 
 const standardPort = 6379;
 
@@ -23,6 +23,7 @@ export class RedisConnection {
   /** Throws INVALID_ARGUMENT where the definition cannot work. */
   constructor(definition: RedisDefinition, context: SourceContext) {
     holdNullReplies();
+    holdLengths();
     this.#context = context;
     const { keyspace, readTimeoutMs } = context;
     const url = parsedUrl(definition.url, keyspace);
@@ -111,10 +112,14 @@ export class RedisConnection {
     const ready = new Promise<void>((resolve, reject) => {
       let problem: unknown;
       let problemOfNode: unknown;
+      let isLeft = false;
       // What went wrong is said in events; the promises of ioredis say that the connection is closed.
       client.on('error', (error: Error & { lastNodeError?: Error }) => {
         problem ??= error.lastNodeError ?? error;
-        if (isOutOfStep(error)) client.disconnect();
+        // One packet may hold thousands of such answers, and each disconnect adds a listener to the socket.
+        if (isLeft || !isOutOfStep(error)) return;
+        isLeft = true;
+        client.disconnect();
       });
       // Of one node of a cluster, which may do without.
       client.on('node error', (error: Error) => {

@@ -1,4 +1,6 @@
 import handlers from 'ioredis/built/DataHandler.js';
+import { Decoder } from 'ioredis/built/resp/decoder.js';
+import { RedisFraming } from './redis-framing.js';
 
 interface Shifting {
   shiftCommand(reply: unknown): unknown;
@@ -20,7 +22,25 @@ export function holdNullReplies(): void {
   };
 }
 
-const held = new WeakSet<Shifting>();
+const held = new WeakSet<object>();
+
+/**
+ * The decoder of ioredis (6.0) goes back by a length below zero, which it makes of `$` and anything but digits, and then
+ * reads the same for ever. So bytes pass a check before it has them; what that throws ends the connection.
+ */
+export function holdLengths(): void {
+  const { prototype } = Decoder;
+  if (held.has(prototype)) return;
+  held.add(prototype);
+  const { write } = prototype;
+  const framings = new WeakMap<Decoder, RedisFraming>();
+  prototype.write = function (this: Decoder, piece: Buffer): void {
+    const framing = framings.get(this) ?? new RedisFraming();
+    framings.set(this, framing);
+    framing.check(piece);
+    write.call(this, piece);
+  };
+}
 
 /** From then on no reply can be told from another's. */
 export const isOutOfStep = (error: Error): boolean => error.message.startsWith('Command queue state error');
