@@ -33,6 +33,8 @@ const toldMax = 32;
 const pieceBytesMin = 256;
 /** Of links that have not greeted yet, all together. */
 const greetingsBytesMax = 256 * greetingBytesMax;
+const longGreeting = 'the greeting of the link is too long';
+const tooManyBytes = 'requests under way take as much memory as they may (limits.maxInflightBytes); try again later';
 
 export interface CallGateOptions {
   readonly access: Access;
@@ -326,9 +328,7 @@ class GatedCall extends ServerInterceptingCall {
   #keep(bytes: number): void {
     if (this.#admitted === undefined || this.#isCutOff) return;
     if (bytes > 0 && !this.#admitted.bytes.hasRoom(bytes)) {
-      this.cutOff(
-        new DistcacheError('OVERLOADED', 'requests under way take as much memory as they may; try again later'),
-      );
+      this.cutOff(new DistcacheError('OVERLOADED', this.#called.rule?.is === 'node' ? longGreeting : tooManyBytes));
       return;
     }
     this.#heldBytes += bytes;

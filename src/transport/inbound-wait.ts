@@ -1,17 +1,20 @@
 import { Stop } from '../base/stop-signal.js';
 import type { Wait } from '../ports/clock.js';
 import type { PeerRequest } from '../ports/peers.js';
+import { requestBound } from '../wire/operations.js';
 import type { Share } from './held-bytes.js';
+
+/** About what a text takes in memory, and what its bytes on the wire were. */
+const charsOf = ({ length }: string): number => length;
 
 /** The wait of a request that came over the wire. */
 export class InboundWait implements Wait {
   readonly signal = new Stop();
 
-  constructor(
-    readonly deadlineMs: number,
-    /** Of the request. */
-    readonly bytes: number,
-  ) {}
+  /** Of the request, while it stays in memory. */
+  bytes = 0;
+
+  constructor(readonly deadlineMs: number) {}
 
   /** True once nobody waits for the answer. */
   get over(): boolean {
@@ -48,12 +51,13 @@ export class Asked {
     return this.#waits.has(id);
   }
 
-  /** Whether one of this size may be added; where not, that is counted. */
-  hasRoom(bytes: number): boolean {
-    return this.#share.hasRoom(bytes);
+  /** Whether one more may be added; where not, that is counted. Most are answered at once, so none is measured before. */
+  hasRoom(): boolean {
+    return this.#share.hasRoom(1);
   }
 
-  add(id: number, wait: InboundWait): void {
+  add(id: number, request: PeerRequest, wait: InboundWait): void {
+    wait.bytes = requestBound(request, charsOf);
     this.#waits.set(id, wait);
     this.#take(wait.bytes);
   }

@@ -40,9 +40,6 @@ export interface SessionDeps {
  */
 const lateMs = 600;
 
-/** About what a text takes in memory, and what its bytes on the wire were. */
-const charsOf = ({ length }: string): number => length;
-
 export class PeerSession {
   readonly #deps: SessionDeps;
   readonly #stream: FrameStream;
@@ -224,15 +221,18 @@ export class PeerSession {
       this.goodbye('BAD_FRAME', `request ${id} came twice`);
       return;
     }
-    const bytes = operationBound(operation, charsOf);
-    if (!keepsInStep(request) && !this.#asked.hasRoom(bytes)) {
-      this.#refuse(id, 'OVERLOADED', 'requests of other nodes take as much memory as they may');
+    if (!keepsInStep(request) && !this.#asked.hasRoom()) {
+      this.#refuse(
+        id,
+        'OVERLOADED',
+        'requests of other nodes take as much memory as they may (limits.maxInflightBytes)',
+      );
       return;
     }
     this.#serving++;
-    const wait = new InboundWait(nowMs + remainingMs, bytes);
+    const wait = new InboundWait(nowMs + remainingMs);
     if (this.#outbox.full || this.#held.length > 0) {
-      this.#asked.add(id, wait);
+      this.#asked.add(id, request, wait);
       this.#held.push({ id, request, wait });
     } else {
       this.#serve(id, request, wait);
@@ -251,7 +251,7 @@ export class PeerSession {
       this.#answer(id, result);
       return;
     }
-    this.#asked.add(id, wait);
+    this.#asked.add(id, request, wait);
     const answer = (reply: PeerReply): void => {
       if (wait.over) return;
       this.#asked.remove(id);

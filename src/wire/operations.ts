@@ -78,7 +78,8 @@ export function operationBound(operation: Operation, bytesOfText = textBound): n
   return operation.is === 'reply' ? replyBound(operation.reply, bytesOfText) : overheadBytes;
 }
 
-function requestBound(request: PeerRequest, bytesOfText: (text: string) => number): number {
+/** Of a request alone. */
+export function requestBound(request: PeerRequest, bytesOfText: (text: string) => number): number {
   const bound =
     overheadBytes +
     ('keyspace' in request ? bytesOfText(request.keyspace) : 0) +

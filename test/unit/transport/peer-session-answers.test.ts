@@ -94,7 +94,7 @@ describe('PeerSession: answering', () => {
   it('refuses requests that would take more memory than they may, and takes more when some are answered', async () => {
     const release: ((reply: PeerReply) => void)[] = [];
     const { clock, stream, hear, session } = setUp({
-      roomBytes: 2_500,
+      roomBytes: 2_000,
       handler: () => new Promise((resolve) => release.push(resolve)),
     });
     const put = (id: number): Operation => {
