@@ -179,7 +179,7 @@ const postgres: Parser = {
   async read(bytes) {
     let told: { columns: { name: string; dataTypeID: number }[]; row: (string | null)[]; definition: object };
     try {
-      told = JSON.parse(Buffer.from(bytes).toString());
+      told = Object(JSON.parse(Buffer.from(bytes).toString()));
     } catch {
       return;
     }
