@@ -44,6 +44,8 @@ interface PeerLease {
   departedAtMs: number;
   /** As the holder: served under it before this time. */
   untilMs: number;
+  /** Its granter owns its keys until then, as it said when it gave it. */
+  ownsUntilMs: number;
   /** Wall time minus monotonic time when it was asked for. */
   offsetMs: number;
   /** Counts the times it lapsed. What was begun under another number is not stored. */
@@ -64,12 +66,21 @@ interface PeerLease {
   toldAtMs: number;
 }
 
+/** What a granter says with a lease: the last invalidation it sent, and how long it still owns its keys. */
+export interface LeaseAnswer {
+  readonly sent: number;
+  readonly ownsMs: number;
+}
+
 export interface LeaseTimes {
   readonly nowMs: number;
   readonly wallMs: number;
 }
 
 const never = Number.NEGATIVE_INFINITY;
+
+const isLive = (lease: PeerLease, now: LeaseTimes): boolean =>
+  lease.isSynced && now.nowMs < lease.untilMs && !hasJumped(now, lease.offsetMs);
 
 export class Leases {
   readonly #peers = new Map<string, PeerLease>();
@@ -87,6 +98,7 @@ export class Leases {
       isLinked: true,
       departedAtMs: never,
       untilMs: never,
+      ownsUntilMs: never,
       offsetMs: 0,
       generation: (known?.generation ?? 0) + 1,
       isSynced: !this.#repairFirst,
@@ -120,10 +132,19 @@ export class Leases {
     return this.#peers.has(peerId);
   }
 
-  /** True when the copies of this owner's entries may be served. */
+  /**
+   * True when the copies of this owner's entries may be served: it still owned them when it gave the lease, and will until
+   * now. Those who took it for gone own them after that, and wait for their own leases alone.
+   */
+  serves(peerId: string, now: LeaseTimes): boolean {
+    const lease = this.#peers.get(peerId);
+    return lease !== undefined && now.nowMs < lease.ownsUntilMs && isLive(lease, now);
+  }
+
+  /** True when this node is in touch with the peer, and has heard of all that it wrote. */
   holds(peerId: string, now: LeaseTimes): boolean {
     const lease = this.#peers.get(peerId);
-    return lease?.isSynced === true && now.nowMs < lease.untilMs && !hasJumped(now, lease.offsetMs);
+    return lease !== undefined && isLive(lease, now);
   }
 
   /** Changes whenever the lease has lapsed in between. */
@@ -147,17 +168,18 @@ export class Leases {
     return { resync };
   }
 
-  /** The renewal was answered, or failed (`sent` undefined). */
-  answered(peerId: string, sentAt: LeaseTimes, sent: number | undefined, nowMs: number): void {
+  /** The renewal was answered, or failed (undefined). */
+  answered(peerId: string, sentAt: LeaseTimes, answer: LeaseAnswer | undefined, nowMs: number): void {
     const lease = this.#peers.get(peerId);
     if (lease === undefined || lease.askedAtMs !== sentAt.nowMs) return;
     lease.askedAtMs = undefined;
     lease.offsetMs = sentAt.wallMs - sentAt.nowMs;
-    if (sent === undefined) return;
-    if (lease.received < sent) this.#lapse(lease);
+    if (answer === undefined) return;
+    if (lease.received < answer.sent) this.#lapse(lease);
     if (!lease.isSynced) return;
-    if (lease.untilMs <= nowMs) lease.generation++;
+    if (lease.untilMs <= nowMs || lease.ownsUntilMs <= nowMs) lease.generation++;
     lease.untilMs = sentAt.nowMs + leaseMs;
+    lease.ownsUntilMs = sentAt.nowMs + answer.ownsMs;
   }
 
   /** A peer asks for a lease. Returns the sequence of the last invalidation sent to it. */

@@ -1,7 +1,9 @@
 import type { Guards } from '../coherence/guards.js';
-import { hasJumped, Leases, type LeaseTimes, leaseMs, renewMs } from '../coherence/leases.js';
+import { hasJumped, Leases, type LeaseTimes, leaseMs, renewMs, touchMs } from '../coherence/leases.js';
 import type { Cancel, Clock } from '../ports/clock.js';
-import type { LinkEvent, PeerNetwork } from '../ports/peers.js';
+import type { LinkEvent, PeerNetwork, PeerReply } from '../ports/peers.js';
+
+type LeaseReply = Extract<PeerReply, { is: 'lease' }>;
 
 /** A timer may be this late on a busy machine without that meaning anything. */
 const lateMs = 250;
@@ -41,6 +43,7 @@ export class LeaseKeeper {
   #ownsUntilMs = Number.POSITIVE_INFINITY;
   /** Wall minus monotonic time when the latest lease was asked for. */
   #offsetMs = 0;
+  #wasInTouch = false;
   /** Counts the times this node had lost touch with the others. */
   #ownGeneration = 0;
   /** It is out of touch, or not yet back from that. */
@@ -83,7 +86,7 @@ export class LeaseKeeper {
 
   /** The copies of this owner's entries may be served. */
   holds(ownerId: string): boolean {
-    return !this.#deps.guards.lease || this.leases.holds(ownerId, this.#now());
+    return !this.#deps.guards.lease || this.leases.serves(ownerId, this.#now());
   }
 
   /** This node may answer for its keys from memory, and write. The hot path. */
@@ -136,10 +139,11 @@ export class LeaseKeeper {
     return this.#silent.has(peerId);
   }
 
-  /** A peer asks for a lease; the sequence of the last invalidation sent to it. */
-  grant(peerId: string, resync: boolean): number {
+  /** A peer asks for a lease. */
+  grant(peerId: string, resync: boolean): LeaseReply {
     if (resync) this.#deps.tellFloors(peerId);
-    return this.leases.grant(peerId, this.#deps.clock.nowMs());
+    const nowMs = this.#deps.clock.nowMs();
+    return { is: 'lease', sent: this.leases.grant(peerId, nowMs), ownsMs: this.#ownsMs(nowMs) };
   }
 
   /** What all peers know of writes is to be told anew, before this node serves anything of them. */
@@ -172,8 +176,15 @@ export class LeaseKeeper {
       regained();
     }
     this.#ownsUntilMs = untilMs;
+    this.#wasInTouch ||= ids.length > 0;
     // After a step of the wall clock it owns nothing before the next lease: who waits would only come to wait again.
     if (this.owns()) for (const end of [...this.#awaited]) end();
+  }
+
+  /** Who was never in touch has given out nothing yet, and will own its keys from its first leases on. */
+  #ownsMs(nowMs: number): number {
+    if (this.owns()) return Math.min(leaseMs, this.#ownsUntilMs - nowMs);
+    return this.#wasInTouch ? 0 : touchMs;
   }
 
   #now(): LeaseTimes {
@@ -203,22 +214,22 @@ export class LeaseKeeper {
     const { resync } = asked;
     const wait = { deadlineMs: sentAt.nowMs + leaseMs };
     this.#deps.peers.call(peerId, { do: 'renew', resync }, wait).then(
-      (reply) => this.#renewed(peerId, sentAt, resync, reply.is === 'lease' ? reply.sent : undefined),
+      (reply) => this.#renewed(peerId, sentAt, resync, reply.is === 'lease' ? reply : undefined),
       () => this.#renewed(peerId, sentAt, resync, undefined),
     );
   }
 
-  #renewed(peerId: string, sentAt: LeaseTimes, resync: boolean, sent: number | undefined): void {
-    if (sent === undefined) this.counts.failed++;
+  #renewed(peerId: string, sentAt: LeaseTimes, resync: boolean, reply: LeaseReply | undefined): void {
+    if (reply === undefined) this.counts.failed++;
     else this.counts.renewed++;
     const nowMs = this.#deps.clock.nowMs();
-    this.leases.answered(peerId, sentAt, sent, nowMs);
+    this.leases.answered(peerId, sentAt, reply, nowMs);
     this.#offsetMs = sentAt.wallMs - sentAt.nowMs;
     this.weigh();
-    if (sent !== undefined && this.#silent.delete(peerId)) this.#deps.silenceChanged(peerId, false);
+    if (reply !== undefined && this.#silent.delete(peerId)) this.#deps.silenceChanged(peerId, false);
     // What was missed is asked for at once, and so is the next lease where this one was as late as that.
     const isDue = nowMs - sentAt.nowMs >= renewMs || !this.leases.holds(peerId, this.#now());
-    if (sent !== undefined && !resync && isDue) this.#deps.clock.soon(() => this.#renew(peerId));
+    if (reply !== undefined && !resync && isDue) this.#deps.clock.soon(() => this.#renew(peerId));
   }
 
   #listen(peerId: string): void {

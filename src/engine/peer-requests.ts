@@ -53,7 +53,7 @@ export class PeerRequests {
   handle(from: NodeInfo, request: PeerRequest, wait: Wait): PeerReply | Promise<PeerReply> {
     switch (request.do) {
       case 'renew':
-        return { is: 'lease', sent: this.#deps.leases.grant(from.id, request.resync) };
+        return this.#deps.leases.grant(from.id, request.resync);
       case 'synced':
         this.#deps.leases.leases.synced(from.id, request.sequence);
         return applied;

@@ -118,8 +118,16 @@ export class Writes {
     await Promise.allSettled(claims);
   }
 
-  #apply(space: Keyspace, key: string, change: Change, ack: Ack, hash: number, wait: Wait): Promise<Written> {
-    const { topology, hybrid, clock } = this.#deps;
+  #apply(
+    space: Keyspace,
+    key: string,
+    change: Change,
+    ack: Ack,
+    hash: number,
+    wait: Wait,
+  ): Promise<Written | undefined> {
+    const { topology, hybrid, clock, leases } = this.#deps;
+    const { ownGeneration } = leases;
     const lifeMs = change.do === 'put' ? space.lifeMs(key, change.ttlMs) : 0;
     const version = hybrid.next();
     const slot = space.slots.slotOf(hash);
@@ -158,7 +166,11 @@ export class Writes {
     const unreached = this.confirmed(requestFor, wait);
     // Told to all the same, and waited for by nobody: it never rejects.
     if (ack === 'owner') return Promise.resolve({ version, unreached: [] });
-    return unreached.then((names) => ({ version, unreached: names }));
+    return unreached.then((names) => {
+      // Who lost touch meanwhile may be on the smaller side of a cut, and those it could not reach own the key by now.
+      const stayed = leases.owns() && leases.ownGeneration === ownGeneration;
+      return names.length === 0 || stayed ? { version, unreached: names } : undefined;
+    });
   }
 
   /** A write of this version was made by `from`: nothing older may be served or stored here any more. */

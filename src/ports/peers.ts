@@ -124,8 +124,11 @@ export type PeerReply =
   | { readonly is: 'recorded'; readonly changed: boolean; readonly removed: number }
   /** `owner` is the id of who owns the key in the answering node's view. */
   | { readonly is: 'not-owner'; readonly owner: string }
-  /** The lease is granted; `sent` is the sequence of the last invalidation sent to the asking node. */
-  | { readonly is: 'lease'; readonly sent: number }
+  /**
+   * The lease is granted; `sent` is the sequence of the last invalidation sent to the asking node. For `ownsMs` from now the
+   * answering node owns its keys as far as it knows: copies of them are served no longer than that. 0: it lost touch.
+   */
+  | { readonly is: 'lease'; readonly sent: number; readonly ownsMs: number }
   /** Nothing is held of this key. */
   | { readonly is: 'nothing' }
   | { readonly is: 'checked'; readonly current: boolean }

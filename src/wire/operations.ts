@@ -304,6 +304,7 @@ function writeReply(writer: BackwardWriter, reply: PeerReply): void {
       writer.nested(delimitedTag(field.refused), mark);
       return;
     case 'lease':
+      writer.doubleField(doubleTag(2), reply.ownsMs);
       writer.doubleField(doubleTag(1), reply.sent);
       writer.nested(delimitedTag(field.lease), mark);
       return;

@@ -33,7 +33,7 @@ export function readReply(reader: Reader, number: number): PeerReply | undefined
     case field.refused:
       return readRefused(reader);
     case field.lease:
-      return { is: 'lease', sent: readNumber(reader, doubleTag(1), 'sent') };
+      return readLease(reader);
     case field.nothing:
       return { is: 'nothing' };
     case field.checked:
@@ -67,6 +67,18 @@ function readRecorded(reader: Reader): PeerReply {
     else reader.skip(tag & 7);
   }
   return { is: 'recorded', changed, removed };
+}
+
+function readLease(reader: Reader): PeerReply {
+  let sent = 0;
+  let ownsMs = 0;
+  while (reader.at < reader.end) {
+    const tag = reader.uint32();
+    if (tag === doubleTag(1)) sent = finite(reader.double(), 'sent');
+    else if (tag === doubleTag(2)) ownsMs = finite(reader.double(), 'owns_ms');
+    else reader.skip(tag & 7);
+  }
+  return { is: 'lease', sent, ownsMs };
 }
 
 function readNumber(reader: Reader, wanted: number, what: string): number {

@@ -91,7 +91,7 @@ export function peerNetworkContract(name: string, pair: () => Promise<LinkedPair
         [{ do: 'synced', sequence: 2 ** 52 }, { is: 'applied' }],
         [
           { do: 'renew', resync: true },
-          { is: 'lease', sent: 2 ** 52 },
+          { is: 'lease', sent: 2 ** 52, ownsMs: 1500.5 },
         ],
         [{ do: 'recall', keyspace: 'users', key: 'k' }, { is: 'nothing' }],
         [
@@ -300,8 +300,8 @@ export function peerNetworkContract(name: string, pair: () => Promise<LinkedPair
       expect(await until(Promise.all(codes))).to.deep.equal(Array(4).fill('PEER_UNREACHABLE'));
       await until(Promise.all(cancelled));
       expect(signals.map((signal) => signal.aborted)).to.deep.equal(Array(4).fill(true));
-      grant!({ is: 'lease', sent: 3 });
-      expect(await until(lease)).to.deep.equal({ is: 'lease', sent: 3 });
+      grant!({ is: 'lease', sent: 3, ownsMs: 0 });
+      expect(await until(lease)).to.deep.equal({ is: 'lease', sent: 3, ownsMs: 0 });
       expect(a.links.linked()).to.have.length(1);
     });
 

@@ -341,6 +341,18 @@ export const scenarios: readonly Scenario[] = [
     },
   },
   {
+    // Long enough that those who hold replicas take the keys over, too short for anybody to be declared dead.
+    name: 'cut-replicas',
+    versionsMayFall: true,
+    world: (random) => ({ nodes: random.between(3, 6), replicas: 2 }),
+    play: async (plot) => {
+      for (let i = few(plot.random); i > 0; i--) {
+        await cutApart(plot, plot.random.between(1000, 3800), false);
+        await plot.after(plot.random.below(2500));
+      }
+    },
+  },
+  {
     // The floor and token of each key are those of all.
     name: 'one-slot',
     versionsMayFall: true,

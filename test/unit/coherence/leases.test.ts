@@ -15,7 +15,7 @@ function linked(): Leases {
 /** A renewal asked at `askedMs` and answered at `answeredMs`. */
 function renew(leases: Leases, askedMs: number, answeredMs = askedMs, sent = 0): void {
   expect(leases.asking('p', askedMs)).not.to.equal(undefined);
-  leases.answered('p', at(askedMs), sent, answeredMs);
+  leases.answered('p', at(askedMs), { sent, ownsMs: touchMs }, answeredMs);
 }
 
 describe('Leases: of a holder', () => {
@@ -45,7 +45,7 @@ describe('Leases: of a holder', () => {
     expect(leases.holds('p', at(1100))).to.equal(false);
     expect(leases.asking('p', 1200)).to.deep.equal({ resync: true });
     leases.synced('p', 3);
-    leases.answered('p', at(1200), 3, 1210);
+    leases.answered('p', at(1200), { sent: 3, ownsMs: touchMs }, 1210);
     expect(leases.holds('p', at(1211))).to.equal(true);
   });
 
@@ -141,7 +141,7 @@ describe('Leases: of an owner', () => {
       leases.linkUp(ids[i]!);
       leases.synced(ids[i]!, 0);
       leases.asking(ids[i]!, endMs - leaseMs);
-      leases.answered(ids[i]!, at(endMs - leaseMs), 0, endMs - leaseMs);
+      leases.answered(ids[i]!, at(endMs - leaseMs), { sent: 0, ownsMs: touchMs }, endMs - leaseMs);
     }
     return { leases, ids };
   };
