@@ -348,7 +348,8 @@ export const scenarios: readonly Scenario[] = [
     play: async (plot) => {
       for (let i = few(plot.random); i > 0; i--) {
         await cutApart(plot, plot.random.between(1000, 3800), false);
-        await plot.after(plot.random.below(2500));
+        // Two that follow each other at once are one long one.
+        await plot.after(plot.random.between(1000, 3000));
       }
     },
   },

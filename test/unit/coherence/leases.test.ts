@@ -26,6 +26,20 @@ describe('Leases: of a holder', () => {
     expect(leases.holds('p', at(1000 + leaseMs))).to.equal(false);
   });
 
+  it('let copies be served for as long as their granter said that it owns its keys', () => {
+    const leases = linked();
+    expect(leases.serves('p', at(999))).to.equal(false);
+    renew(leases, 1000, 1400);
+    expect(leases.serves('p', at(1000 + touchMs - 1))).to.equal(true);
+    expect(leases.serves('p', at(1000 + touchMs))).to.equal(false);
+    expect(leases.holds('p', at(1000 + touchMs))).to.equal(true);
+    const before = leases.generation('p');
+    leases.asking('p', 2600);
+    leases.answered('p', at(2600), { sent: 0, ownsMs: 0 }, 2600);
+    expect(leases.serves('p', at(2600))).to.equal(false);
+    expect(leases.generation('p'), 'what was begun before is not stored').to.be.above(before);
+  });
+
   it('are worth nothing before the peer has told what was missed', () => {
     const leases = new Leases();
     leases.linkUp('p');

@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { codeOf } from '../../../src/base/errors.js';
 import { bytesOf, type ClusterOptions, ks, TestCluster, textOf } from '../../support/cluster.js';
 
 describe('engine: writes while nodes are out of reach', () => {
@@ -46,6 +47,16 @@ describe('engine: writes while nodes are out of reach', () => {
     for (const value of await everywhere(key)) expect(value).to.be.oneOf(['new', 'fresh from the source']);
     const kept = await cluster.run(apart.engine.get(ks, untouched));
     expect(kept.outcome, 'what nobody wrote stays').to.equal('hit');
+  });
+
+  it('an owner that lost touch while it waited for the others acknowledges nothing: they may own the key by then', async () => {
+    await start();
+    const owner = cluster.node(0);
+    const key = cluster.keyOwnedBy(owner);
+    await cluster.clock.advance(1000);
+    for (const other of [cluster.node(1), cluster.node(2)]) cluster.network.cut(owner.address, other.address);
+    const put = owner.engine.put(ks, { key, value: bytesOf('v') }, { timeoutMs: 2500 }).then(() => 'written', codeOf);
+    expect(await cluster.run(put)).to.equal('PEER_UNREACHABLE');
   });
 
   it('names an owner that fell silent before the write went to the next one', async () => {
