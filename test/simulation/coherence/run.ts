@@ -5,8 +5,9 @@ import type { CheckOptions } from '../../support/history/options.js';
 import { type HistoryRecord, seqOf } from '../../support/history/records.js';
 import type { Violation } from '../../support/history/violations.js';
 import { seeded } from '../../support/seeded.js';
+import type { Plot } from './acts.js';
 import { Clients } from './clients.js';
-import { type Plot, type Scenario, scenarios } from './scenarios.js';
+import { type Scenario, scenarios } from './scenarios.js';
 import { ks, World } from './world.js';
 
 export interface Outcome {

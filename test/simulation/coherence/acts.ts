@@ -1,0 +1,84 @@
+import { Slots } from '../../../src/coherence/slots.js';
+import { xxh3Hasher } from '../../../src/platform/hasher.js';
+import type { Seeded } from '../../support/seeded.js';
+import type { SimNode, World } from './world.js';
+
+/** What can happen in a scenario. `begin` tells of time that is out of the ordinary; what it gives back ends it. */
+export interface Plot {
+  readonly world: World;
+  readonly random: Seeded;
+  begin(sides?: readonly (readonly string[])[]): () => void;
+  after(ms: number): Promise<void>;
+}
+
+export const oneOf = (plot: Plot): SimNode => plot.random.pick(plot.world.up());
+
+const names = (nodes: readonly SimNode[]): readonly string[] => nodes.map(({ name }) => name);
+
+export async function cutApart(plot: Plot, forMs: number, isLong: boolean): Promise<void> {
+  const { world, random } = plot;
+  const all = random.shuffled(world.up());
+  const size = random.between(1, Math.max(1, all.length - 1));
+  const [left, right] = [all.slice(0, size), all.slice(size)];
+  const end = plot.begin(isLong ? [names(left), names(right)] : undefined);
+  for (const a of left) for (const b of right) world.network.cut(a.address, b.address);
+  await plot.after(forMs);
+  world.network.healAll();
+  end();
+}
+
+export async function pause(plot: Plot, forMs: number): Promise<void> {
+  const node = oneOf(plot);
+  const end = plot.begin();
+  plot.world.pause(node);
+  await plot.after(forMs);
+  plot.world.resume(node);
+  end();
+}
+
+export async function crash(plot: Plot): Promise<void> {
+  const { world, random } = plot;
+  const node = oneOf(plot);
+  const end = plot.begin();
+  world.crash(node, random.chance(0.5));
+  await plot.after(random.between(500, 7000));
+  world.start(node.name);
+  await plot.after(1000);
+  end();
+}
+
+export async function join(plot: Plot): Promise<void> {
+  const end = plot.begin();
+  plot.world.start(`n${plot.world.nodes.size + 1}`);
+  await plot.after(plot.random.between(500, 2500));
+  end();
+}
+
+export async function leave(plot: Plot): Promise<void> {
+  if (plot.world.up().length < 3) return;
+  const end = plot.begin();
+  plot.world.leave(oneOf(plot));
+  await plot.after(plot.random.between(500, 4000));
+  end();
+}
+
+export async function oneWayCut(plot: Plot, forMs: number): Promise<void> {
+  const { world, random } = plot;
+  const [a, b] = random.shuffled(world.up()) as [SimNode, SimNode];
+  const end = plot.begin();
+  world.network.cutOneWay(a.address, b.address);
+  await plot.after(forMs);
+  world.network.healAll();
+  end();
+}
+
+export const few = (random: Seeded): number => random.between(1, 3);
+
+/** Keys that fall into one slot, on whatever nodes: what is told of one, floors and tokens say of all. */
+export const ofOneSlot: readonly string[] = (() => {
+  const slots = new Slots();
+  const slotOf = (key: string): number => slots.slotOf(xxh3Hasher.hash(key));
+  const keys = ['k0'];
+  for (let i = 1; keys.length < 4; i++) if (slotOf(`k${i}`) === slotOf('k0')) keys.push(`k${i}`);
+  return keys;
+})();
