@@ -95,7 +95,7 @@ export class OwnerReads {
     space.counts.refreshes++;
     const wait: Wait = { deadlineMs: this.#deps.clock.nowMs() + space.options.readTimeoutMs };
     const since = this.#trips.joinsSince(space, slot, true);
-    this.#fly(space, key, place, token, wait, anyTerms, since, (trip) => this.#loadAsOwner(trip)).catch(() => {});
+    this.#fly(space, key, place, wait, anyTerms, since, (trip) => this.#loadAsOwner(trip)).catch(() => {});
   }
 
   #join(
@@ -108,21 +108,21 @@ export class OwnerReads {
     run: Run,
   ): Promise<Answer> {
     const { leases } = this.#deps;
-    const { slot, token } = this.#trips.slotOf(space, place);
+    const { slot } = this.#trips.slotOf(space, place);
     const since = this.#trips.joinsSince(space, slot, leases.owns());
-    return this.#fly(space, key, place, token, wait, terms, Math.max(since, sinceMs), run);
+    return this.#fly(space, key, place, wait, terms, Math.max(since, sinceMs), run);
   }
 
   #fly(
     space: Keyspace,
     key: string,
     place: Place,
-    token: number,
     wait: Wait,
     terms: ReadTerms,
     sinceMs: number,
     run: Run,
   ): Promise<Answer> {
+    const { token } = this.#trips.slotOf(space, place);
     const begin = (signal: StopSignal): Promise<Answer> =>
       run(this.#trips.begin(space, key, place, terms, wait, signal));
     return space.loads.wait(key, token, wait, begin, sinceMs);

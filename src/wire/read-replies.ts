@@ -3,7 +3,7 @@ import { tagFault, tagsMax } from '../base/tags.js';
 import type { PeerReply } from '../ports/peers.js';
 import { readHotKeys } from './hot-keys.js';
 import { delimitedTag, doubleTag, field, none, outcomes, unreachedMax, varintTag } from './operations.js';
-import { MalformedError, type Reader, wireType } from './reader.js';
+import { MalformedError, type Reader } from './reader.js';
 
 export const notNegative = (value: number, what: string): number => {
   if (value < 0) throw new MalformedError(`${what} is negative`);
@@ -37,7 +37,7 @@ export function readReply(reader: Reader, number: number): PeerReply | undefined
     case field.nothing:
       return { is: 'nothing' };
     case field.checked:
-      return { is: 'checked', current: readNumber(reader, varintTag(1), 'current') === 1 };
+      return { is: 'checked', current: readCurrent(reader) };
     case field.differ:
       return { is: 'differ', slots: readSlots(reader) };
     case field.recorded:
@@ -81,14 +81,14 @@ function readLease(reader: Reader): PeerReply {
   return { is: 'lease', sent, ownsMs };
 }
 
-function readNumber(reader: Reader, wanted: number, what: string): number {
-  let value = 0;
+function readCurrent(reader: Reader): boolean {
+  let current = false;
   while (reader.at < reader.end) {
     const tag = reader.uint32();
-    if (tag !== wanted) reader.skip(tag & 7);
-    else value = (tag & 7) === wireType.varint ? reader.uint32() : finite(reader.double(), what);
+    if (tag === varintTag(1)) current = reader.bool();
+    else reader.skip(tag & 7);
   }
-  return value;
+  return current;
 }
 
 function readOwner(reader: Reader): string {
