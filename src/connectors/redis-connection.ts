@@ -62,6 +62,9 @@ export class RedisConnection {
             // outlive a connection that ends while the question is under way.
             slotsRefreshInterval: 0,
             slotsRefreshTimeout: readTimeoutMs,
+            // What a node broke off is not sent again: ioredis forgets some of what waits for that when the last node goes.
+            retryDelayOnFailover: 0,
+            retryDelayOnClusterDown: 0,
             redisOptions: options,
           })
       : () => new Redis({ ...options, ...first, db: url.database });

@@ -4,6 +4,7 @@ import { createDataSource } from '../../src/connectors/registry.js';
 import type { DataSource, FetchResult } from '../../src/ports/data-source.js';
 import { TestRedisServer } from '../support/redis-server.js';
 import { needs } from '../support/servers.js';
+import { until, within } from '../support/until.js';
 import { contextOf, rejection } from '../unit/connectors/harness.js';
 import { dataSourceContract, maxValueBytes } from './data-source.contract.js';
 
@@ -215,4 +216,49 @@ describe('a Redis cluster', function () {
       };
     });
   }
+});
+
+describe('a Redis cluster that loses a node', function () {
+  this.timeout(30_000);
+  let nodes: readonly TestRedisServer[] = [];
+
+  before(async function () {
+    needs(this, 'redis-server', 'redis-server');
+    nodes = await TestRedisServer.cluster();
+  });
+  after(() => Promise.all(nodes.map((node) => node.close())));
+
+  it('goes on without it, fails its keys at once, and follows them to where they went', async () => {
+    const [first, gone, last] = nodes as readonly [TestRedisServer, TestRedisServer, TestRedisServer];
+    const keyOf = (part: number): string =>
+      Array.from({ length: 100 }, (_, i) => `k${i}`).find((key) => TestRedisServer.partOf(key, nodes.length) === part)!;
+    const [kept, lost] = [keyOf(2), keyOf(1)];
+    await last.command('set', kept, 'kept');
+    await gone.command('set', lost, 'lost');
+    const source = await createDataSource(
+      { type: 'redis', url: first.url(), cluster: true },
+      contextOf({ maxValueBytes }),
+    );
+    const fetchOf = async (key: string): Promise<unknown> =>
+      source.fetch(key, { signal: new AbortController().signal });
+    try {
+      expect(await Promise.all([kept, lost].map(fetchOf))).to.deep.equal([Buffer.from('kept'), Buffer.from('lost')]);
+      await gone.kill();
+      const callers = Array.from({ length: 50 }, () => rejection(fetchOf(lost)));
+      for (const { code } of await within(10_000, 'failing', Promise.all(callers))) {
+        expect(code).to.equal('DATA_SOURCE_FAILED');
+      }
+      expect(await fetchOf(kept)).to.deep.equal(Buffer.from('kept'));
+
+      await first.take(lost, [first, last]);
+      await first.command('set', lost, 'found');
+      await until('the key is found where it went', async () => {
+        const found = await fetchOf(lost).catch(() => undefined);
+        return Buffer.from('found').equals(Buffer.from((found as Uint8Array | null) ?? ''));
+      });
+      expect(await fetchOf(kept)).to.deep.equal(Buffer.from('kept'));
+    } finally {
+      await source.close?.();
+    }
+  });
 });

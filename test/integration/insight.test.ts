@@ -70,7 +70,7 @@ describe('integration: insight and warm-up', function () {
     }
     const waited = await json(two, ['node', 'wait', '--ready', '--peers', '2']);
     expect(waited).to.include({ node: 'two', ready: true, peers: 2 });
-    const late = await run(two, ['node', 'wait', '--peers', '3', '--timeout', '300ms']);
+    const late = await run(two, ['node', 'wait', '--peers', '3', '--timeout', '5s']);
     expect(late.exit).to.equal(4);
     expect(late.stderr).to.match(/two sees 2 of 3 nodes/);
     expect((await run(two, ['hotkeys', 'nope'])).exit).to.equal(3);

@@ -31,7 +31,7 @@ export class TestRedisServer {
 
   /** As many nodes as a cluster takes, each with its part of the slots. */
   static async cluster(): Promise<readonly TestRedisServer[]> {
-    const own = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '2000'];
+    const own = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '2000', '--cluster-require-full-coverage', 'no'];
     const nodes = await Promise.all([0, 1, 2].map(() => TestRedisServer.started(...own)));
     for (const [at, node] of nodes.entries()) {
       const first = Math.ceil((slots * at) / nodes.length);
@@ -56,6 +56,13 @@ export class TestRedisServer {
   /** Which of the cluster's nodes has a key. */
   static partOf(key: string, nodes: number): number {
     return Math.floor((calculateSlot(key) * nodes) / slots);
+  }
+
+  /** Tells all of these that this node of the cluster has the key's slot. */
+  async take(key: string, nodes: readonly TestRedisServer[]): Promise<void> {
+    const id = String(await this.command('cluster', 'myid'));
+    for (const node of nodes) await node.command('cluster', 'setslot', String(calculateSlot(key)), 'node', id);
+    await this.command('cluster', 'bumpepoch');
   }
 
   url(port = this.port): string {
