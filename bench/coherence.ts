@@ -1,9 +1,8 @@
 /*
- * What coherence costs: a put that waits for every node against a get that asks one, on five nodes over loopback; what
- * leases take of an idle node's core; and what is left of the throughput while one of three nodes is frozen.
+ * What coherence costs: a put that waits for every node against a get that asks one, on five nodes over loopback; and what
+ * is left of the throughput while one of three nodes is frozen. What an idle node does is measured by `idle.ts`.
  * `npx tsx bench/coherence.ts [seconds a measurement]`
  */
-import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { library, printMachine, printTable, type Ratio, report, sampleValue, underLoad, whole } from './harness.js';
@@ -12,9 +11,6 @@ import { startNode } from './node-process.js';
 const keyspace = 'bench';
 const keyCount = 3000;
 const forMs = 1000 * Number(process.argv[2] ?? 3);
-const idleMs = 10_000;
-/** /proc counts processor time in hundredths of a second. */
-const tickMs = 10;
 
 const { Engine, staticDiscovery } = await library();
 /** A row for every key: what a frozen node owned is loaded anew, once, by whoever owns it then. */
@@ -66,16 +62,6 @@ for (const callers of [1, 64]) {
   });
 }
 printTable(['five nodes', 'a second', 'p50 ms', 'p99 ms'], rows);
-
-const processorMs = (pid: number): number => {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ');
-  return (Number(fields[11]) + Number(fields[12])) * tickMs;
-};
-await sleep(1000);
-const before = nodes.map(({ pid }) => processorMs(pid));
-await sleep(idleMs);
-const busiest = Math.max(...nodes.map(({ pid }, i) => (processorMs(pid) - before[i]!) / idleMs));
-ratios.push({ name: 'an idle node of five / one core', value: busiest, atMost: 0.01 });
 
 await Promise.all(nodes.slice(2).map((node) => node.stop()));
 await sleep(3000);

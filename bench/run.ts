@@ -7,7 +7,18 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { printRatios, type Ratio } from './harness.js';
 
-const known = ['local-hits', 'peer-gets', 'memory', 'startup', 'coherence', 'telemetry', 'hot-keys', 'dash', 'flood'];
+const known = [
+  'local-hits',
+  'peer-gets',
+  'memory',
+  'startup',
+  'coherence',
+  'idle',
+  'telemetry',
+  'hot-keys',
+  'dash',
+  'flood',
+];
 const wanted = process.argv.length > 2 ? process.argv.slice(2) : known;
 const ratios: Ratio[] = [];
 for (const name of wanted) {

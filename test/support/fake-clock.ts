@@ -1,3 +1,4 @@
+import { Heap } from '../../src/base/heap.js';
 import type { Cancel, Clock } from '../../src/ports/clock.js';
 
 interface Timer {
@@ -23,8 +24,8 @@ export class FakeClock implements Clock {
   #live = 0;
   #soon: (() => void)[] = [];
   #soonFlush: NodeJS.Immediate | undefined;
-  /** Binary heap; cancelled timers stay until they reach the top or make up more than half. */
-  #heap: Timer[] = [];
+  /** Cancelled timers stay until they reach the top or make up more than half. */
+  readonly #heap = new Heap<Timer>(before);
 
   constructor(options: { readonly startMs?: number; readonly wallMs?: number } = {}) {
     this.#nowMs = options.startMs ?? 0;
@@ -43,12 +44,12 @@ export class FakeClock implements Clock {
     if (Number.isNaN(delayMs)) throw new RangeError('delayMs is NaN');
     const timer: Timer = { atMs: this.#nowMs + Math.max(0, delayMs), sequence: this.#sequence++, run };
     this.#live++;
-    this.#push(timer);
+    this.#heap.push(timer);
     return () => {
       if (timer.run === undefined) return;
       timer.run = undefined;
       this.#live--;
-      if (this.#heap.length > 64 && this.#heap.length > 2 * this.#live) this.#compact();
+      if (this.#heap.size > 64 && this.#heap.size > 2 * this.#live) this.#heap.keep(({ run }) => run !== undefined);
     };
   }
 
@@ -127,45 +128,11 @@ export class FakeClock implements Clock {
   }
 
   #next(untilMs: number): Timer | undefined {
-    for (let top = this.#heap[0]; top !== undefined; top = this.#heap[0]) {
+    for (let top = this.#heap.top(); top !== undefined; top = this.#heap.top()) {
       if (top.run !== undefined && top.atMs > untilMs) return undefined;
-      this.#pop();
+      this.#heap.pop();
       if (top.run !== undefined) return top;
     }
     return undefined;
-  }
-
-  #push(timer: Timer): void {
-    const heap = this.#heap;
-    let at = heap.push(timer) - 1;
-    while (at > 0) {
-      const parent = (at - 1) >> 1;
-      if (!before(timer, heap[parent]!)) break;
-      heap[at] = heap[parent]!;
-      at = parent;
-    }
-    heap[at] = timer;
-  }
-
-  #pop(): void {
-    const heap = this.#heap;
-    const last = heap.pop();
-    if (last === undefined || heap.length === 0) return;
-    let at = 0;
-    for (;;) {
-      let child = 2 * at + 1;
-      if (child >= heap.length) break;
-      if (child + 1 < heap.length && before(heap[child + 1]!, heap[child]!)) child++;
-      if (!before(heap[child]!, last)) break;
-      heap[at] = heap[child]!;
-      at = child;
-    }
-    heap[at] = last;
-  }
-
-  #compact(): void {
-    const live = this.#heap.filter((timer) => timer.run !== undefined);
-    this.#heap = [];
-    for (const timer of live) this.#push(timer);
   }
 }
