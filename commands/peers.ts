@@ -1,5 +1,6 @@
+import { peerDocument } from '../src/admin/documents.js';
 import { BaseCommand } from '../src/cli/base-command.js';
-import { peerJson, peersText } from '../src/cli/cluster-views.js';
+import { peersText } from '../src/cli/cluster-views.js';
 import { connectionFlags } from '../src/cli/connection-flags.js';
 
 export default class Peers extends BaseCommand {
@@ -18,6 +19,6 @@ export default class Peers extends BaseCommand {
   protected async execute(): Promise<void> {
     const { flags } = await this.parse(Peers);
     const peers = await this.withClient(flags, (client, call) => client.peers(call));
-    await this.print({ peers: peers.map(peerJson) }, (data) => peersText(data.peers, this.terminal.stdout));
+    await this.print({ peers: peers.map(peerDocument) }, (data) => peersText(data.peers, this.terminal.stdout));
   }
 }

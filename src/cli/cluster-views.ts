@@ -1,7 +1,8 @@
 import { joinAddress } from '../base/addresses.js';
 import { formatDuration, formatSize } from '../base/units.js';
 import type { WatchedEvent } from '../client/replies.js';
-import type { KeyLocation, KeyspaceStatus, NodeStatus, PeerStatus } from '../ports/cache.js';
+import type { PeerDocument } from '../ports/admin.js';
+import type { KeyLocation, KeyspaceStatus, NodeStatus } from '../ports/cache.js';
 import type { Member } from '../ports/membership.js';
 import type { SourceStatus } from '../ports/source-status.js';
 import { oneLine } from './failure.js';
@@ -9,23 +10,6 @@ import { properties, table } from './table.js';
 import type { Sink } from './terminal.js';
 
 /** The JSON shapes of docs that scripts rely on: fields are added, never renamed. Absent numbers are null. */
-
-export const peerJson = (peer: PeerStatus) => ({
-  name: peer.name,
-  state: peer.state,
-  is_self: peer.isSelf,
-  bind_addr: peer.bindAddr,
-  bind_port: peer.bindPort,
-  discovery_port: peer.discoveryPort,
-  admin: peer.admin,
-  ring_share: peer.ringShare,
-  incarnation: peer.incarnation,
-  version: peer.version,
-  id: peer.id,
-  serving: peer.serving,
-  gossip: peer.gossip,
-  weight: peer.weight,
-});
 
 export const statusJson = (status: NodeStatus) => ({
   node: status.node,
@@ -136,7 +120,6 @@ const memberJson = (peer: Member) => ({
 
 type Width = Pick<Sink, 'isTerminal' | 'columns'>;
 
-export type PeerJson = ReturnType<typeof peerJson>;
 export type StatusJson = ReturnType<typeof statusJson>;
 export type LocationJson = ReturnType<typeof locationJson>;
 export type KeyspaceJson = ReturnType<typeof keyspaceJson>;
@@ -146,7 +129,7 @@ const orDash = (text: string): string => (text === '' ? '-' : text);
 const hostPort = (host: string, port: number): string => (host === '' ? '-' : joinAddress(host, port));
 const yesNo = (value: boolean): string => (value ? 'yes' : 'no');
 
-export const peersText = (peers: readonly PeerJson[], width: Width): string =>
+export const peersText = (peers: readonly PeerDocument[], width: Width): string =>
   table(
     peers,
     [

@@ -13,7 +13,7 @@ import type { DataSource, FetchResult } from '../ports/data-source.js';
 import { lifetimeMs } from './cache-lifetime.js';
 import type { HttpDefinition, SourceContext } from './definition.js';
 import { parseTemplate, plainHeaders, type UrlTemplate } from './http-template.js';
-import { endIfAborted, sourceFailed, tooLarge } from './outcome.js';
+import { connectionProblem, endIfAborted, sourceFailed, tooLarge } from './outcome.js';
 import { redirectTarget } from './redirect.js';
 import { tagsOfHeader } from './tags.js';
 
@@ -164,16 +164,5 @@ async function drain(response: IncomingMessage): Promise<void> {
 /** Only codes: texts of connection errors may hold more of the address than its origin. */
 function problemOf(error: unknown): string {
   const { code } = error as NodeJS.ErrnoException;
-  switch (code) {
-    case 'ECONNREFUSED':
-      return 'refused the connection; is it running?';
-    case 'ENOTFOUND':
-    case 'EAI_AGAIN':
-      return `could not be found by name (${code})`;
-    case 'ECONNRESET':
-    case 'EPIPE':
-      return 'broke the connection before the whole answer was there';
-    default:
-      return `did not answer properly (${code ?? 'unknown error'})`;
-  }
+  return connectionProblem(code) ?? `did not answer properly (${code ?? 'unknown error'})`;
 }

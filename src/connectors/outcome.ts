@@ -61,3 +61,23 @@ export function badDefinition(keyspace: string, field: string, problem: string, 
   const why = cause === undefined ? '' : `: ${messageOf(cause).split('\n', 1)[0]}`;
   return invalidArgument(`keyspaces.${keyspace}.source.${field}: ${problem}${why}`);
 }
+
+/** What the code of a failed connection means to who runs the source; texts of such errors may hold secrets. */
+export function connectionProblem(code: string | undefined): string | undefined {
+  switch (code) {
+    case 'ECONNREFUSED':
+    // Of a socket that is a file.
+    case 'ENOENT':
+      return 'refused the connection; is it running?';
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return `could not be found by name (${code})`;
+    case 'ETIMEDOUT':
+      return 'gave no connection in time';
+    case 'ECONNRESET':
+    case 'EPIPE':
+      return 'broke the connection before the whole answer was there';
+    default:
+      return undefined;
+  }
+}

@@ -2,7 +2,7 @@ import type { EventEmitter } from 'node:events';
 import pg from 'pg';
 import { DistcacheError, messageOf } from '../base/errors.js';
 import type { PostgresDefinition, SourceContext } from './definition.js';
-import { badDefinition, endIfAborted, sourceFailed, tooLarge, untilAborted } from './outcome.js';
+import { badDefinition, connectionProblem, endIfAborted, sourceFailed, tooLarge, untilAborted } from './outcome.js';
 import type { Column, Row } from './postgres-rows.js';
 
 const connectionsMax = 10;
@@ -227,19 +227,8 @@ export const isRefusedKey = (error: unknown): boolean =>
 function problemOf(error: unknown): string {
   if (error instanceof pg.DatabaseError) return `says: ${messageOf(error).split('\n', 1)[0]} (${error.code})`;
   const { code } = error as NodeJS.ErrnoException;
-  switch (code) {
-    case 'ECONNREFUSED':
-    case 'ENOENT':
-      return 'refused the connection; is it running?';
-    case 'ENOTFOUND':
-    case 'EAI_AGAIN':
-      return `could not be found by name (${code})`;
-    case 'ECONNRESET':
-    case 'EPIPE':
-      return 'broke the connection';
-    default:
-      break;
-  }
+  const known = connectionProblem(code);
+  if (known !== undefined) return known;
   const text = messageOf(error);
   if (text.startsWith('Connection terminated')) return 'broke the connection';
   if (text.startsWith('timeout e'))

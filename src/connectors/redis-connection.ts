@@ -2,7 +2,7 @@ import { type ChainableCommander, Cluster, Redis } from 'ioredis';
 import { isAddress, joinAddress, splitAddress } from '../base/addresses.js';
 import { DistcacheError, messageOf } from '../base/errors.js';
 import type { RedisDefinition, SourceContext } from './definition.js';
-import { badDefinition, endIfAborted, sourceFailed, untilAborted } from './outcome.js';
+import { badDefinition, connectionProblem, endIfAborted, sourceFailed, untilAborted } from './outcome.js';
 import { holdLengths, holdNullReplies, isOutOfStep } from './redis-replies.js';
 
 const standardPort = 6379;
@@ -203,20 +203,8 @@ function problemOf(error: unknown): string {
   if (messageOf(error) === unreached) return unreached;
   const text = messageOf(error).split('\n', 1)[0]!;
   if (name === 'ReplyError') return `says: ${text}`;
-  switch (code) {
-    case 'ECONNREFUSED':
-      return 'refused the connection; is it running?';
-    case 'ENOTFOUND':
-    case 'EAI_AGAIN':
-      return `could not be found by name (${code})`;
-    case 'ETIMEDOUT':
-      return 'gave no connection in time';
-    case 'ECONNRESET':
-    case 'EPIPE':
-      return 'broke the connection';
-    default:
-      break;
-  }
+  const known = connectionProblem(code);
+  if (known !== undefined) return known;
   if (text.startsWith('Socket timeout')) return 'went silent in the middle of an answer';
   if (/closed|aborted|None of startup nodes|Stream isn't writeable|max retries/i.test(text))
     return 'broke the connection';

@@ -300,6 +300,8 @@ describe('a PostgreSQL server', () => {
     });
 
     it('of any number of callers come over maxConnections connections', async () => {
+      // Those of sources that were closed are gone when the server has noticed.
+      await until('there are no connections', async () => (await server.connections()) === 0);
       const source = await open('select pg_sleep(0.05)::text || $1', { maxConnections: 2 });
       const all = Promise.all(Array.from({ length: 8 }, (_, i) => source.fetch(`k${i}`, { signal: signal() })));
       let most = 0;

@@ -1,6 +1,8 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
+import { until } from './until.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -35,4 +37,20 @@ export async function runModule(code: string, { closeStderr = false } = {}): Pro
   }
   const [exit] = (await once(child, 'close')) as [number | null];
   return { exit, stdout, stderr };
+}
+
+/** Ends it where that is left to do, as a crash unless told otherwise, and waits for the end. */
+export async function killed(child: ChildProcess | undefined, signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+  if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  const exit = once(child, 'exit');
+  child.kill(signal);
+  await exit;
+}
+
+/** Stops it where it stands; resolves when it does. `SIGCONT` lets it go on. */
+export async function frozen(child: ChildProcess, name: string): Promise<void> {
+  child.kill('SIGSTOP');
+  const state = async (): Promise<string | undefined> =>
+    (await readFile(`/proc/${child.pid}/stat`, 'utf8')).split(' ')[2];
+  await until(`${name} is stopped`, async () => (await state()) === 'T');
 }

@@ -4,6 +4,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { frozen, killed } from './child.js';
 import { programPath } from './servers.js';
 import { until } from './until.js';
 
@@ -61,19 +62,12 @@ export class TestNatsServer {
   async kill(): Promise<void> {
     const child = this.#child;
     this.#child = undefined;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    const exit = once(child, 'exit');
-    child.kill('SIGKILL');
-    await exit;
+    await killed(child);
   }
 
   /** Stops it where it stands; resolves when it does. */
   async freeze(): Promise<void> {
-    const child = this.#child!;
-    child.kill('SIGSTOP');
-    const state = async (): Promise<string | undefined> =>
-      (await readFile(`/proc/${child.pid}/stat`, 'utf8')).split(' ')[2];
-    await until('nats-server is stopped', async () => (await state()) === 'T');
+    await frozen(this.#child!, 'nats-server');
   }
 
   thaw(): void {

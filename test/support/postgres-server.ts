@@ -1,10 +1,10 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { chmod, chown, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import pg from 'pg';
+import { killed } from './child.js';
 import { freePort } from './free-port.js';
 import { programPath } from './servers.js';
 import { until } from './until.js';
@@ -143,10 +143,7 @@ export class TestPostgresServer {
   async kill(): Promise<void> {
     const child = this.#child;
     this.#child = undefined;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    const exit = once(child, 'exit');
-    child.kill('SIGQUIT');
-    await exit;
+    await killed(child, 'SIGQUIT');
     await this.#admin?.end().catch(() => {});
     this.#admin = undefined;
   }

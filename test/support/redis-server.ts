@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import calculateSlot from 'cluster-key-slot';
 import { Redis } from 'ioredis';
+import { frozen, killed } from './child.js';
 import { freePort } from './free-port.js';
 import { programPath } from './servers.js';
 import { until } from './until.js';
@@ -111,19 +111,12 @@ export class TestRedisServer {
     const child = this.#child;
     this.#child = undefined;
     this.#admin?.disconnect();
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    const exit = once(child, 'exit');
-    child.kill('SIGKILL');
-    await exit;
+    await killed(child);
   }
 
   /** Stops it where it stands; resolves when it does. */
   async freeze(): Promise<void> {
-    const child = this.#child!;
-    child.kill('SIGSTOP');
-    const state = async (): Promise<string | undefined> =>
-      (await readFile(`/proc/${child.pid}/stat`, 'utf8')).split(' ')[2];
-    await until('redis-server is stopped', async () => (await state()) === 'T');
+    await frozen(this.#child!, 'redis-server');
   }
 
   thaw(): void {
