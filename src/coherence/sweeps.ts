@@ -26,6 +26,10 @@ export interface Swept {
   readonly tags: readonly string[];
 }
 
+/** As with any write that is heard of: what was put later stays, and what was loaded may be older than it says. */
+export const isPutAfter = (version: number, entry: Pick<Swept, 'version' | 'wasPut'>): boolean =>
+  entry.wasPut && entry.version > version;
+
 export const matches = (
   { by, text }: Pick<Sweep, 'by' | 'text'>,
   { key, tags }: Pick<Swept, 'key' | 'tags'>,

@@ -21,7 +21,7 @@ import { checkBatch, checkSweep, waitOf } from './arguments.js';
 import type { EngineEvent } from './events.js';
 import type { Inflight } from './inflight.js';
 import type { Keyspace } from './keyspace.js';
-import type { KeyspaceLedger } from './keyspace-ledger.js';
+import { type KeyspaceLedger, nothingTaken, type Taken } from './keyspace-ledger.js';
 import { nothingDone } from './keyspace-records.js';
 import type { Keyspaces } from './keyspaces.js';
 import type { LeaseKeeper } from './lease-keeper.js';
@@ -50,6 +50,13 @@ const sweepMs = embargoMs - 500;
 
 interface Told extends NodeOutcome {
   readonly removed: number;
+  readonly newer: number;
+}
+
+/** What came of telling one record: here, and at each of the others. */
+interface Spread {
+  readonly own: Taken;
+  readonly told: readonly Told[];
 }
 
 /** The options of a keyspace whose data source stays. */
@@ -97,8 +104,13 @@ export class KeyspaceControl {
   /** Empties it on every node: once this has resolved, no node answers with anything from before. */
   async clear(name: string, options?: CallOptions): Promise<KeyspaceResult> {
     const { wait } = this.#asked(name, options, 'clearKeyspace');
-    const record = { ...nothingDone(name), generation: this.#deps.hybrid.next() };
-    return this.#whole(record, wait, 'cleared');
+    const until = beforeAnswer(wait, this.#deps.clock);
+    const { spread } = await this.#deps.inflight.run(() =>
+      this.#voided((generation) => ({ ...nothingDone(name), generation }), until),
+    );
+    const result = this.#result(name, spread);
+    checkNodes([result], 'cleared');
+    return result;
   }
 
   /**
@@ -108,15 +120,12 @@ export class KeyspaceControl {
   async sweep(name: string, by: Sweep['by'], text: string, options?: CallOptions): Promise<SweepResult> {
     const { wait } = this.#asked(name, options, by === 'tag' ? 'deleteByTag' : 'deleteByPrefix');
     checkSweep(by, text);
-    const { clock, inflight, ledger, hybrid } = this.#deps;
-    const version = hybrid.next();
-    const record = { ...nothingDone(name), sweeps: [{ by, text, version }] };
+    const { clock, inflight } = this.#deps;
     const until = { deadlineMs: Math.min(beforeAnswer(wait, clock).deadlineMs, clock.nowMs() + sweepMs) };
     return inflight.run(async () => {
-      const own = ledger.take(record);
-      const told = await Promise.all(this.#others().map((node) => this.#told(node, record, until)));
-      const unreached = told.filter(({ outcome }) => outcome === 'failed').map(({ node }) => node);
-      const removed = told.reduce((sum, node) => sum + node.removed, (await own).removed);
+      const record = (version: number) => ({ ...nothingDone(name), sweeps: [{ by, text, version }] });
+      const { version, removed, spread } = await this.#voided(record, until);
+      const unreached = spread.told.filter(({ outcome }) => outcome === 'failed').map(({ node }) => node);
       return { version, removed, unreached: unreached.sort() };
     });
   }
@@ -219,19 +228,46 @@ export class KeyspaceControl {
     return result;
   }
 
-  /** Here and at everybody else. */
-  #changed(record: KeyspaceRecord, wait: Wait): Promise<KeyspaceResult> {
-    const { clock, self, inflight, ledger } = this.#deps;
+  async #changed(record: KeyspaceRecord, wait: Wait): Promise<KeyspaceResult> {
+    const { clock, inflight } = this.#deps;
     const until = beforeAnswer(wait, clock);
-    return inflight.run(async () => {
-      // First here, in this very turn: from now on this node tells of nothing older.
-      const own = ledger.take(record);
-      const told = this.#others().map((node) => this.#told(node, record, until));
-      const here: NodeOutcome = { node: self().name, outcome: (await own).changed ? 'applied' : 'unchanged' };
-      const others = (await Promise.all(told)).map(({ removed: _, ...outcome }): NodeOutcome => outcome);
-      const nodes = [here, ...others].sort((a, b) => (a.node < b.node ? -1 : 1));
-      return { keyspace: record.keyspace, nodes };
-    });
+    return this.#result(record.keyspace, await inflight.run(() => this.#spread(record, until)));
+  }
+
+  #result(keyspace: string, { own, told }: Spread): KeyspaceResult {
+    const here: NodeOutcome = { node: this.#deps.self().name, outcome: own.changed ? 'applied' : 'unchanged' };
+    const others = told.map(({ removed: _, newer: __, ...outcome }): NodeOutcome => outcome);
+    return { keyspace, nodes: [here, ...others].sort((a, b) => (a.node < b.node ? -1 : 1)) };
+  }
+
+  /**
+   * Tells of a deletion of many entries. One that was put before may bear a later version: its owner's clock runs ahead, and
+   * this node was not told, being out of its touch. Who kept such an entry says so, and then all are told of the deletion
+   * anew, under a version above it: once, since what came up meanwhile is no entry from before.
+   */
+  async #voided(
+    recordOf: (version: number) => KeyspaceRecord,
+    until: Wait,
+  ): Promise<{ readonly version: number; readonly removed: number; readonly spread: Spread }> {
+    const { hybrid } = this.#deps;
+    let removed = 0;
+    for (let isAgain = false; ; isAgain = true) {
+      const version = hybrid.next();
+      const spread = await this.#spread(recordOf(version), until);
+      const nodes = [spread.own, ...spread.told];
+      removed += nodes.reduce((sum, node) => sum + node.removed, 0);
+      const newer = Math.max(...nodes.map((node) => node.newer));
+      if (isAgain || newer <= version) return { version, removed, spread };
+      hybrid.merge(newer);
+    }
+  }
+
+  /** Here and at everybody else. */
+  async #spread(record: KeyspaceRecord, until: Wait): Promise<Spread> {
+    // First here, in this very turn: from now on this node tells of nothing older.
+    const own = this.#deps.ledger.take(record);
+    const told = this.#others().map((node) => this.#told(node, record, until));
+    return { own: await own, told: await Promise.all(told) };
   }
 
   /** Everybody who may answer for keys, linked or not, and who is linked and about to. */
@@ -251,15 +287,16 @@ export class KeyspaceControl {
         const reply = await peers.call(id, { do: 'keyspace', record }, wait);
         // What was sent before the link broke may have arrived, or was said when it came up again.
         const isApplied = reply.is === 'recorded' && (reply.changed || attempt > 0);
-        const removed = reply.is === 'recorded' ? reply.removed : 0;
-        return { node: name, outcome: isApplied ? 'applied' : 'unchanged', removed };
+        const { removed, newer } = reply.is === 'recorded' ? reply : nothingTaken;
+        return { node: name, outcome: isApplied ? 'applied' : 'unchanged', removed, newer };
       } catch (error) {
         const code: ErrorCode = codeOf(error) ?? 'PEER_UNREACHABLE';
         // It gets no lease before it was told all that this node knows.
         if (code !== 'INVALID_ARGUMENT') leases.leases.undelivered(id);
         const isOut = code === 'PEER_UNREACHABLE' || code === 'OVERLOADED';
         if (!isOut || remainingMs(wait, clock) <= againMs) {
-          return { node: name, outcome: 'failed', error: { code, message: messageOf(error) }, removed: 0 };
+          const outcome = { outcome: 'failed', error: { code, message: messageOf(error) } } as const;
+          return { ...nothingTaken, node: name, ...outcome };
         }
         await new Promise<void>((resolve) => void clock.after(againMs, resolve));
       }

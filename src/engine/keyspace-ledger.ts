@@ -33,9 +33,11 @@ export interface Taken {
   readonly changed: boolean;
   /** Entries of this node's own that sweeps deleted. */
   readonly removed: number;
+  /** The newest version of what was to be deleted and stayed here, having been put later; 0: none. */
+  readonly newer: number;
 }
 
-const unchanged: Taken = { changed: false, removed: 0 };
+export const nothingTaken: Taken = { changed: false, removed: 0, newer: 0 };
 
 /** Carries out on this node what was done to keyspaces at run time, by whomever, and remembers it for those who were away. */
 export class KeyspaceLedger {
@@ -61,8 +63,9 @@ export class KeyspaceLedger {
     }
     const before = this.#records.get(record.keyspace);
     const after = merged(before, record);
-    if (isSame(before, after)) return unchanged;
     const space = spaces.get(record.keyspace);
+    // What stayed was looked at when this was heard of first, by somebody else than who tells it now.
+    if (isSame(before, after)) return { ...nothingTaken, newer: space === undefined ? 0 : hybrid.now() };
     const fresh = { ...record, sweeps: newSweeps(before, record, after.generation) };
     let retuned: ResolvedKeyspace | undefined;
     try {
@@ -74,7 +77,7 @@ export class KeyspaceLedger {
       throw error;
     }
     this.#records.set(after);
-    if (space === undefined) return unchanged;
+    if (space === undefined) return nothingTaken;
     const voided = this.#void(space, fresh, after);
     if (after.existence?.deleted === true || retuned === undefined) return voided;
     return { ...voided, changed: (await this.#retune(space, retuned)) || voided.changed };
@@ -148,12 +151,13 @@ export class KeyspaceLedger {
   #void(space: Keyspace, fresh: KeyspaceRecord, { keyspace, existence, generation, sweeps }: KeyspaceRecord): Taken {
     if (existence?.deleted === true) {
       this.drop(keyspace);
-      return { changed: true, removed: 0 };
+      return { ...nothingTaken, changed: true };
     }
-    const isCleared = space.clear(generation);
-    if (isCleared) this.#deps.publish({ type: 'keyspace-cleared', keyspace });
-    const removed = space.sweeps.take(fresh.sweeps, sweeps, generation);
-    return { changed: isCleared || fresh.sweeps.length > 0, removed };
+    const cleared = space.clear(generation);
+    if (cleared !== undefined) this.#deps.publish({ type: 'keyspace-cleared', keyspace });
+    const { removed, newer } = space.sweeps.take(fresh.sweeps, sweeps, generation);
+    const changed = cleared !== undefined || fresh.sweeps.length > 0;
+    return { changed, removed, newer: Math.max(newer, cleared?.newer ?? 0) };
   }
 
   async #retune(space: Keyspace, options: ResolvedKeyspace): Promise<boolean> {

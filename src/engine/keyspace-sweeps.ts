@@ -1,8 +1,9 @@
 import { embargoMs } from '../coherence/leases.js';
 import type { Slots } from '../coherence/slots.js';
-import { isSameSweep, matches, type Swept, voidedBy } from '../coherence/sweeps.js';
+import { isPutAfter, isSameSweep, matches, type Swept, voidedBy } from '../coherence/sweeps.js';
 import type { Clock } from '../ports/clock.js';
 import type { Sweep } from '../ports/keyspace-record.js';
+import type { Entry } from '../store/entry.js';
 import type { Store } from '../store/store.js';
 
 /**
@@ -44,9 +45,13 @@ export class KeyspaceSweeps {
    * @param fresh those that were not known
    * @param known those to be remembered
    * @param generation version of the latest clear, of which those before are part
-   * @returns how many own entries they deleted
+   * @returns how many own entries they deleted, and the latest version of what was put later and stays; 0: nothing does
    */
-  take(fresh: readonly Sweep[], known: readonly Sweep[], generation: number): number {
+  take(
+    fresh: readonly Sweep[],
+    known: readonly Sweep[],
+    generation: number,
+  ): { readonly removed: number; readonly newer: number } {
     for (const sweep of [...this.#known, ...fresh]) {
       if (sweep.version <= generation || known.some((other) => isSameSweep(other, sweep))) continue;
       this.#slots.touchAll(sweep.version);
@@ -54,17 +59,20 @@ export class KeyspaceSweeps {
     }
     this.#known = known;
     this.heard += fresh.length;
-    if (fresh.length === 0) return 0;
+    let removed = 0;
+    let newer = 0;
+    if (fresh.length === 0) return { removed, newer };
     this.#slots.bumpAll();
     this.#untilMs = this.#clock.nowMs() + embargoMs;
-    let removed = 0;
     for (const sweep of fresh) {
-      // As with any write that is heard of: what was put later stays, and what was loaded may be older than it says.
-      removed += this.#store.sweep(
-        (entry) => matches(sweep, entry) && !(entry.wasPut && entry.version > sweep.version),
-        sweep.by === 'tag' ? sweep.text : undefined,
-      );
+      const isVoid = (entry: Entry): boolean => {
+        if (!matches(sweep, entry)) return false;
+        if (!isPutAfter(sweep.version, entry)) return true;
+        newer = Math.max(newer, entry.version);
+        return false;
+      };
+      removed += this.#store.sweep(isVoid, sweep.by === 'tag' ? sweep.text : undefined);
     }
-    return removed;
+    return { removed, newer };
   }
 }

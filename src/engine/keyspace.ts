@@ -1,5 +1,6 @@
 import { DistcacheError, messageOf } from '../base/errors.js';
 import { Slots } from '../coherence/slots.js';
+import { isPutAfter } from '../coherence/sweeps.js';
 import { SingleFlight } from '../flight/single-flight.js';
 import { HotKeys } from '../hotkeys/hot-keys.js';
 import type { KeyspaceStatus } from '../ports/cache.js';
@@ -136,15 +137,20 @@ export class Keyspace {
 
   /**
    * Everything from before this version is void: what is held goes, what is under way is stored no more, and what other
-   * nodes send from before they have heard of it is refused. False where that is known already.
+   * nodes send from before they have heard of it is refused. undefined where that is known already.
+   * @returns `newer`: the latest version of what was put later and stays; 0: nothing does
    */
-  clear(version: number): boolean {
-    if (version <= this.#generation) return false;
+  clear(version: number): { readonly newer: number } | undefined {
+    if (version <= this.#generation) return undefined;
     this.#generation = version;
     this.slots.touchAll(version);
-    // As with any write that is heard of: what was put later stays, and what was loaded may be older than it says.
-    this.store.clear('cleared', ({ wasPut, version: written }) => wasPut && written > version);
-    return true;
+    let newer = 0;
+    this.store.clear('cleared', (entry) => {
+      if (!isPutAfter(version, entry)) return false;
+      newer = Math.max(newer, entry.version);
+      return true;
+    });
+    return { newer };
   }
 
   /** The entry in memory while it is fresh. The hot path: one lookup, no allocation. */

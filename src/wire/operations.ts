@@ -323,6 +323,7 @@ function writeReply(writer: BackwardWriter, reply: PeerReply): void {
       writer.nested(delimitedTag(field.differ), mark);
       return;
     case 'recorded':
+      if (reply.newer > 0) writer.doubleField(doubleTag(3), reply.newer);
       if (reply.removed > 0) writer.doubleField(doubleTag(2), reply.removed);
       if (reply.changed) writer.uint32Field(varintTag(1), 1);
       writer.nested(delimitedTag(field.recorded), mark);

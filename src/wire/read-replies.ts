@@ -60,13 +60,15 @@ export function readTag(reader: Reader, tags: readonly string[] = none): readonl
 function readRecorded(reader: Reader): PeerReply {
   let changed = false;
   let removed = 0;
+  let newer = 0;
   while (reader.at < reader.end) {
     const tag = reader.uint32();
     if (tag === varintTag(1)) changed = reader.bool();
     else if (tag === doubleTag(2)) removed = finite(reader.double(), 'removed');
+    else if (tag === doubleTag(3)) newer = finite(reader.double(), 'newer');
     else reader.skip(tag & 7);
   }
-  return { is: 'recorded', changed, removed };
+  return { is: 'recorded', changed, removed, newer };
 }
 
 function readLease(reader: Reader): PeerReply {

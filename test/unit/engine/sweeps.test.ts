@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { codeOf, messageOf } from '../../../src/base/errors.js';
+import { skewLimit } from '../../../src/coherence/hybrid-clock.js';
 import { nothingDone } from '../../../src/engine/keyspace-records.js';
 import { bytesOf, type ClusterOptions, ks, TestCluster, type TestNode } from '../../support/cluster.js';
 
@@ -71,6 +72,23 @@ describe('engine: deletes by tag and by prefix', () => {
     'a delete by prefix': ({ engine }) => engine.deleteByPrefix(ks, 'a/'),
   };
   for (const [name, does] of Object.entries(ways)) {
+    it(`${name} takes what was put before by an owner whose clock runs ahead, of which the node that is asked has not heard`, async () => {
+      await start({ latencyMs: 10 });
+      const owner = cluster.ownerOf('a/1');
+      const asked = cluster.nodes.find((node) => node !== owner)!;
+      // Who has the key asks nobody before it is put.
+      await cluster.text(owner, 'a/1');
+      expect(owner.hybrid.merge(owner.hybrid.now() + skewLimit / 2)).to.equal(true);
+      const entry = { key: 'a/1', value: bytesOf('put'), tags: ['a'] };
+      const { version } = await cluster.run(owner.engine.put(ks, entry, { ack: 'owner' }));
+      expect(version).to.be.above(asked.hybrid.now() + skewLimit / 4);
+      await cluster.run(does(asked));
+      for (const { engine } of cluster.nodes) expect(engine.peek(ks, 'a/1')).to.equal(undefined);
+      await cluster.run(owner.engine.put(ks, entry));
+      await cluster.clock.advance(1000);
+      expect(await readAll(['a/1']), 'what is put afterwards stays').to.deep.equal(['put']);
+    });
+
     it(`${name} of 1,500 entries is one message to each node, and not one for each key`, async () => {
       await start();
       const keys = Array.from({ length: 1500 }, (_, i) => `a/${i}`);

@@ -130,6 +130,11 @@ const rows: Record<string, [Operation, Body]> = {
     { absent: { ...knownBody, floor: version, generation: large } },
   ),
   'not owner': reply({ is: 'not-owner', owner: 'node-b' }, { notOwner: { owner: 'node-b' } }),
+  'a record taken in': reply(
+    { is: 'recorded', changed: true, removed: 11, newer: large },
+    { recorded: { changed: true, removed: 11, newer: large } },
+  ),
+  'a record that was known': reply({ is: 'recorded', changed: false, removed: 0, newer: 0 }, { recorded: {} }),
   lease: reply({ is: 'lease', sent: large, ownsMs: 1500.5 }, { lease: { sent: large, ownsMs: 1500.5 } }),
   'lease before any invalidation': reply({ is: 'lease', sent: 0, ownsMs: 0 }, { lease: {} }),
   nothing: reply({ is: 'nothing' }, { nothing: {} }),
