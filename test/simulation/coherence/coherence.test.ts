@@ -16,6 +16,7 @@ const regressions: readonly [scenario: string, seed: string, story: string][] = 
   ['pause', '2747', 'a node woke, had half of its leases before all invalidations, and answered with what it held'],
   ['cut', '258', 'an owner was asked for what it held, and loaded the key again before it heard that it had moved'],
   ['writers', '3004070', 'a load for which readers had gathered took the place of what was put meanwhile'],
+  ['one-slot-clear', '8021098', 'a delete by prefix bore an older version than a put before it, which stayed'],
   ['one-way', '371', 'a read from a version showed a copy to be old, and the copy stayed'],
 ];
 
