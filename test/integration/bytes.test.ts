@@ -42,7 +42,7 @@ class Mixed {
     await engine.start();
     await nodes.linked(cluster, names.length + 1);
     await until('the engine sees all', () => engine.status().peers === names.length + 1);
-    const clients = cluster.map((node) => nodes.client([node], { timeoutMs: 30_000 }));
+    const clients = cluster.map((node) => nodes.client([node]));
     return new Mixed(nodes, cluster, clients, engine);
   }
 

@@ -216,7 +216,7 @@ keyspaces:
   });
 
   it('the database is asked no more often than the bucket allows, however many keys are asked for', async () => {
-    const client = nodes.client([alone], { timeoutMs: 30_000 });
+    const client = nodes.client([alone]);
     await postgres.forget();
     const fromMs = performance.now();
     const reads = numbers('k', 300).map((key) =>

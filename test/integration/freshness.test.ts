@@ -86,7 +86,7 @@ describe('integration: after a write no node answers with the older value', func
     // No read or write may run out of time only because the source is made to wait.
     const config = configOf(httpSource(source.template), { keyspace: 'readTimeout: 30s, writeTimeout: 30s' });
     cluster = await nodes.cluster(['one', 'two', 'three'], { config });
-    clients = cluster.map((node) => nodes.client([node], { timeoutMs: 30_000 }));
+    clients = cluster.map((node) => nodes.client([node]));
   });
   after(async () => {
     await nodes.close();

@@ -136,7 +136,7 @@ describe('integration: keys that move', function () {
 
   it('one cold key, 1,000 gets on each of five nodes at once: one load; while a node joins: at most two', async () => {
     const cluster = await clusterOf(['one', 'two', 'three', 'four', 'five']);
-    const clients = cluster.map((node) => nodes.client([node], { timeoutMs: 30_000 }));
+    const clients = cluster.map((node) => nodes.client([node]));
     await Promise.all(clients.map((client) => serving(client, 5)));
     source.delayMs = 300;
     const gets = (key: string): Promise<unknown>[] =>

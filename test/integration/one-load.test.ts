@@ -18,7 +18,7 @@ describe('integration: one load per key in the whole cluster', function () {
     source = await CountingSource.start();
     const config = configOf(httpSource(source.template), { keyspace: 'readTimeout: 30s' });
     const cluster = await nodes.cluster(['one', 'two', 'three'], { config });
-    clients = cluster.map((node) => nodes.client([node], { timeoutMs: 30_000 }));
+    clients = cluster.map((node) => nodes.client([node]));
   });
   after(async () => {
     await nodes.close();

@@ -48,7 +48,7 @@ describe('integration: the end of a node', function () {
 
   /** Reads of as many keys, all of them waiting for the source. */
   async function readsUnderWay(node: RealNode): Promise<{ settled(): Promise<PromiseSettledResult<string>[]> }> {
-    const client = nodes.client([node], { timeoutMs: 30_000 });
+    const client = nodes.client([node]);
     source.hold();
     const reads = Array.from({ length: readers }, async (_, n) =>
       Buffer.from((await client.get('ks', `key-${n}`)).value).toString(),

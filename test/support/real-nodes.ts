@@ -200,8 +200,9 @@ export class RealNodes {
   }
 
   /** A client of these nodes, closed with everything else. */
+  /** Patient, unless told otherwise: a machine may be busy with other things. */
   client(nodes: readonly RealNode[], options: Omit<ConnectOptions, 'addresses'> = {}): Client {
-    const client = connect({ addresses: nodes.map((node) => node.grpc), ...options });
+    const client = connect({ addresses: nodes.map((node) => node.grpc), timeoutMs: 30_000, ...options });
     this.#clients.push(client);
     return client;
   }
