@@ -25,6 +25,10 @@ export const gossip = () =>
       doc: 'How packets travel; tcp takes 25s to notice a crash, udp 5s. The same on all nodes.',
       standard: defaults.gossipTransport,
     }).optional(),
+    tls: leaf(scalar.flag, {
+      doc: "Streams over the node's own tls, where it has one and transport is udp; false for pools with plain peers.",
+      standard: true,
+    }).optional(),
     secrets: list(
       'Keys: the first encrypts, all decrypt. Left out: gossip is neither encrypted nor authenticated.',
       leaf(scalar.gossipSecret, {

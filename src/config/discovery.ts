@@ -90,11 +90,13 @@ export function discoveryOf(sections: DiscoverySections): DiscoveryConfig {
 
 export function gossipOf(sections: DiscoverySections): GossipConfig | false {
   if (providerOf(sections) === 'standalone') return false;
-  const { port, profile, transport, secrets, secretsFile, delegateVersions } = sections.gossip ?? {};
+  const { port, profile, transport, secrets, secretsFile, tls, delegateVersions } = sections.gossip ?? {};
+  const packets = transport ?? defaults.gossipTransport;
   return {
     port: port ?? defaults.gossipPort,
     profile: profile ?? defaults.profile,
-    transport: transport ?? defaults.gossipTransport,
+    transport: packets,
+    tls: tls ?? packets === 'udp',
     secrets: [...new Set(secrets ?? [])],
     secretsFile,
     delegateVersions,
@@ -109,6 +111,12 @@ export function discoveryFaults(sections: DiscoverySections): readonly Relation[
   const provider = providerOf(sections);
   if (gossip?.secrets !== undefined && gossip.secretsFile !== undefined) {
     fault(['gossip', 'secretsFile'], 'given beside gossip.secrets; leave one of them out');
+  }
+  if (gossip?.tls === true && gossip.transport === 'tcp') {
+    fault(
+      ['gossip', 'tls'],
+      'true, but over tcp each packet is a connection of its own; leave it out, or take transport udp',
+    );
   }
   const [lowest = 0, highest = 0, current = 0] = gossip?.delegateVersions ?? [];
   if (lowest > current || current > highest) {

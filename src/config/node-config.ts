@@ -64,6 +64,8 @@ export interface GossipConfig {
   readonly profile: 'lan' | 'local' | 'wan';
   /** How packets travel; states are exchanged over TCP in any case. */
   readonly transport: 'udp' | 'tcp';
+  /** Streams go over the node's own TLS, if it has any. */
+  readonly tls: boolean;
   /** Base64 of 16, 24 or 32 bytes each. The first encrypts, all decrypt; empty: gossip travels in the clear. */
   readonly secrets: readonly string[];
   /** Holds them, one a line, instead. */

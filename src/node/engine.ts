@@ -113,10 +113,11 @@ export class Engine extends CacheEngine {
     }
     const peers = listener?.links ?? noPeers;
     const { bind, gossip: gossiping } = node;
+    const gossipTls = guard.tls && { files: () => guard.tls!, nodeName: guard.nodeName };
     const gossip =
       bind === undefined || gossiping === undefined
         ? undefined
-        : new NodeGossip({ ...node, bind, gossip: gossiping }, { log, peers, self, keys });
+        : new NodeGossip({ ...node, bind, gossip: gossiping }, { log, peers, self, keys, tls: gossipTls });
     const { meterProvider, tracerProvider } = options;
     const isWatched = meterProvider !== undefined || tracerProvider !== undefined;
     const watched: Watched | undefined = isWatched
@@ -210,6 +211,7 @@ export class Engine extends CacheEngine {
   setTls(tls: TlsOptions): void {
     const next = this.#guard.setTls(tls, systemClock.wallMs());
     this.#server?.renewTls(next);
+    this.#gossip?.renewTls();
     if (this.#guard.adminTls !== undefined) this.#admin?.renewTls(this.#guard.adminTls);
   }
 

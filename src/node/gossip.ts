@@ -9,7 +9,8 @@ import type { Wait } from '../ports/clock.js';
 import type { Log } from '../ports/log.js';
 import type { NodeInfo } from '../ports/membership.js';
 import type { PeerNetwork } from '../ports/peers.js';
-import { createGossipTransport } from '../transport/gossip/gossip-transport.js';
+import { createGossipTransport, type SocketGossipTransport } from '../transport/gossip/gossip-transport.js';
+import type { GossipTls } from '../transport/gossip/stream-tls.js';
 import type { KeyRing } from '../wire/memberlist/key-ring.js';
 import { encodePacketMessage } from '../wire/memberlist/messages.js';
 import { keysOf, type ResolvedGossip, type ResolvedNode } from './options.js';
@@ -21,6 +22,7 @@ const linkWithinMs = 5000;
 export class NodeGossip {
   readonly membership: GossipMembership;
   readonly #keys: KeyRing | undefined;
+  readonly #transport: SocketGossipTransport;
 
   /** Throws INVALID_ARGUMENT for an address that nobody could gossip on. */
   constructor(
@@ -31,22 +33,26 @@ export class NodeGossip {
       readonly self: () => NodeInfo;
       /** undefined: gossip travels in the clear. */
       readonly keys: KeyRing | undefined;
+      /** undefined: this node has no TLS. */
+      readonly tls: GossipTls | undefined;
     },
   ) {
     const { gossip, bind } = node;
-    const { log, peers, self, keys } = deps;
+    const { log, peers, self, keys, tls } = deps;
     this.#keys = keys;
-    const transport = createGossipTransport({
+    this.#transport = createGossipTransport({
       host: hostOf(bindAddress(bind)),
       port: gossip.port,
       kind: gossip.transport,
       label: node.label,
       keys,
+      tls: gossip.tls ? tls : undefined,
       nonce: freshNonce,
       clock: systemClock,
       log,
       limits: { streamTimeoutMs: gossip.swim.tcpTimeoutMs },
     });
+    const transport = this.#transport;
     this.membership = new GossipMembership(
       {
         clock: systemClock,
@@ -78,6 +84,11 @@ export class NodeGossip {
   async listen(wait: Wait): Promise<string> {
     const { host, port } = advertised(await this.membership.listen(wait));
     return joinAddress(host, port);
+  }
+
+  /** The node's certificates have changed. */
+  renewTls(): void {
+    this.#transport.renewTls();
   }
 
   /** Encrypts with the first of these from now on, and decrypts with all. Throws INVALID_ARGUMENT and changes nothing. */

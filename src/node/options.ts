@@ -21,6 +21,11 @@ export interface GossipOptions {
   readonly profile?: SwimProfile | undefined;
   /** How packets travel: as datagrams, or each on a short TCP connection. The same on all nodes. Default udp. */
   readonly transport?: 'udp' | 'tcp' | undefined;
+  /**
+   * Default true: streams between nodes go over the node's own TLS, if it has any and packets are datagrams. false: as they
+   * are, for a pool with peers that speak plain memberlist.
+   */
+  readonly tls?: boolean | undefined;
   /** Base64 of 16, 24 or 32 bytes each. The first encrypts, all decrypt. Default none: gossip travels in the clear. */
   readonly secrets?: readonly string[] | undefined;
   /** Lowest, highest and current version of the delegate protocol, for pools of programs that check it, such as Serf. */
@@ -132,6 +137,8 @@ export interface ResolvedAdmin {
 export interface ResolvedGossip {
   readonly port: number;
   readonly transport: 'udp' | 'tcp';
+  /** Streams go over the node's own TLS, if it has any. */
+  readonly tls: boolean;
   readonly swim: SwimConfig;
   /** Raw keys; empty: in the clear. */
   readonly keys: readonly Uint8Array[];
@@ -236,16 +243,24 @@ const overTcp = { probeIntervalMs: 5000, probeTimeoutMs: 2000, tcpPings: false }
 
 function resolveGossip(gossip: GossipOptions): ResolvedGossip {
   const { port = defaultGossipPort, profile = 'lan', transport = 'udp', secrets = [], delegateVersions } = gossip;
+  const { tls = transport === 'udp' } = gossip;
+  if (typeof tls !== 'boolean') throw invalidArgument('gossip.tls is no boolean; give true or false');
   if (!Object.hasOwn(swimProfiles, profile)) {
     throw invalidArgument(`gossip.profile is '${profile}', must be one of ${Object.keys(swimProfiles).join(', ')}`);
   }
   if (transport !== 'udp' && transport !== 'tcp') {
     throw invalidArgument(`gossip.transport is '${transport}', must be udp or tcp`);
   }
+  if (tls && transport === 'tcp') {
+    throw invalidArgument(
+      'gossip.tls is true, but over tcp each packet is a connection of its own; leave it out, or take transport udp',
+    );
+  }
   if (delegateVersions !== undefined) checkVersions(delegateVersions);
   return {
     port: checkPort('gossip.port', port),
     transport,
+    tls,
     swim: swimConfig(profile, { deadReclaimMs, ...(transport === 'tcp' ? overTcp : {}) }),
     keys: keysOf(secrets),
     delegateVersions,

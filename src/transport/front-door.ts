@@ -8,6 +8,7 @@ import { type Connections, keyOf } from './connections.js';
 import { listenError } from './listen-error.js';
 import { Rarely } from './rarely.js';
 import { contextOptions, listenerOptions, type ServerTls } from './tls.js';
+import { whyNoHandshake } from './tls-faults.js';
 
 /*
  * Where clients and peers come in. Every connection is looked at before gRPC has it: by its first byte one that speaks TLS
@@ -213,26 +214,5 @@ export class FrontDoor {
   }
 }
 
-const handshakeReasons: readonly (readonly [RegExp, string])[] = [
-  [/PEER_DID_NOT_RETURN_A_CERTIFICATE/, 'it showed no certificate, and tls.clientAuth is require'],
-  [/CERT_HAS_EXPIRED/, 'its certificate has expired'],
-  [/CERT_NOT_YET_VALID/, 'its certificate is not valid yet; check the clocks'],
-  [/UNABLE_TO|SELF_SIGNED|INVALID_CA|CERT_SIGNATURE/, 'its certificate is not from an authority in tls.ca'],
-  [/UNKNOWN_CA/i, "it does not know the authority of this node's certificate; give the client --tls-ca"],
-  [/CERTIFICATE_EXPIRED/i, "it says that this node's certificate has expired"],
-  [/UNSUPPORTED_PROTOCOL|VERSION_TOO_LOW|NO_SHARED_CIPHER/, 'it knows neither TLS 1.2 nor 1.3'],
-  [/NO_APPLICATION_PROTOCOL/, 'it does not speak HTTP/2, which gRPC is'],
-  [/ECONNRESET/, 'it broke off; it may not trust the certificate of this node'],
-  [/ERR_TLS_HANDSHAKE_TIMEOUT/, 'it took too long'],
-];
-
 /** Typed as an error, and a code all the same. */
 const codeOf = (error: unknown): string | undefined => (typeof error === 'string' ? error : undefined);
-
-export const whyNoHandshake = ({
-  code = '',
-  message,
-}: {
-  readonly code?: string | undefined;
-  readonly message: string;
-}): string => handshakeReasons.find(([pattern]) => pattern.test(code))?.[1] ?? (code || message.split('\n', 1)[0]!);

@@ -43,3 +43,25 @@ export const whyNoTls = (text: string, showsCertificate: boolean): string | unde
   showsCertificate && dropped.test(text)
     ? `it dropped the connection; it may not trust the certificate that it was shown; ${another}`
     : reasons.find(([pattern]) => pattern.test(text))?.[1];
+
+const handshakeReasons: readonly (readonly [RegExp, string])[] = [
+  [/PEER_DID_NOT_RETURN_A_CERTIFICATE/, 'it showed no certificate, and tls.clientAuth is require'],
+  [/CERT_HAS_EXPIRED/, 'its certificate has expired'],
+  [/CERT_NOT_YET_VALID/, 'its certificate is not valid yet; check the clocks'],
+  [/UNABLE_TO|SELF_SIGNED|INVALID_CA|CERT_SIGNATURE/, 'its certificate is not from an authority in tls.ca'],
+  [/UNKNOWN_CA/i, "it does not know the authority of this node's certificate; give the client --tls-ca"],
+  [/CERTIFICATE_EXPIRED/i, "it says that this node's certificate has expired"],
+  [/UNSUPPORTED_PROTOCOL|VERSION_TOO_LOW|NO_SHARED_CIPHER/, 'it knows neither TLS 1.2 nor 1.3'],
+  [/NO_APPLICATION_PROTOCOL/, 'it does not speak HTTP/2, which gRPC is'],
+  [/ECONNRESET/, 'it broke off; it may not trust the certificate of this node'],
+  [/ERR_TLS_HANDSHAKE_TIMEOUT/, 'it took too long'],
+];
+
+/** The same on the side that was dialled. */
+export const whyNoHandshake = ({
+  code = '',
+  message,
+}: {
+  readonly code?: string | undefined;
+  readonly message: string;
+}): string => handshakeReasons.find(([pattern]) => pattern.test(code))?.[1] ?? (code || message.split('\n', 1)[0]!);

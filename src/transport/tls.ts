@@ -46,6 +46,13 @@ export const listenerOptions = (tls: ServerTls, protocol: 'h2' | 'http/1.1'): Tl
   handshakeTimeout: handshakeTimeoutMs,
 });
 
+/** Of a port for nodes alone: who shows no certificate that is good gets no further, unless none are asked for. */
+export const handshakeOptions = (tls: ServerTls): TlsOptions => ({
+  ...contextOptions(tls),
+  requestCert: tls.clientAuth !== 'none',
+  rejectUnauthorized: tls.clientAuth !== 'none',
+});
+
 /**
  * A node is who its certificate names as the host that was dialled, or as a node of the cluster (`nodeName`): addresses
  * come and go where nodes move, and who is issued that name may hold any of them.
@@ -70,4 +77,4 @@ export function channelOf(
   };
 }
 
-const isIpAddress = (host: string): boolean => host.includes(':') || /^[\d.]+$/.test(host);
+export const isIpAddress = (host: string): boolean => host.includes(':') || /^[\d.]+$/.test(host);

@@ -21,6 +21,7 @@ import { Datagrams, type PacketCarrier } from './datagrams.js';
 import { isUnspecified, remoteOf } from './endpoints.js';
 import { type GossipSockets, listenForGossip } from './listen.js';
 import { checkGossipOptions, type GossipLimits, type GossipTransportOptions, gossipLimits } from './options.js';
+import { StreamTls } from './stream-tls.js';
 import { StreamsIn } from './streams-in.js';
 import { StreamsOut } from './streams-out.js';
 import { GossipTally } from './tally.js';
@@ -33,6 +34,8 @@ export interface SocketGossipTransport extends GossipTransport {
    * @param host an IP literal
    */
   advertise(host: string, port: number): void;
+  /** The certificates of `tls` are others now: for streams from now on. */
+  renewTls(): void;
 }
 
 /** Gossip as memberlist speaks it, or as distcache-go does. Throws INVALID_ARGUMENT for options that cannot be. */
@@ -54,6 +57,7 @@ class SocketTransport implements SocketGossipTransport {
   readonly #packetCodec: PacketCodec;
   readonly #streamsIn: StreamsIn;
   readonly #streamsOut: StreamsOut;
+  readonly #tls: StreamTls | undefined;
   #state: State = { is: 'new' };
   #tell: (arrival: GossipArrival) => void = () => {};
   #advertised = '';
@@ -62,7 +66,7 @@ class SocketTransport implements SocketGossipTransport {
   constructor(options: GossipTransportOptions, limits: GossipLimits) {
     this.#options = options;
     this.#limits = limits;
-    const { kind, label, keys, nonce, clock, log, compress = false } = options;
+    const { kind, label, keys, nonce, clock, log, tls, compress = false } = options;
     const { verifyIncoming = true, verifyOutgoing = true } = options;
     this.#tally = new GossipTally(clock, log);
     const policy = {
@@ -80,7 +84,16 @@ class SocketTransport implements SocketGossipTransport {
       inflatedBytesMax: kind === 'udp' ? udpInflatedBytesMax : inflatedBytesMax,
     });
     const common = { kind, codec: new StreamCodec(policy), clock, limits, tally: this.#tally };
-    this.#streamsOut = new StreamsOut({ ...common, report: (arrival) => this.#arrive(arrival) });
+    this.#tls =
+      tls &&
+      new StreamTls({
+        ...tls,
+        tally: this.#tally,
+        handshakeMs: limits.streamTimeoutMs,
+        openMax: limits.streamsInMax,
+        onStream: (socket) => this.#accept(socket),
+      });
+    this.#streamsOut = new StreamsOut({ ...common, tls: this.#tls, report: (arrival) => this.#arrive(arrival) });
     this.#streamsIn = new StreamsIn({
       ...common,
       onQuestion: (stream, question) =>
@@ -119,6 +132,10 @@ class SocketTransport implements SocketGossipTransport {
 
   advertise(host: string, port: number): void {
     this.#advertised = joinAddress(host, port);
+  }
+
+  renewTls(): void {
+    this.#tls?.renew();
   }
 
   carry(errand: GossipErrand): void {
@@ -160,6 +177,7 @@ class SocketTransport implements SocketGossipTransport {
     if (before.is !== 'open') return;
     const { sockets, packets } = before;
     const listening = closeServer(sockets);
+    this.#tls?.close();
     await Promise.all([this.#streamsIn.close(), this.#streamsOut.close(), packets.close(), listening]);
   }
 
@@ -171,8 +189,8 @@ class SocketTransport implements SocketGossipTransport {
       port,
       kind,
       onConnection: (socket) => {
-        if (this.#state.is === 'open') this.#streamsIn.accept(socket);
-        else socket.destroy();
+        if (this.#tls === undefined) this.#accept(socket);
+        else this.#tls.accept(socket);
       },
       onDatagram: (packet, ip, from) => this.#onDatagram(packet, ip, from),
       onError: (error) => {
@@ -185,6 +203,11 @@ class SocketTransport implements SocketGossipTransport {
         if (nowMs >= wait.deadlineMs) throw timedOut('opening the gossip transport', nowMs - startedMs);
       },
     });
+  }
+
+  #accept(socket: Socket): void {
+    if (this.#state.is === 'open') this.#streamsIn.accept(socket);
+    else socket.destroy();
   }
 
   #carrierOn({ udp }: GossipSockets): PacketCarrier {

@@ -4,6 +4,7 @@ import type { Clock } from '../../ports/clock.js';
 import type { Log } from '../../ports/log.js';
 import type { KeyRing } from '../../wire/memberlist/key-ring.js';
 import { labelBytesMax } from '../../wire/memberlist/limits.js';
+import type { GossipTls } from './stream-tls.js';
 
 export interface GossipTransportOptions {
   /** An IP literal, perhaps a wildcard; `::` hears IPv4 as well, where the machine lets it. */
@@ -16,6 +17,8 @@ export interface GossipTransportOptions {
   readonly label: string;
   /** Undefined: in the clear. What changes in the ring counts from the next packet or stream on. */
   readonly keys: KeyRing | undefined;
+  /** Below streams, of kind 'udp' alone. undefined: they go as they are. */
+  readonly tls?: GossipTls | undefined;
   /** 12 bytes for each packet or stream sealed, never the same twice. */
   readonly nonce: () => Uint8Array;
   readonly clock: Clock;
@@ -77,7 +80,8 @@ export function gossipLimits({ kind, limits }: Pick<GossipTransportOptions, 'kin
 }
 
 /** Throws INVALID_ARGUMENT. */
-export function checkGossipOptions({ host, port, label }: GossipTransportOptions): void {
+export function checkGossipOptions({ host, port, label, kind, tls }: GossipTransportOptions): void {
+  if (tls !== undefined && kind === 'tcp') throw invalidArgument('gossip over tcp has no TLS; take udp');
   if (bytesOfIp(host) === undefined) {
     throw invalidArgument(`the gossip host is ${JSON.stringify(host)}; give an IP address, such as 0.0.0.0`);
   }

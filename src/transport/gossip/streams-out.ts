@@ -7,9 +7,11 @@ import type { Clock } from '../../ports/clock.js';
 import { GossipFault } from '../../wire/memberlist/fault.js';
 import type { StreamCodec } from '../../wire/memberlist/stream.js';
 import { streamByte } from '../../wire/memberlist/tcp-packet.js';
+import { whyNoTls } from '../tls-faults.js';
 import { dialable } from './endpoints.js';
 import type { GossipLimits } from './options.js';
 import { closedUnanswered, isRefusal, whyBroken, whyNotConnected, whyRefused, whyUnread } from './problems.js';
+import type { StreamTls } from './stream-tls.js';
 import type { GossipTally } from './tally.js';
 
 export type Question = Extract<GossipErrand, { do: 'exchange' | 'streamPing' }>;
@@ -21,6 +23,8 @@ export interface StreamsOutDeps {
   readonly tally: GossipTally;
   readonly limits: GossipLimits;
   readonly report: (arrival: GossipArrival) => void;
+  /** undefined: in the clear, as far as TLS goes. */
+  readonly tls: StreamTls | undefined;
 }
 
 /** Enough of an answer to tell what language it is in. */
@@ -64,7 +68,7 @@ export class StreamsOut {
   }
 
   #dial(question: Question, socket: Socket, bytes: Uint8Array): void {
-    const { clock, tally, codec, report } = this.#deps;
+    const { clock, tally, codec, report, tls } = this.#deps;
     const reader = codec.reader('dialler');
     let start = new Uint8Array();
     let connected = false;
@@ -86,7 +90,7 @@ export class StreamsOut {
       fail(`no ${missing} within ${formatDuration(question.withinMs)}`);
     });
 
-    socket.on('connect', () => {
+    socket.on(tls === undefined ? 'connect' : 'secureConnect', () => {
       connected = true;
     });
     socket.on('data', (piece) => {
@@ -108,7 +112,9 @@ export class StreamsOut {
       fail(drop === undefined ? closedUnanswered : whyUnread(drop, start));
     });
     socket.on('error', (error) => {
-      if (connected) fail(whyBroken(error));
+      const untrusted = tls && whyNoTls(error.message, true);
+      if (untrusted !== undefined) fail(untrusted);
+      else if (connected) fail(whyBroken(error));
       else fail(whyNotConnected(error), isRefusal(error));
     });
     socket.on('close', () => {
@@ -127,7 +133,8 @@ export class StreamsOut {
     if (this.#open.size >= this.#deps.limits.streamsOutMax) return `${this.#open.size} streams are open already`;
     try {
       const bytes = this.#write(question);
-      const socket = connect({ host: place.ip, port: place.port, noDelay: true, allowHalfOpen: true });
+      const { ip: host, port } = place;
+      const socket = this.#deps.tls?.dial(host, port) ?? connect({ host, port, noDelay: true, allowHalfOpen: true });
       return { socket, bytes };
     } catch (error) {
       if (error instanceof GossipFault) return `the question cannot be written: ${error.detail}`;

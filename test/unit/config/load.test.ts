@@ -64,6 +64,7 @@ describe('config: a whole file', () => {
         port: 3322,
         profile: 'lan',
         transport: 'udp',
+        tls: true,
         secrets: [],
         secretsFile: undefined,
         delegateVersions: [2, 5, 4],
