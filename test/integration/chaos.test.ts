@@ -11,7 +11,7 @@ describe('integration: chaos', function () {
   it(`real nodes killed, frozen, cut off, drained and added keep what coherence promises (seed ${seed})`, async () => {
     const again = `again: DISTCACHE_CHAOS_SEED=${seed} npx mocha test/integration/chaos.test.ts`;
     process.stderr.write(`${again}\n`);
-    const report = await runChaos({ seed, forMs: 55_000, say: (line) => process.stderr.write(`${line}\n`) });
+    const report = await runChaos({ seed, forMs: 60_000, say: (line) => process.stderr.write(`${line}\n`) });
     const text = textOfReport(report);
     expect(report.verdict.violations.length, `${text}\n${again}`).to.equal(0);
     expect(report.problems, `${text}\n${again}`).to.deep.equal([]);

@@ -1,3 +1,4 @@
+import { embargoMs } from '../../../src/coherence/leases.js';
 import type { CheckOptions } from '../../support/history/options.js';
 import type { ReadRecord, WriteRecord } from '../../support/history/records.js';
 import { callTimeoutMs } from './clients.js';
@@ -19,8 +20,13 @@ interface Split extends Window {
 
 /** Within this the sides agree once they have met again. */
 const agreeMs = 5_000;
-/** Some time after a fault rings differ still, and loads begun by old owners end. */
-const settleMs = 3_000;
+/** Some time after a fault rings differ still. */
+const calmMs = 3_000;
+/**
+ * Until rings agree, owners load beside each other; and for an embargo after the last link has come up again, which may have
+ * broken after the fault, nobody joins a load that began before he came.
+ */
+const settleMs = agreeMs + embargoMs;
 /** A frozen node's socket keeps a write for as long as it is frozen, and then gives it its whole time. */
 const lateWriteMs = 10_000 + callTimeoutMs + 5_000;
 
@@ -38,14 +44,14 @@ export class Excuses {
     const split = sides && { fromMs, toMs: Number.POSITIVE_INFINITY, sides };
     if (split !== undefined) this.#splits.push(split);
     return () => {
-      fault.toMs = this.nowMs() + settleMs;
+      fault.toMs = this.nowMs();
       if (split !== undefined) split.toMs = this.nowMs() + agreeMs;
     };
   }
 
   get isCalm(): boolean {
     const now = this.nowMs();
-    return this.#faults.every(({ toMs }) => toMs < now);
+    return this.#faults.every(({ toMs }) => toMs + calmMs < now);
   }
 
   options(): CheckOptions {
@@ -56,7 +62,8 @@ export class Excuses {
       excuses: (read, write) => this.#splits.some((split) => areApart(split, read, write)),
       // What a side gave a version of its own may come back as the other's, which is as new and has a lower one.
       excusesBack: (earlier) => this.#splits.some(({ fromMs, toMs }) => earlier.endMs > fromMs && earlier.endMs < toMs),
-      excusesLoad: (load) => this.#faults.some(({ fromMs, toMs }) => load.startMs < toMs && load.endMs > fromMs),
+      excusesLoad: (load) =>
+        this.#faults.some(({ fromMs, toMs }) => load.startMs < toMs + settleMs && load.endMs > fromMs),
     };
   }
 }

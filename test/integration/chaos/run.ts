@@ -38,7 +38,7 @@ export interface ChaosOptions {
 
 const names = ['a', 'b', 'c', 'd'];
 const spares = ['e'];
-const quietMs = 5_000;
+const quietMs = 8_500;
 
 export async function runChaos(options: ChaosOptions): Promise<Report> {
   const cuts = options.cuts === false ? 'not asked for' : await Cuts.open([...names, ...spares]);
