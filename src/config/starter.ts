@@ -35,6 +35,7 @@ discovery:
 #   port: 3322             # UDP and TCP; 0 takes a free one
 #   profile: lan           # or local (one machine), wan
 #   transport: udp         # or tcp
+#   tls: true              # streams go over the tls below; false for pools with plain memberlist
 #   secrets: ["\${GOSSIP_SECRET}"]    # openssl rand -base64 32; the first encrypts, all decrypt
 #                                     # or secretsFile: a file that holds them, one a line, read again when it changes
 

@@ -9,6 +9,7 @@ import { expect } from 'chai';
 import type { Issued } from '../../src/certificates/issue.js';
 import { type Client, type ConnectOptions, connect } from '../../src/client/client.js';
 import { Engine } from '../../src/node/engine.js';
+import type { GossipOptions } from '../../src/node/options.js';
 import type { TlsOptions } from '../../src/node/security.js';
 import { cli } from '../support/cli.js';
 import { TestAuthority } from '../support/issued.js';
@@ -50,11 +51,12 @@ describe('integration: TLS', function () {
     ...more,
   });
 
-  async function start(tls?: TlsOptions): Promise<Engine> {
+  async function start(tls?: TlsOptions, gossip?: GossipOptions): Promise<Engine> {
     const engine = new Engine({
       keyspaces: [{ name: 'ks', maxBytes: '1MiB', dataSource: { fetch: () => 'value' } }],
       bind: { port: 0 },
       tls,
+      gossip,
       logger: { write: (_, message) => void logged.push(message) },
     });
     engines.push(engine);
@@ -286,9 +288,10 @@ describe('integration: TLS', function () {
     });
 
     /** What `openssl s_client` says of a handshake. */
-    const sClient = (engine: Engine, ...args: readonly string[]): Promise<string> =>
+    const sClient = (to: Engine | string, ...args: readonly string[]): Promise<string> =>
       new Promise((resolve) => {
-        const whole = ['s_client', '-connect', grpcOf(engine), '-CAfile', join(folder, 'authority.pem'), ...args];
+        const address = typeof to === 'string' ? to : grpcOf(to);
+        const whole = ['s_client', '-connect', address, '-CAfile', join(folder, 'authority.pem'), ...args];
         const child = execFile('openssl', whole, { timeout: 10_000 }, (_, stdout, stderr) => resolve(stdout + stderr));
         child.stdin?.end();
       });
@@ -314,6 +317,17 @@ describe('integration: TLS', function () {
       const shown = ['-cert', join(folder, 'app.pem'), '-key', join(folder, 'app-key.pem')];
       expect(await sClient(engine, '-alpn', 'h2', ...shown)).to.match(/CN ?= ?test CA[\s\S]*return code: 0/);
       expect(await sClient(engine, '-tls1_2', '-alpn', 'h2')).to.match(/handshake failure|certificate required/);
+    });
+
+    it('does so on the port of the gossip too, unless told to gossip as it is', async () => {
+      const node = await authority.node();
+      const [cert, key] = [join(folder, 'node.pem'), join(folder, 'node-key.pem')];
+      await Promise.all([writeFile(cert, node.cert), writeFile(key, node.key)]);
+      const { gossip } = (await start(tlsOf(node), { port: 0 })).status();
+      expect(await sClient(gossip, '-cert', cert, '-key', key)).to.match(/TLSv1\.3[\s\S]*return code: 0/);
+      expect(await sClient(gossip, '-tls1_2')).to.match(/handshake failure|certificate required/);
+      const plain = (await start(tlsOf(node), { port: 0, tls: false })).status().gossip;
+      expect(await sClient(plain, '-cert', cert, '-key', key)).to.match(/wrong version number|no peer certificate/);
     });
   });
 

@@ -197,6 +197,11 @@ const rows: readonly (readonly [string, string, ...string[]])[] = [
     ),
   ],
   [
+    'TLS of gossip over tcp',
+    'gossip: { transport: tcp, tls: true }',
+    '1:32 gossip.tls: true, but over tcp each packet is a connection of its own; leave it out, or take transport udp',
+  ],
+  [
     'delegate versions out of order',
     'gossip: { port: 0, delegateVersions: [2, 4, 5] }',
     '1:38 gossip.delegateVersions: must be lowest, highest and current, with the current between the others, found 2, 4, 5',

@@ -31,7 +31,7 @@ describe('node: options', () => {
       bootstrapTimeoutMs: 30_000,
       shutdownTimeoutMs: 30_000,
     });
-    expect(gossip).to.deep.include({ port: 3322, transport: 'udp', keys: [], delegateVersions: undefined });
+    expect(gossip).to.deep.include({ port: 3322, transport: 'udp', tls: true, keys: [], delegateVersions: undefined });
     expect(gossip?.swim).to.include({ probeIntervalMs: 1000, probeTimeoutMs: 500, tcpPings: true });
   });
 
@@ -141,6 +141,11 @@ describe('node: options', () => {
       'more secrets than are tried',
       { gossip: { secrets: Array.from({ length: 17 }, (_, i) => Buffer.alloc(16, i).toString('base64')) } },
       /secrets has 17 entries, must have at most 16/,
+    ],
+    [
+      'TLS of gossip over tcp',
+      { gossip: { tls: true, transport: 'tcp' } },
+      /gossip\.tls is true, but over tcp each packet/,
     ],
     ['versions out of order', { gossip: { delegateVersions: [3, 2, 3] } }, /delegateVersions is \[3, 2, 3\], must be/],
     ['no weight', { cluster: { weight: 0 } }, /cluster\.weight is 0, must be a number from 0\.1 to 10/],
