@@ -31,7 +31,7 @@ const names = [
   /** Of these, without the answer they were for. */
   'gossip_streams_failed',
   'gossip_streams_accepted',
-  /** Closed at once, for as many as may be were open. */
+  /** Closed, for as many as may be were open, or for want of a TLS handshake that proves a node. */
   'gossip_streams_refused',
   /** Accepted, and closed because open connections held too much together. */
   'gossip_streams_overflowed',
