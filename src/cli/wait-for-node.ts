@@ -19,11 +19,14 @@ const everyMs = 200;
 export async function waitForNode(client: Pick<Client, 'status'>, wait: NodeWait): Promise<NodeStatus> {
   const { timeoutMs, signal, clock } = wait;
   const endMs = clock.nowMs() + timeoutMs;
-  let missing = 'it was not asked yet';
+  let missing: string | undefined;
   while (!signal.aborted) {
     const leftMs = endMs - clock.nowMs();
     if (leftMs <= 0)
-      throw new DistcacheError('TIMEOUT', `${timedOut('waiting for the node', timeoutMs).message}: ${missing}`);
+      throw new DistcacheError(
+        'TIMEOUT',
+        `${timedOut('waiting for the node', timeoutMs).message}: ${missing ?? 'it was not asked yet'}`,
+      );
     try {
       const status = await client.status({ signal, timeoutMs: Math.max(1, leftMs) });
       const what = missingOf(status, wait);
@@ -31,7 +34,8 @@ export async function waitForNode(client: Pick<Client, 'status'>, wait: NodeWait
       missing = what;
     } catch (error) {
       if (!passing.has(codeOf(error) ?? '')) throw error;
-      missing = messageOf(error);
+      // The last question may have had no time for its answer: what was seen before says more.
+      if (missing === undefined || codeOf(error) !== 'TIMEOUT') missing = messageOf(error);
     }
     await paused(Math.min(everyMs, Math.max(0, endMs - clock.nowMs())), signal, clock);
   }

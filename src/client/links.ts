@@ -4,7 +4,7 @@ import { splitAddress } from '../base/addresses.js';
 import { aborted, DistcacheError, invalidArgument, messageOf, timedOut } from '../base/errors.js';
 import { formatDuration } from '../base/units.js';
 import { type Clock, remainingMs } from '../ports/clock.js';
-import { channelOf } from '../transport/tls.js';
+import { channelOf } from '../transport/grpc-channel.js';
 import { LinkLost, unreachable } from './faults.js';
 
 export interface ClientTls {

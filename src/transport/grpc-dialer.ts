@@ -1,8 +1,9 @@
 import { Client, credentials } from '@grpc/grpc-js';
 import { splitAddress } from '../base/addresses.js';
 import type { Dialer } from './frame-stream.js';
+import { channelOf } from './grpc-channel.js';
 import { ClientFrameStream, identity } from './grpc-stream.js';
-import { type ClientTls, channelOf } from './tls.js';
+import type { ClientTls } from './tls.js';
 
 /** Bytes that may be on the way to us before we have read them; the default of 64 KiB makes large values wait. */
 const flowControlBytes = 4 * 1024 * 1024;

@@ -1,11 +1,4 @@
-import {
-  checkServerIdentity,
-  createSecureContext,
-  type PeerCertificate,
-  type SecureContextOptions,
-  type TlsOptions,
-} from 'node:tls';
-import { type ChannelCredentials, credentials } from '@grpc/grpc-js';
+import { checkServerIdentity, type PeerCertificate, type SecureContextOptions, type TlsOptions } from 'node:tls';
 
 /** PEM texts, and what is asked of who connects. */
 export interface ServerTls {
@@ -61,20 +54,5 @@ export const nodeIdentity =
   (host: string, nodeName: string) =>
   (_: string, certificate: PeerCertificate): Error | undefined =>
     checkServerIdentity(nodeName, certificate) === undefined ? undefined : checkServerIdentity(host, certificate);
-
-/** What a channel to `host` takes. Throws as `contextOptions`. */
-export function channelOf(
-  tls: ClientTls,
-  host: string,
-  nodeName: string,
-): { readonly credentials: ChannelCredentials; readonly options: Readonly<Record<string, string>> } {
-  return {
-    credentials: credentials.createFromSecureContext(createSecureContext(contextOptions(tls)), {
-      checkServerIdentity: nodeIdentity(host, nodeName),
-    }),
-    // An IP address is no server name (RFC 6066), and Node warns of it.
-    options: { 'grpc.ssl_target_name_override': isIpAddress(host) ? nodeName : host },
-  };
-}
 
 export const isIpAddress = (host: string): boolean => host.includes(':') || /^[\d.]+$/.test(host);

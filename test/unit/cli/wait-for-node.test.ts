@@ -43,6 +43,16 @@ describe('cli: waiting for a node', () => {
     expect(await waiting([unreachable], {}).ended).to.match(/nobody listens there$/);
   });
 
+  it('says what was seen last where the last question had no time for its answer, and that where nothing was seen', async () => {
+    const late = new DistcacheError('TIMEOUT', 'no answer within 3 ms');
+    expect(await waiting([status(true, 2), late], { peers: 3 }).ended).to.match(/: n sees 2 of 3 nodes$/);
+    expect(await waiting([unreachable, status(false, 2), late], { ready: true }).ended).to.match(
+      /: n is starting and not ready$/,
+    );
+    expect(await waiting([late], { peers: 3 }).ended).to.match(/: no answer within 3 ms$/);
+    expect(await waiting([late, unreachable], { peers: 3 }).ended).to.match(/: nobody listens there$/);
+  });
+
   it('ends at once with what waiting does not mend', async () => {
     const refused = new DistcacheError('UNAUTHORIZED', 'no token');
     const run = waiting([refused], { ready: true });
