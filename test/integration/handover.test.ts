@@ -134,8 +134,28 @@ describe('integration: keys that move', function () {
     expect(source.requests()).to.be.at.most(keys.length / 100);
   });
 
+  /**
+   * How often nodes have lost touch with each other, or answered for one that gave no sign of life: on a machine that is busy
+   * with other things, a node may not run for a second or two.
+   */
+  const troubles = async (cluster: readonly RealNode[]): Promise<number> => {
+    const texts = await Promise.all(
+      cluster.map(async (node) => (await fetch(`http://${node.admin}/_distcache/admin/metrics`)).text()),
+    );
+    const values = texts.flatMap((text) =>
+      [...text.matchAll(/^distcache_(?:leases_regained|stand_ins)_total\S* (\d+)/gm)].map(([, value]) => Number(value)),
+    );
+    expect(values.length).to.be.at.least(2 * cluster.length);
+    return values.reduce((sum, value) => sum + value, 0);
+  };
+
   it('one cold key, 1,000 gets on each of five nodes at once: one load; while a node joins: at most two', async () => {
-    const cluster = await clusterOf(['one', 'two', 'three', 'four', 'five']);
+    const top = 'telemetry: { metrics: prometheus }';
+    const watched = configOf(httpSource(source.template), { keyspace: 'readTimeout: 10s', top });
+    const cluster = await nodes.cluster(['one', 'two', 'three', 'four', 'five'], {
+      config: watched.replace('admin: false', ''),
+      admin: '127.0.0.1:0',
+    });
     const clients = cluster.map((node) => nodes.client([node]));
     await Promise.all(clients.map((client) => serving(client, 5)));
     source.delayMs = 300;
@@ -144,9 +164,17 @@ describe('integration: keys that move', function () {
     // Links, connections and compiled code are there before it counts: a node that starts cold gives no sign of life for a
     // second on a small machine, and is then asked for nothing.
     await Promise.all(gets('warm'));
-    await pause(1000);
-    await Promise.all(gets('cold'));
-    expect(source.requests('cold')).to.equal(1);
+    for (let attempt = 1; ; attempt++) {
+      await pause(4000);
+      const before = await troubles(cluster);
+      await Promise.all(gets(`cold-${attempt}`));
+      const loads = source.requests(`cold-${attempt}`);
+      if (loads === 1) break;
+      // It is promised while the ring stands still. Who lost touch counts that when it is back.
+      await pause(4000);
+      expect(await troubles(cluster), `${loads} loads, and nobody was out of touch`).to.be.above(before);
+      expect(attempt, 'attempts, in each of which somebody was out of touch').to.be.below(5);
+    }
     const config = configOf(httpSource(source.template), { keyspace: 'readTimeout: 10s' });
     const joining = nodes.start({ name: 'six', config, peers: [cluster[0]!] });
     for (let i = 0; i < 10; i++) {
