@@ -184,5 +184,5 @@ describe('integration: keys that move', function () {
       expect(source.requests(`c${i}`), `c${i}`).to.be.at.most(2);
     }
     await joining;
-  });
+  }).timeout(300_000);
 });
