@@ -121,8 +121,8 @@ export type PeerReply =
   | { readonly is: 'written'; readonly version: number; readonly unreached: readonly string[] }
   | { readonly is: 'applied' }
   /**
-   * A record was taken in; `changed` is false where all of it was known. `removed`: entries that its sweeps deleted; `newer`: no
-   * later version was put of what it was to delete, and stays there; 0: nothing stays.
+   * A record was taken in; `changed` is false where all of it was known. `removed`: entries that its sweeps deleted; `newer`: the
+   * latest version of what it was to delete and stays there, as put later; 0: nothing stays.
    */
   | { readonly is: 'recorded'; readonly changed: boolean; readonly removed: number; readonly newer: number }
   /** `owner` is the id of who owns the key in the answering node's view. */

@@ -216,49 +216,43 @@ describe('a Redis cluster', function () {
       };
     });
   }
-});
 
-describe('a Redis cluster that loses a node', function () {
-  this.timeout(30_000);
-  let nodes: readonly TestRedisServer[] = [];
+  // The last of them: the cluster is not whole after it.
+  describe('that loses a node', () => {
+    it('goes on without it, fails its keys at once, and follows them to where they went', async () => {
+      const [first, gone, last] = nodes as readonly [TestRedisServer, TestRedisServer, TestRedisServer];
+      const keyOf = (part: number): string =>
+        Array.from({ length: 100 }, (_, i) => `k${i}`).find(
+          (key) => TestRedisServer.partOf(key, nodes.length) === part,
+        )!;
+      const [kept, lost] = [keyOf(2), keyOf(1)];
+      await last.command('set', kept, 'kept');
+      await gone.command('set', lost, 'lost');
+      const source = await createDataSource(
+        { type: 'redis', url: first.url(), cluster: true },
+        contextOf({ maxValueBytes }),
+      );
+      const fetchOf = async (key: string): Promise<unknown> =>
+        source.fetch(key, { signal: new AbortController().signal });
+      try {
+        expect(await Promise.all([kept, lost].map(fetchOf))).to.deep.equal([Buffer.from('kept'), Buffer.from('lost')]);
+        await gone.kill();
+        const callers = Array.from({ length: 50 }, () => rejection(fetchOf(lost)));
+        for (const { code } of await within(10_000, 'failing', Promise.all(callers))) {
+          expect(code).to.equal('DATA_SOURCE_FAILED');
+        }
+        expect(await fetchOf(kept)).to.deep.equal(Buffer.from('kept'));
 
-  before(async function () {
-    needs(this, 'redis-server', 'redis-server');
-    nodes = await TestRedisServer.cluster();
-  });
-  after(() => Promise.all(nodes.map((node) => node.close())));
-
-  it('goes on without it, fails its keys at once, and follows them to where they went', async () => {
-    const [first, gone, last] = nodes as readonly [TestRedisServer, TestRedisServer, TestRedisServer];
-    const keyOf = (part: number): string =>
-      Array.from({ length: 100 }, (_, i) => `k${i}`).find((key) => TestRedisServer.partOf(key, nodes.length) === part)!;
-    const [kept, lost] = [keyOf(2), keyOf(1)];
-    await last.command('set', kept, 'kept');
-    await gone.command('set', lost, 'lost');
-    const source = await createDataSource(
-      { type: 'redis', url: first.url(), cluster: true },
-      contextOf({ maxValueBytes }),
-    );
-    const fetchOf = async (key: string): Promise<unknown> =>
-      source.fetch(key, { signal: new AbortController().signal });
-    try {
-      expect(await Promise.all([kept, lost].map(fetchOf))).to.deep.equal([Buffer.from('kept'), Buffer.from('lost')]);
-      await gone.kill();
-      const callers = Array.from({ length: 50 }, () => rejection(fetchOf(lost)));
-      for (const { code } of await within(10_000, 'failing', Promise.all(callers))) {
-        expect(code).to.equal('DATA_SOURCE_FAILED');
+        await first.take(lost, [first, last]);
+        await first.command('set', lost, 'found');
+        await until('the key is found where it went', async () => {
+          const found = await fetchOf(lost).catch(() => undefined);
+          return Buffer.from('found').equals(Buffer.from((found as Uint8Array | null) ?? ''));
+        });
+        expect(await fetchOf(kept)).to.deep.equal(Buffer.from('kept'));
+      } finally {
+        await source.close?.();
       }
-      expect(await fetchOf(kept)).to.deep.equal(Buffer.from('kept'));
-
-      await first.take(lost, [first, last]);
-      await first.command('set', lost, 'found');
-      await until('the key is found where it went', async () => {
-        const found = await fetchOf(lost).catch(() => undefined);
-        return Buffer.from('found').equals(Buffer.from((found as Uint8Array | null) ?? ''));
-      });
-      expect(await fetchOf(kept)).to.deep.equal(Buffer.from('kept'));
-    } finally {
-      await source.close?.();
-    }
+    });
   });
 });
