@@ -1,6 +1,7 @@
 import { defaultGossipPort } from '../../base/addresses.js';
 import type { Drop } from '../../wire/memberlist/fault.js';
 import { whyNoConnection } from '../connect-faults.js';
+import { whyNoTls } from '../tls-faults.js';
 
 const otherPort = `give its gossip port, by default ${defaultGossipPort}`;
 
@@ -29,6 +30,17 @@ export const whyNotConnected = (error: Error): string => whyNoConnection(error.m
 export const isRefusal = (error: Error): boolean => (error as NodeJS.ErrnoException).code === 'ECONNREFUSED';
 
 export const closedUnanswered = `it closed the connection without an answer; give both the same label and gossip secret, or, where that is another port of it, ${otherPort}`;
+
+/** One of two nodes has TLS, or lets gossip have none of it. */
+export const giveBothTls = 'give both nodes tls, or both gossip.tls: false';
+
+/** Why TLS to another node did not come about; undefined where the error tells of something else. */
+export function whyNoStreamTls({ message }: Error): string | undefined {
+  if (/wrong version number|packet length too long|http request/i.test(message)) {
+    return `it does not speak TLS there; ${giveBothTls}`;
+  }
+  return whyNoTls(message, true);
+}
 
 /** The connection broke off within or before the answer. */
 export const whyBroken = (error: Error): string =>

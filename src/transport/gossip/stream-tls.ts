@@ -10,6 +10,7 @@ import {
 import { contextOptions, handshakeOptions, isIpAddress, nodeIdentity, type ServerTls } from '../tls.js';
 import { whyNoHandshake } from '../tls-faults.js';
 import { remoteOf } from './endpoints.js';
+import { giveBothTls } from './problems.js';
 import type { GossipTally } from './tally.js';
 
 export interface GossipTls {
@@ -109,6 +110,6 @@ export class StreamTls {
 function whyNot(code: string | undefined, message: string): string | undefined {
   if (code === 'ECONNRESET') return undefined;
   return /WRONG_VERSION_NUMBER|HTTP_REQUEST|UNKNOWN_PROTOCOL|UNEXPECTED_MESSAGE/.test(code ?? '')
-    ? 'it does not speak TLS, which this node does there; give both tls, or both gossip.tls: false'
+    ? `it does not speak TLS, which this node does there; ${giveBothTls}`
     : whyNoHandshake({ code, message });
 }

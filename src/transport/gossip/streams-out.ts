@@ -7,10 +7,17 @@ import type { Clock } from '../../ports/clock.js';
 import { GossipFault } from '../../wire/memberlist/fault.js';
 import type { StreamCodec } from '../../wire/memberlist/stream.js';
 import { streamByte } from '../../wire/memberlist/tcp-packet.js';
-import { whyNoTls } from '../tls-faults.js';
 import { dialable } from './endpoints.js';
 import type { GossipLimits } from './options.js';
-import { closedUnanswered, isRefusal, whyBroken, whyNotConnected, whyRefused, whyUnread } from './problems.js';
+import {
+  closedUnanswered,
+  isRefusal,
+  whyBroken,
+  whyNoStreamTls,
+  whyNotConnected,
+  whyRefused,
+  whyUnread,
+} from './problems.js';
 import type { StreamTls } from './stream-tls.js';
 import type { GossipTally } from './tally.js';
 
@@ -112,7 +119,7 @@ export class StreamsOut {
       fail(drop === undefined ? closedUnanswered : whyUnread(drop, start));
     });
     socket.on('error', (error) => {
-      const untrusted = tls && whyNoTls(error.message, true);
+      const untrusted = tls && whyNoStreamTls(error);
       if (untrusted !== undefined) fail(untrusted);
       else if (connected) fail(whyBroken(error));
       else fail(whyNotConnected(error), isRefusal(error));
