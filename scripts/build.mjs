@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { Plugin } from '@oclif/core';
 import { build } from 'esbuild';
 import './generate.mjs';
+import { licensesOf } from './licenses.mjs';
 import { warmUp } from './warm-up.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -69,11 +70,11 @@ const startQuickly = {
   },
 };
 
-/** Ink asks for React's developer tools under a variable of the environment; they are no part of what is shipped. */
-const withoutDevtools = {
-  name: 'without-devtools',
+/** What is asked for while developing alone, and no part of what is shipped: React's tools by Ink, a compiler by oclif. */
+const withoutTools = {
+  name: 'without-tools',
   setup({ onResolve, onLoad }) {
-    onResolve({ filter: /^react-devtools-core$/ }, ({ path }) => ({ path, namespace: 'nothing' }));
+    onResolve({ filter: /^(react-devtools-core|typescript)$/ }, ({ path }) => ({ path, namespace: 'nothing' }));
     onLoad({ filter: /./, namespace: 'nothing' }, () => ({
       contents: 'export default { initialize() {}, connectToDevTools() {} };',
     }));
@@ -90,6 +91,8 @@ const bundled = {
   // Half the bytes to read, hash and parse at each start.
   minify: true,
   legalComments: 'none',
+  absWorkingDir: root,
+  metafile: true,
   logLevel: 'warning',
 };
 
@@ -112,13 +115,13 @@ async function bundleCli() {
     import { main } from './src/cli/main.js';
     export const commands = { ${table.sort().join('\n')} };
     export const run = (argv, root) => main(argv, root, commands);`;
-  await Promise.all([
+  const bundles = await Promise.all([
     build({
       ...bundled,
       stdin: { contents, resolveDir: root, sourcefile: 'cli.js' },
       outfile,
       external,
-      plugins: [startQuickly],
+      plugins: [startQuickly, withoutTools],
       define: { 'import.meta.url': '$url' },
       banner: { js: preamble },
     }),
@@ -128,11 +131,12 @@ async function bundleCli() {
       format: 'esm',
       entryPoints: [join(root, 'tui/dash.tsx')],
       outfile: join(outdir, dashboard),
-      plugins: [withoutDevtools],
+      plugins: [withoutTools],
       define: { 'process.env.NODE_ENV': '"production"' },
       banner: { js: `import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);` },
     }),
   ]);
+  await writeFile(join(outdir, 'LICENSES.txt'), await licensesOf(root, bundles.flatMap(filesIn)));
   await writeFile(
     join(outdir, 'commands.js'),
     `import cli from './main.cjs';
@@ -144,6 +148,12 @@ export const commands = Object.fromEntries(await Promise.all(loaded));
   for await (const stale of glob('*.cache*', { cwd: outdir })) await rm(join(outdir, stale), { force: true });
   await warmUp(join(root, 'bin/run.js'));
 }
+
+/** The files of which something stands in a bundle. */
+const filesIn = ({ metafile }) =>
+  Object.values(metafile.outputs).flatMap(({ inputs }) =>
+    Object.keys(inputs).filter((file) => inputs[file].bytesInOutput > 0),
+  );
 
 /** With oclif.manifest.json beside package.json, help and completion know all commands without loading any. */
 async function writeManifest() {

@@ -26,7 +26,7 @@ const wanted: readonly RegExp[] = [
   /^(LICENSE|README\.md|SECURITY\.md|package\.json|oclif\.manifest\.json)$/,
   /^bin\/run\.js$/,
   /^proto\/distcache\/v1\/(cache|peer)\.proto$/,
-  /^dist\/cli\/(commands\.js|dash\.mjs|(main|reflect-metadata|x509|yaml|zod)\.cjs)$/,
+  /^dist\/cli\/(LICENSES\.txt|commands\.js|dash\.mjs|(main|reflect-metadata|x509|yaml|zod)\.cjs)$/,
   /^dist\/src\/index\.(js|d\.ts)$/,
   /^dist\/src\/[a-z]+\/([a-z]+\/)?[a-z0-9-]+\.(js|d\.ts)$/,
 ];
@@ -91,6 +91,25 @@ describe('integration: the package', function () {
       expect(mode & 0o022, `${path} may be written by others`).to.equal(0);
       expect((mode & 0o111) !== 0, `${path} may be run`).to.equal(path === 'bin/run.js');
     }
+  });
+
+  it('brings the licenses of the packages whose code it holds, and of no others', async () => {
+    const texts = await readFile(join(unpacked, 'dist/cli/LICENSES.txt'), 'utf8');
+    const titles = [...texts.matchAll(/^-{80}\n(.+)$/gm)].map(([, title]) => title!);
+    for (const name of [
+      '@oclif/core',
+      'ink',
+      'react',
+      'cli-table3',
+      'lru-cache',
+      '@grpc/grpc-js',
+      'nats',
+      'zod',
+      'yaml',
+    ])
+      expect(titles.filter((title) => title.startsWith(`${name} `))).to.not.deep.equal([], name);
+    expect(titles.filter((title) => /^(typescript|pg|pino|ioredis|mocha) /.test(title))).to.deep.equal([]);
+    expect(texts).to.contain('Permission is hereby granted').and.to.contain('Apache License');
   });
 
   it('shows no key, and nothing of the machine that it was made on', async () => {
