@@ -1,5 +1,6 @@
+import { eventDocument } from '../src/admin/documents.js';
 import { BaseCommand } from '../src/cli/base-command.js';
-import { eventJson, eventText } from '../src/cli/cluster-views.js';
+import { eventText } from '../src/cli/cluster-views.js';
 import { connectionFlags } from '../src/cli/connection-flags.js';
 import { followEvents } from '../src/cli/follow-events.js';
 import { durationFlag, integerFlag } from '../src/cli/value-flags.js';
@@ -38,7 +39,7 @@ Runs until it is interrupted (exit 130), or --count or --timeout is reached. Exi
     const { timeout: forMs, count, ...connection } = flags;
     await this.withClient(connection, (client, { signal }) =>
       followEvents(client, { forMs, count, signal, clock: systemClock }, async (event) => {
-        if (this.wantsJson) await this.print(eventJson(event), () => '');
+        if (this.wantsJson) await this.print(eventDocument(event, event.node, event.at.toISOString()), () => '');
         else if (event.type === 'listening') await this.note(`listening to what ${event.node} tells`);
         else await this.print(event, eventText);
       }),

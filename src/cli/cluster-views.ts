@@ -3,7 +3,6 @@ import { formatDuration, formatSize } from '../base/units.js';
 import type { WatchedEvent } from '../client/replies.js';
 import type { PeerDocument } from '../ports/admin.js';
 import type { KeyLocation, KeyspaceStatus, NodeStatus } from '../ports/cache.js';
-import type { Member } from '../ports/membership.js';
 import type { SourceStatus } from '../ports/source-status.js';
 import { oneLine } from './failure.js';
 import { properties, table } from './table.js';
@@ -93,30 +92,6 @@ export function locationJson(keyspace: string, key: string, { owner, replicas, n
   const hottest = most === undefined ? null : { name: most.name, ratio: most.share * nodes.length };
   return { keyspace, key, owner, replicas, nodes, hottest };
 }
-
-/** One line of `events --json`. */
-export const eventJson = (event: WatchedEvent) => ({
-  time: event.at.toISOString(),
-  type: event.type,
-  told_by: event.node,
-  ...('peer' in event ? memberJson(event.peer) : {}),
-  ...('keyspace' in event ? { keyspace: event.keyspace } : {}),
-  ...('missed' in event ? { missed: event.missed } : {}),
-  ...('from' in event ? { from: event.from, to: event.to } : {}),
-});
-
-const memberJson = (peer: Member) => ({
-  node: peer.name,
-  state: peer.state,
-  serving: peer.serving,
-  grpc: peer.address,
-  gossip: peer.gossip || 'none',
-  admin: peer.admin || 'off',
-  version: peer.version,
-  weight: peer.weight,
-  incarnation: peer.incarnation,
-  id: peer.id,
-});
 
 type Width = Pick<Sink, 'isTerminal' | 'columns'>;
 

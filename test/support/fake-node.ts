@@ -1,17 +1,14 @@
 import { fileURLToPath } from 'node:url';
-import { DistcacheError, type KeyspaceResult, PartialFailure } from '../../src/base/errors.js';
+import { DistcacheError, PartialFailure } from '../../src/base/errors.js';
 import { EventHub } from '../../src/engine/events.js';
 import { systemClock } from '../../src/platform/clock.js';
 import type {
   CacheService,
   CallOptions,
   ClusterEvent,
-  DrainResult,
   FailedLookup,
   Found,
   GetOptions,
-  HotKeysOptions,
-  HotKeyspace,
   KeyLocation,
   KeyspaceStatus,
   Lookup,
@@ -22,11 +19,10 @@ import type {
   WriteOptions,
   WriteResult,
 } from '../../src/ports/cache.js';
-import type { KeyspacePreview } from '../../src/ports/keyspace-changes.js';
 import { silent } from '../../src/ports/log.js';
 import { createGrpcServer } from '../../src/transport/grpc-server.js';
+import { CannedService, keyspaceStatus, nodeStatus } from './canned-service.js';
 import { openAccess, serverLimits } from './grpc-nodes.js';
-import { sourceStatus } from './source-status.js';
 
 /** What a test wants to go wrong; keys of `refuse` fail with the code that stands there. */
 export interface Mischief {
@@ -40,7 +36,7 @@ export interface Mischief {
 const maxValueBytes = 16 * 1024 * 1024;
 
 /** A node of one keyspace `ks` over a Map, behind the real gRPC server: the double that client and CLI are tested on. */
-export class FakeService implements CacheService {
+export class FakeService extends CannedService implements CacheService {
   /** What is found has expired so long ago. */
   staleMs: number | undefined = undefined;
   readonly values = new Map<string, { value: Uint8Array; ttlMs: number | undefined; version: number }>();
@@ -58,7 +54,9 @@ export class FakeService implements CacheService {
   constructor(
     readonly name: string,
     readonly address: () => string,
-  ) {}
+  ) {
+    super('ks');
+  }
 
   async get(keyspace: string, key: string, options?: CallOptions): Promise<Found> {
     const lookup = await this.lookup(keyspace, key, options);
@@ -68,30 +66,6 @@ export class FakeService implements CacheService {
 
   async getMany(keyspace: string, keys: readonly string[], options?: CallOptions): Promise<readonly Lookup[]> {
     return Promise.all(keys.map((key) => this.lookup(keyspace, key, options)));
-  }
-
-  async deleteByTag() {
-    return { version: 9, removed: 2, unreached: ['node-c'] };
-  }
-
-  async deleteByPrefix() {
-    return { version: 9, removed: 1, unreached: [] };
-  }
-
-  async updateKeyspace(name: string): Promise<KeyspaceResult> {
-    return { keyspace: name, nodes: [{ node: 'node-a', outcome: 'applied' }] };
-  }
-
-  async clearKeyspace(name: string): Promise<KeyspaceResult> {
-    return this.updateKeyspace(name);
-  }
-
-  async deleteKeyspaces(names: readonly string[]): Promise<readonly KeyspaceResult[]> {
-    return Promise.all(names.map((name) => this.updateKeyspace(name)));
-  }
-
-  previewKeyspace(): KeyspacePreview {
-    throw new Error('not asked for');
   }
 
   async lookup(keyspace: string, key: string, options?: CallOptions): Promise<Lookup> {
@@ -140,29 +114,15 @@ export class FakeService implements CacheService {
     );
   }
 
-  drain(): Promise<DrainResult> {
-    return Promise.resolve({ handedOver: 3, left: 1 });
-  }
-
   status(): NodeStatus {
     return {
+      ...nodeStatus,
       node: this.name,
-      version: '0.1.0',
-      healthy: true,
-      ready: true,
       uptimeMs: 61_000,
       ringShare: 0.5,
       peers: 2,
       grpc: this.address(),
-      admin: 'off',
-      gossip: 'none',
-      state: 'serving',
-      label: '',
-      serving: true,
       incarnation: 7,
-      weight: 1,
-      gossipCounts: { gossip_packets_dropped_malformed: 3, probes: 7 },
-      id: 'a',
     };
   }
 
@@ -187,26 +147,6 @@ export class FakeService implements CacheService {
     ];
   }
 
-  async warm(keyspace: string, keys: readonly string[]) {
-    this.describeKeyspace(keyspace);
-    const failures = keys
-      .filter((key) => key === 'fail')
-      .map((key) => ({ key, code: 'DATA_SOURCE_FAILED' as const, message: 'down', node: '' }));
-    const held = keys.includes('held') ? 1 : 0;
-    const missing = keys.includes('missing') ? 1 : 0;
-    return { loaded: keys.length - failures.length - held - missing, held, missing, failures };
-  }
-
-  hotKeys(options: HotKeysOptions = {}): readonly HotKeyspace[] {
-    const name = options.keyspace ?? 'ks';
-    this.describeKeyspace(name);
-    const keys = [
-      { key: 'paris', hits: 30, share: 0.75, hitsPerSecond: 0.5, owner: 'other' },
-      { key: 'oslo', hits: 10, share: 0.25, hitsPerSecond: 0.2, owner: 'other' },
-    ];
-    return [{ name, hits: 40, windowMs: 60_000, keys: keys.slice(0, options.limit) }];
-  }
-
   locate(keyspace: string, key: string): KeyLocation {
     checkKeyspace(keyspace);
     this.#refuse(key);
@@ -221,26 +161,12 @@ export class FakeService implements CacheService {
     return this.hub.subscribe(options?.signal);
   }
 
-  describeKeyspaces(): readonly KeyspaceStatus[] {
-    return [this.describeKeyspace('ks')];
-  }
-
   describeKeyspace(name: string): KeyspaceStatus {
     checkKeyspace(name);
     return {
-      name: 'ks',
+      ...keyspaceStatus,
       maxBytes: 64 * 1024 * 1024,
       defaultTtlMs: 300_000,
-      negativeTtlMs: undefined,
-      readTimeoutMs: 5_000,
-      writeTimeoutMs: 5_000,
-      hotShare: 0.125,
-      eviction: 'lru',
-      warmKeys: [],
-      ttlJitter: 0.1,
-      staleWhileRevalidateMs: 30_000,
-      staleIfErrorMs: undefined,
-      source: sourceStatus,
       stats: { gets: 10, cache_hits: 9, loads: 1, entries: this.values.size, main_cache_bytes: 1536 },
     };
   }

@@ -1,49 +1,26 @@
-import { DistcacheError, type KeyspaceResult, PartialFailure } from '../../src/base/errors.js';
+import { DistcacheError, PartialFailure } from '../../src/base/errors.js';
 import type {
   CacheService,
   CallOptions,
-  DrainResult,
   FailedLookup,
-  HotKeysOptions,
-  HotKeyspace,
+  KeyspaceStatus,
   Lookup,
   NodeStatus,
 } from '../../src/ports/cache.js';
-import type { KeyspacePreview } from '../../src/ports/keyspace-changes.js';
-import { sourceStatus } from './source-status.js';
+import { CannedService, keyspaceStatus, nodeStatus } from './canned-service.js';
 
 /**
  * A node's service over a map, for tests of what stands before it. Keys with a meaning of their own: `missing` is not
  * found, `fail` fails, `slow` waits for its signal.
  */
-export class StubCacheService implements CacheService {
+export class StubCacheService extends CannedService implements CacheService {
   readonly entries = new Map<string, Uint8Array>();
   /** Options of every call, in order. */
   readonly options: CallOptions[] = [];
   ready = true;
 
-  async deleteByTag() {
-    return { version: 9, removed: 2, unreached: ['node-c'] };
-  }
-
-  async deleteByPrefix() {
-    return { version: 9, removed: 1, unreached: [] };
-  }
-
-  async updateKeyspace(name: string): Promise<KeyspaceResult> {
-    return { keyspace: name, nodes: [{ node: 'node-a', outcome: 'applied' }] };
-  }
-
-  async clearKeyspace(name: string): Promise<KeyspaceResult> {
-    return this.updateKeyspace(name);
-  }
-
-  async deleteKeyspaces(names: readonly string[]): Promise<readonly KeyspaceResult[]> {
-    return Promise.all(names.map((name) => this.updateKeyspace(name)));
-  }
-
-  previewKeyspace(): KeyspacePreview {
-    throw new Error('not asked for');
+  constructor() {
+    super('users');
   }
 
   async lookup(keyspace: string, key: string, options: CallOptions = {}): Promise<Lookup> {
@@ -116,54 +93,13 @@ export class StubCacheService implements CacheService {
     return { written: keys.length, unreached: ['node-d'] };
   }
 
-  drain(): Promise<DrainResult> {
-    return Promise.resolve({ handedOver: 3, left: 1 });
-  }
-
   status(): NodeStatus {
-    return {
-      node: 'node-a',
-      version: '0.1.0',
-      healthy: true,
-      ready: this.ready,
-      uptimeMs: 5,
-      ringShare: 1,
-      peers: 1,
-      grpc: '127.0.0.1:1',
-      admin: 'off',
-      gossip: 'none',
-      state: this.ready ? 'serving' : 'starting',
-      label: 'test',
-      serving: this.ready,
-      incarnation: 1,
-      weight: 1,
-      gossipCounts: { gossip_packets_dropped_malformed: 3, probes: 7 },
-      id: 'a',
-    };
+    const state = this.ready ? 'serving' : 'starting';
+    return { ...nodeStatus, ready: this.ready, state, label: 'test', serving: this.ready };
   }
 
   peers() {
     return [];
-  }
-
-  async warm(keyspace: string, keys: readonly string[]) {
-    this.describeKeyspace(keyspace);
-    const failures = keys
-      .filter((key) => key === 'fail')
-      .map((key) => ({ key, code: 'DATA_SOURCE_FAILED' as const, message: 'down', node: '' }));
-    const held = keys.includes('held') ? 1 : 0;
-    const missing = keys.includes('missing') ? 1 : 0;
-    return { loaded: keys.length - failures.length - held - missing, held, missing, failures };
-  }
-
-  hotKeys(options: HotKeysOptions = {}): readonly HotKeyspace[] {
-    const name = options.keyspace ?? 'users';
-    this.describeKeyspace(name);
-    const keys = [
-      { key: 'paris', hits: 30, share: 0.75, hitsPerSecond: 0.5, owner: 'other' },
-      { key: 'oslo', hits: 10, share: 0.25, hitsPerSecond: 0.2, owner: 'other' },
-    ];
-    return [{ name, hits: 40, windowMs: 60_000, keys: keys.slice(0, options.limit) }];
   }
 
   locate() {
@@ -172,27 +108,8 @@ export class StubCacheService implements CacheService {
 
   async *events(): AsyncGenerator<never, undefined> {}
 
-  describeKeyspaces() {
-    return [this.describeKeyspace('users')];
-  }
-
-  describeKeyspace(name: string) {
+  describeKeyspace(name: string): KeyspaceStatus {
     if (name !== 'users') throw new DistcacheError('KEYSPACE_NOT_FOUND', `no keyspace ${name}`);
-    return {
-      name,
-      maxBytes: 1 << 20,
-      defaultTtlMs: undefined,
-      negativeTtlMs: 500,
-      readTimeoutMs: 5_000,
-      writeTimeoutMs: 5_000,
-      hotShare: 0.125,
-      eviction: 'lru',
-      warmKeys: [],
-      ttlJitter: 0.1,
-      staleWhileRevalidateMs: 30_000,
-      staleIfErrorMs: undefined,
-      source: sourceStatus,
-      stats: { gets: 3, hit_ratio: 0.5 },
-    };
+    return { ...keyspaceStatus, name, negativeTtlMs: 500, stats: { gets: 3, hit_ratio: 0.5 } };
   }
 }
