@@ -53,6 +53,8 @@ interface PeerLease {
   isSynced: boolean;
   /** Sequence of the last invalidation that came. */
   received: number;
+  /** Of the peer's writes all up to this version have come, or were told of as floors. */
+  heard: number;
   /** When the renewal was sent that has no answer yet. */
   askedAtMs: number | undefined;
   /** A renewal was sent over this link. */
@@ -103,6 +105,7 @@ export class Leases {
       generation: (known?.generation ?? 0) + 1,
       isSynced: !this.#repairFirst,
       received: 0,
+      heard: 0,
       askedAtMs: undefined,
       wasAsked: false,
       // What was granted over the link before still counts.
@@ -225,12 +228,18 @@ export class Leases {
     return (this.#peers.get(peerId)?.toldAtMs ?? never) > sinceMs;
   }
 
-  /** An invalidation came; `sequence` 0 bears no number. */
-  invalidated(peerId: string, sequence: number): void {
+  /** An invalidation of this version came; `sequence` 0 bears no number. */
+  invalidated(peerId: string, sequence: number, version: number): void {
     const lease = this.#peers.get(peerId);
     if (lease === undefined || sequence === 0) return;
     if (sequence > lease.received + 1) this.#lapse(lease);
     lease.received = Math.max(lease.received, sequence);
+    if (lease.isSynced) lease.heard = Math.max(lease.heard, version);
+  }
+
+  /** Of this peer's writes this node has heard of all up to this version; 0: it may have missed some. */
+  heard(peerId: string): number {
+    return this.#peers.get(peerId)?.heard ?? 0;
   }
 
   /** All peers are asked for their floors before anything of theirs is served again. */
@@ -238,12 +247,13 @@ export class Leases {
     for (const lease of this.#peers.values()) if (lease.isLinked) this.#lapse(lease);
   }
 
-  /** The peer has told all its floors. */
-  synced(peerId: string, sequence: number): void {
+  /** The peer has told all its floors; none of its writes before has a version above this one. */
+  synced(peerId: string, sequence: number, version: number): void {
     const lease = this.#peers.get(peerId);
     if (lease === undefined) return;
     lease.isSynced = true;
     lease.received = Math.max(lease.received, sequence);
+    lease.heard = Math.max(lease.heard, version);
   }
 
   /** When the peer can no longer serve copies. */
@@ -282,6 +292,7 @@ export class Leases {
     if (!this.#repairFirst) return;
     lease.isSynced = false;
     lease.untilMs = never;
+    lease.heard = 0;
     lease.generation++;
   }
 

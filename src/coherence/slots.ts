@@ -1,23 +1,26 @@
 /*
  * What a node remembers of writes: not one tombstone per key, which would grow, but a fixed table per keyspace. A key
- * falls into the slot `hash mod slotCount`. Three numbers per slot:
+ * falls into the slot `hash mod slotCount`. Four numbers per slot:
  *
  *   token  counts the writes and invalidations that arrived. A load or a fetch notes it at its start; if it has changed
  *          at the end, the value may be older than a write that was acknowledged meanwhile, so the waiters get it and
  *          nothing is stored (the fill guard).
  *   floor  the highest version of them. What arrives below it is older than a write that this node knows of.
+ *   written  the highest version of the writes made here. What another node hands over unasked may be kept only where that
+ *          node has heard of them: its floor may be higher by a third one's write.
  *   embargo  a time. Until then nothing fetched is stored and no flight joined: somebody else than the slot's owner, as
  *            this node sees it, wrote to it, so nodes disagree about the ring and an owner's answer may miss that write.
  *
  * Two keys that share a slot cost each other at most a fill, never a wrong answer.
  */
 
-/** Enough up to some 5,000 writes per second and keyspace; 80 KiB. */
+/** Enough up to some 5,000 writes per second and keyspace; 112 KiB. */
 export const slotCount = 4096;
 
 export class Slots {
   readonly #tokens = new Uint32Array(slotCount);
   readonly #floors = new Float64Array(slotCount);
+  readonly #written = new Float64Array(slotCount);
   readonly #embargoUntilMs = new Float64Array(slotCount).fill(Number.NEGATIVE_INFINITY);
   /** Of all slots. */
   #allUntilMs = Number.NEGATIVE_INFINITY;
@@ -39,6 +42,17 @@ export class Slots {
   touch(slot: number, version: number): void {
     this.#tokens[slot]!++;
     if (version > this.#floors[slot]!) this.#floors[slot] = version;
+  }
+
+  /** As `touch`, of a write made here. */
+  wrote(slot: number, version: number): void {
+    this.touch(slot, version);
+    if (version > this.#written[slot]!) this.#written[slot] = version;
+  }
+
+  /** Version of the latest write made here; 0: none. */
+  written(slot: number): number {
+    return this.#written[slot]!;
   }
 
   /** Lasts longer, never shorter than before. */

@@ -2,7 +2,6 @@ import type { DrainResult } from '../ports/cache.js';
 import { type Clock, remainingMs, type Wait } from '../ports/clock.js';
 import type { Entry } from '../store/entry.js';
 import type { Keyspace } from './keyspace.js';
-import { knowledgeOf } from './known-reply.js';
 import type { ReplicaDeps } from './replicas.js';
 import { holdRequest } from './replicas.js';
 
@@ -13,10 +12,13 @@ const budgetBytes = 1024 ** 3;
 /** New owners hear of their keys by gossip: whoever does not know yet is told again. */
 const againMs = 200;
 const toldWithinMs = 2000;
+/** A new owner that has written to a key's slot takes nothing of it from who has not heard of that yet: it is asked so often. */
+const refusalsMax = 10;
 
 interface Leaving {
   readonly space: Keyspace;
   readonly entry: Entry;
+  refusals: number;
 }
 
 /** Hands what a node holds to those who own it now, the entries most worth keeping first. For a node that leaves. */
@@ -44,6 +46,7 @@ export class Handover {
         for (const [index, outcome] of outcomes.entries()) {
           if (outcome === 'taken') handedOver++;
           else if (outcome === 'again') later.push(batch[index]!);
+          else if (outcome === 'refused' && ++batch[index]!.refusals < refusalsMax) later.push(batch[index]!);
         }
       }
       waiting = later;
@@ -63,25 +66,28 @@ export class Handover {
       space.store.forEach((entry) => {
         if (!entry.isHeld || bytes + entry.bytes > budgetBytes) return;
         bytes += entry.bytes;
-        leaving.push({ space, entry });
+        leaving.push({ space, entry, refusals: 0 });
       });
     }
     return leaving;
   }
 
-  async #push({ space, entry }: Leaving, { deadlineMs, signal }: Wait): Promise<'taken' | 'again' | 'not-wanted'> {
+  async #push(
+    { space, entry }: Leaving,
+    { deadlineMs, signal }: Wait,
+  ): Promise<'taken' | 'again' | 'refused' | 'not-wanted'> {
     const { topology, peers, clock } = this.#deps;
     const { key } = entry;
     // Asked for, overwritten or expired meanwhile.
-    if (space.store.peek(key) !== entry) return 'not-wanted';
+    const nowMs = clock.nowMs();
+    if (space.store.peek(key) !== entry || entry.keepUntilMs <= nowMs) return 'not-wanted';
     const { hash, owner, mine } = topology.place(key);
     if (mine) return 'again';
-    const nowMs = clock.nowMs();
     const wait: Wait = { deadlineMs: Math.min(deadlineMs, nowMs + toldWithinMs), signal };
     try {
-      const reply = await peers.call(owner.id, holdRequest(space, key, entry, knowledgeOf(space, hash), nowMs), wait);
+      const reply = await peers.call(owner.id, holdRequest(this.#deps, owner.id, space, hash, key, entry), wait);
       if (reply.is === 'applied') return 'taken';
-      return reply.is === 'not-owner' ? 'again' : 'not-wanted';
+      return reply.is === 'not-owner' ? 'again' : 'refused';
     } catch {
       return 'again';
     }

@@ -24,11 +24,17 @@ export class Holdings {
   }
 
   /**
-   * A node has become the owner of a key that was this node's. The entry goes with the answer: what the new owner knows of
-   * the key later is newer, and asked again, this node must not tell what is old by then. A load under way is waited for,
-   * but by a new owner that is about to write: what it only claims stays here, to be overwritten.
+   * A node has become the owner of a key that was this node's. The entry goes once the new owner says that it keeps it, not
+   * before: its answer may be lost, or be refused there. After that what the new owner knows of the key is newer, and asked
+   * again, this node must not tell what is old by then. A load under way is waited for, but by a new owner that is about to
+   * write: what it only claims stays here, to be overwritten.
    */
-  recall(space: Keyspace, { key, claim }: Request<'recall'>, wait: Wait): PeerReply | Promise<PeerReply> {
+  recall(space: Keyspace, { key, claim, taken }: Request<'recall'>, wait: Wait): PeerReply | Promise<PeerReply> {
+    if (taken !== undefined) {
+      const entry = space.store.peek(key);
+      if (entry?.isHeld === true && entry.version <= taken) space.store.delete(key, 'demoted');
+      return nothing;
+    }
     if (claim) {
       this.#giveUp(space, this.#deps.topology.place(key));
       return nothing;
@@ -42,18 +48,32 @@ export class Holdings {
   /** A peer says what it holds of a key: its replica is wanted here, or this node owns the key now. */
   hold(space: Keyspace, request: Request<'hold'>, from: NodeInfo): PeerReply {
     const { topology, guards, clock, leases } = this.#deps;
-    const { key, value, version, lifeMs, wasPut, sourceVersion, tags = noTags, floor, generation, sequence } = request;
+    const {
+      key,
+      value,
+      version,
+      lifeMs,
+      wasPut,
+      sourceVersion,
+      tags = noTags,
+      floor,
+      generation,
+      sequence,
+      heard,
+    } = request;
     const { hash, owner, mine } = topology.place(key);
     const slot = space.slots.slotOf(hash);
     const nowMs = clock.nowMs();
     // What this node knew before the write that the request tells of.
     const knewLess = floor >= space.slots.floor(slot);
     if (sequence > 0) {
-      leases.leases.invalidated(from.id, sequence);
+      leases.leases.invalidated(from.id, sequence, version);
       space.overwritten(key, slot, version);
       if (guards.embargo && owner.id !== from.id) space.slots.embargo(slot, nowMs + embargoMs);
     }
     if (!mine && owner.id !== from.id) return sequence > 0 ? applied : { is: 'not-owner', owner: owner.id };
+    const hasHeard = heard >= space.slots.written(slot) && !space.slots.isContested(slot, nowMs);
+    if (sequence === 0 && guards['hold-heard'] && !hasHeard) return nothing;
     // An owner tells its replicas of its writes in their order; anything else must know of all that is known here.
     const inOrder = !mine && sequence > 0 && !space.slots.isEmbargoed(slot, nowMs);
     if (!inOrder && !knewLess) return sequence > 0 ? applied : nothing;
@@ -109,14 +129,12 @@ export class Holdings {
   #recalled(space: Keyspace, key: string): PeerReply {
     const { topology, clock } = this.#deps;
     const place = topology.place(key);
-    const { hash, mine } = place;
     this.#giveUp(space, place);
     // Here it is still this node's: it answers as the owner, and keeps what it has.
     const entry = space.kept(key);
     if (entry === undefined || (entry.owner !== '' && !entry.isHeld)) return nothing;
-    if (!mine) space.store.delete(key, 'demoted');
     const nowMs = clock.nowMs();
-    return knownReply(entry, entry.expiresAtMs > nowMs ? 'hit' : 'stale', knowledgeOf(space, hash), nowMs);
+    return knownReply(entry, entry.expiresAtMs > nowMs ? 'hit' : 'stale', knowledgeOf(space, place.hash), nowMs);
   }
 }
 

@@ -133,10 +133,10 @@ export class Keyspaces {
    * The ring has changed. Own entries that moved are held for their new owners, who ask for them; held entries whose key
    * is this node's now are its own where `isFresh` says of their former owner that nothing of it was missed.
    */
-  reassign(topology: Topology, isFresh: (ownerId: string) => boolean): void {
-    const ownerOf = (key: string): string => {
+  reassign(topology: Topology, isFresh: (ownerId: string) => boolean, becomes: (former: string) => string): void {
+    const ownerOf = (key: string, former: string): string => {
       const { owner, mine } = topology.place(key);
-      return mine ? '' : owner.id;
+      return mine ? becomes(former) : owner.id;
     };
     for (const space of this.#spaces.values()) space.store.reassign(ownerOf, ({ owner }) => isFresh(owner));
   }

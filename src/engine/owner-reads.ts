@@ -13,6 +13,14 @@ export type Kept = (space: Keyspace, key: string, hash: number, answer: Answer) 
 
 type Run = (trip: Trip) => Promise<Answer>;
 
+/** What a previous owner gave, and its id. */
+interface Recalled {
+  readonly answer: Answer | undefined;
+  readonly from: string;
+  /** Nobody who may have had something was left out. */
+  readonly allAsked: boolean;
+}
+
 /** Nodes that owned a key before and are asked for it. */
 const recallsMax = 3;
 /** How long the previous owner may take: it answers from memory, or from a load under way there. */
@@ -132,13 +140,14 @@ export class OwnerReads {
     const { space, key, terms, signal } = trip;
     // Out of touch with the others, what was held before may be overwritten by now, here and at whoever owned it before.
     if (this.#deps.leases.owns()) {
-      const { answer: recalled, allAsked } = await this.#recall(trip);
+      const { answer: recalled, from, allAsked } = await this.#recall(trip);
       const held = this.#reassured(trip, recalled?.version);
       if (held !== undefined && !allAsked) return this.#beside(trip);
       const known = held ?? recalled;
-      if (known !== undefined && known.expiresAtMs > this.#deps.clock.nowMs()) return this.#keepOwn(trip, known);
-      const old = known && this.#keepExpired(trip, known);
-      if (old !== undefined) return old;
+      const isFresh = known !== undefined && known.expiresAtMs > this.#deps.clock.nowMs();
+      const answer = isFresh ? this.#keepOwn(trip, known) : known && this.#keepExpired(trip, known);
+      if (recalled !== undefined) this.#taken(trip, recalled.version, from);
+      if (answer !== undefined) return answer;
     }
     // Later than whatever the previous owner has given: its answer has set this node's clock.
     const loadedAt = this.#deps.guards['load-version'] ? this.#deps.hybrid.next() : undefined;
@@ -156,7 +165,7 @@ export class OwnerReads {
   }
 
   /** What the key's previous owner holds, if it knows of all writes that this node knows of. */
-  async #recall(trip: Trip): Promise<{ readonly answer: Answer | undefined; readonly allAsked: boolean }> {
+  async #recall(trip: Trip): Promise<Recalled> {
     const { space, key, place, slot, deadlineMs, terms } = trip;
     const { topology, peers, clock, leases } = this.#deps;
     const previous = topology.previousOwners(place.hash);
@@ -182,9 +191,19 @@ export class OwnerReads {
       if (this.#deps.guards['reply-floor'] && reply.floor < space.slots.floor(slot)) continue;
       if (reply.version < terms.minVersion) continue;
       space.counts.recalls++;
-      return { answer, allAsked };
+      return { answer, from: owner.id, allAsked };
     }
-    return { answer: undefined, allAsked };
+    return { answer: undefined, from: '', allAsked };
+  }
+
+  /** Whoever gave the entry away need not hold it any more, where it is kept here. Nobody waits for it to know. */
+  #taken({ space, key, deadlineMs }: Trip, version: number, from: string): void {
+    const entry = space.store.peek(key);
+    const isKept = entry !== undefined && (entry.owner === '' || entry.isHeld) && entry.version >= version;
+    if (!isKept) return;
+    this.#deps.peers
+      .call(from, { do: 'recall', keyspace: space.name, key, taken: version }, { deadlineMs })
+      .catch(() => {});
   }
 
   /** Keeps what this node owns. Gives back what is to be answered: a later row of the source, where one is stored. */

@@ -6,6 +6,7 @@ import type { NodeInfo } from '../ports/membership.js';
 import type { PeerNetwork } from '../ports/peers.js';
 import type { Entry } from '../store/entry.js';
 import type { LeaseKeeper } from './lease-keeper.js';
+import type { Takeovers } from './takeovers.js';
 import type { Topology } from './topology.js';
 
 /** What reads, writes and all that serves them build on. */
@@ -15,6 +16,7 @@ export interface PathDeps {
   readonly peers: PeerNetwork;
   readonly topology: Topology;
   readonly leases: LeaseKeeper;
+  readonly takeovers: Takeovers;
   readonly guards: Guards;
   readonly self: () => NodeInfo;
   /** In the smaller part of a split the data source is read and nothing kept. */

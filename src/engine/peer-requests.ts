@@ -55,7 +55,7 @@ export class PeerRequests {
       case 'renew':
         return this.#deps.leases.grant(from.id, request.resync);
       case 'synced':
-        this.#deps.leases.leases.synced(from.id, request.sequence);
+        this.#deps.leases.leases.synced(from.id, request.sequence, request.version);
         return applied;
       case 'keyspace':
         return this.#deps.recorded(from, request.record);
@@ -81,10 +81,10 @@ export class PeerRequests {
   ): PeerReply {
     const { keyspace, writes, repair, leases, holdings, limits } = this.#deps;
     const space = keyspace(request.keyspace);
-    if (request.do === 'invalidate') leases.leases.invalidated(from.id, request.sequence);
+    if (request.do === 'invalidate') leases.leases.invalidated(from.id, request.sequence, request.version);
     // What is said of a keyspace that this node doesn't have touches nothing it holds.
     if (space === undefined) {
-      if (request.do === 'hold') leases.leases.invalidated(from.id, request.sequence);
+      if (request.do === 'hold') leases.leases.invalidated(from.id, request.sequence, request.version);
       return applied;
     }
     switch (request.do) {
@@ -153,7 +153,7 @@ export class PeerRequests {
       return this.#reply(space, entry, outcomeOf(entry), topology.hash(key));
     }
     checkKey(key, limits);
-    const late = reads.late(key, wait);
+    const late = reads.late(space, key, wait);
     if (late !== undefined) return late.then(() => this.#get(space, request, wait));
     const terms = { loading, minVersion, fromOwner: false };
     const answer = standIn ? reads.read(space, key, wait, terms) : reads.readAsOwner(space, key, wait, terms);

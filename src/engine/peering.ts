@@ -26,6 +26,7 @@ import { type CallersReads, type CallersWrites, recordedPeers, recordedReads, re
 import { Repair } from './repair.js';
 import { Replicas } from './replicas.js';
 import { Sampler } from './sampler.js';
+import { Takeovers, takenOver } from './takeovers.js';
 import { doubtful, handoffMs, Topology } from './topology.js';
 import { Writes } from './writes.js';
 
@@ -76,6 +77,7 @@ export class Peering {
   readonly #confirmations: Confirmations;
   readonly #replicas: Replicas;
   readonly #handover: Handover;
+  readonly #takeovers: Takeovers;
   readonly #sampler: Sampler;
   #releaseAtMs = Number.POSITIVE_INFINITY;
   #isDraining = false;
@@ -100,12 +102,14 @@ export class Peering {
       regained: () => this.doubt(),
       silenceChanged: (peerId, isSilent) => this.#silenceChanged(peerId, isSilent),
     });
+    this.#takeovers = new Takeovers({ clock, peers, spaces, topology: this.topology, leases: this.leases });
     const path: PathDeps = {
       clock,
       hybrid,
       peers,
       topology: this.topology,
       leases: this.leases,
+      takeovers: this.#takeovers,
       guards,
       self,
       passthroughOnSplit: options.onSplit === 'passthrough',
@@ -191,7 +195,7 @@ export class Peering {
   doubt(): void {
     const { spaces, clock } = this.#deps;
     if (!this.topology.doubted()) return;
-    for (const { store } of spaces.values()) store.doubt(doubtful);
+    for (const { store } of spaces.values()) store.pass('', doubtful);
     this.#releaseAtMs = clock.nowMs() + handoffMs;
   }
 
@@ -233,12 +237,21 @@ export class Peering {
   }
 
   #moved(): void {
-    const { spaces, clock } = this.#deps;
+    const { spaces, clock, guards } = this.#deps;
     const nowMs = clock.nowMs();
     this.leases.weigh();
-    const isFresh = (ownerId: string): boolean =>
-      ownerId === doubtful || nowMs - this.leases.leases.until(ownerId) < takeoverMs;
-    spaces.reassign(this.topology, isFresh);
+    const until = (ownerId: string): number => this.leases.leases.until(ownerId);
+    const isUnsure = (ownerId: string): boolean => ownerId === doubtful || ownerId === takenOver;
+    const isFresh = (ownerId: string): boolean => isUnsure(ownerId) || nowMs - until(ownerId) < takeoverMs;
+    let hasTakenOver = false;
+    const becomes = (former: string): string => {
+      if (former === '' || isUnsure(former)) return former;
+      if (!guards.takeover || until(former) > nowMs) return '';
+      hasTakenOver = true;
+      return takenOver;
+    };
+    spaces.reassign(this.topology, isFresh, becomes);
+    if (hasTakenOver) this.#takeovers.begin();
     this.#releaseAtMs = nowMs + handoffMs;
     this.#replicas.moved();
     this.#deps.ringChanged();

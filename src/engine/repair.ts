@@ -41,7 +41,7 @@ export class Repair {
    * whenever the peer found that it missed something.
    */
   tell(peerId: string, spaces: Iterable<Keyspace>): void {
-    const { peers, clock, guards, records } = this.#deps;
+    const { peers, clock, guards, hybrid, records } = this.#deps;
     const { leases } = this.#deps.leases;
     const startedMs = clock.nowMs();
     const wait = { deadlineMs: startedMs + toldWithinMs };
@@ -56,7 +56,7 @@ export class Repair {
       const floors = space.slots.floors();
       if (floors !== undefined) calls.push(peers.call(peerId, { do: 'floors', keyspace: space.name, floors }, wait));
     }
-    calls.push(peers.call(peerId, { do: 'synced', sequence: leases.sent(peerId) }, wait));
+    calls.push(peers.call(peerId, { do: 'synced', sequence: leases.sent(peerId), version: hybrid.now() }, wait));
     Promise.all(calls).then(
       () => leases.told(peerId, startedMs),
       // The link is gone again, and the need with it; or the peer was too busy, and gets no lease before it was told.

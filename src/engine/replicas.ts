@@ -3,7 +3,7 @@ import type { Cancel } from '../ports/clock.js';
 import type { PeerRequest } from '../ports/peers.js';
 import type { Entry } from '../store/entry.js';
 import type { Keyspace } from './keyspace.js';
-import { type Knowledge, type Known, knowledgeOf, remainingLifeMs } from './known-reply.js';
+import { type Known, knowledgeOf, remainingLifeMs } from './known-reply.js';
 import type { PathDeps } from './path.js';
 
 /** How often an owner compares what its replicas hold with what it holds itself, and how soon after the ring changed. */
@@ -14,26 +14,29 @@ const perRoundMax = 10_000;
 const atOnce = 64;
 const toldWithinMs = 5000;
 
-export type ReplicaDeps = Pick<PathDeps, 'clock' | 'peers' | 'topology' | 'self'>;
+export type ReplicaDeps = Pick<PathDeps, 'clock' | 'peers' | 'topology' | 'leases' | 'self'>;
 
+/** Hands an entry over to a peer that has not asked for it. */
 export const holdRequest = (
+  { clock, leases }: ReplicaDeps,
+  peerId: string,
   space: Keyspace,
+  hash: number,
   key: string,
   { value, version, expiresAtMs, wasPut, sourceVersion, tags }: Known,
-  knowledge: Knowledge,
-  nowMs: number,
 ): Extract<PeerRequest, { do: 'hold' }> => ({
   do: 'hold',
   keyspace: space.name,
   key,
   value,
   version,
-  lifeMs: remainingLifeMs(expiresAtMs, nowMs),
+  lifeMs: remainingLifeMs(expiresAtMs, clock.nowMs()),
   wasPut,
   sourceVersion,
   tags,
-  ...knowledge,
+  ...knowledgeOf(space, hash),
   sequence: 0,
+  heard: leases.leases.heard(peerId),
 });
 
 /**
@@ -57,11 +60,10 @@ export class Replicas {
     const { topology, peers, clock } = this.#deps;
     const replicas = topology.replicasOf(hash);
     if (replicas.length === 0) return;
-    const nowMs = clock.nowMs();
-    const request = holdRequest(space, key, known, knowledgeOf(space, hash), nowMs);
+    const wait = { deadlineMs: clock.nowMs() + toldWithinMs };
     for (const { id } of replicas) {
       // What does not arrive is found by the next comparison.
-      peers.call(id, request, { deadlineMs: nowMs + toldWithinMs }).catch(() => {});
+      peers.call(id, holdRequest(this.#deps, id, space, hash, key, known), wait).catch(() => {});
     }
   }
 
@@ -143,11 +145,10 @@ export class Replicas {
       if (topology.replicasOf(hash).some(({ id }) => id === peerId)) missing.push({ entry, hash });
     });
     for (let at = 0; at < missing.length; at += atOnce) {
-      const nowMs = clock.nowMs();
       const told = missing.slice(at, at + atOnce).map(({ entry, hash }) => {
         // It may have been replaced while others were told.
         if (space.store.peek(entry.key) !== entry) return undefined;
-        return peers.call(peerId, holdRequest(space, entry.key, entry, knowledgeOf(space, hash), nowMs), wait());
+        return peers.call(peerId, holdRequest(this.#deps, peerId, space, hash, entry.key, entry), wait());
       });
       const outcomes = await Promise.allSettled(told);
       if (outcomes.some(({ status }) => status === 'rejected')) return;

@@ -131,7 +131,7 @@ export class Writes {
     const lifeMs = change.do === 'put' ? space.lifeMs(key, change.ttlMs) : 0;
     const version = hybrid.next();
     const slot = space.slots.slotOf(hash);
-    space.slots.touch(slot, version);
+    space.slots.wrote(slot, version);
     const invalidation = { do: 'invalidate', keyspace: space.name, key, version } as const;
     let requestFor: RequestFor = (_, next) => ({ ...invalidation, sequence: next() });
     if (change.do === 'put' && lifeMs > 0) {
@@ -153,6 +153,7 @@ export class Writes {
           tags,
           floor,
           generation: space.generation,
+          heard: 0,
         } as const;
         requestFor = ({ id }, next) =>
           replicas.some((replica) => replica.id === id)

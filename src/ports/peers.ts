@@ -50,15 +50,25 @@ export type PeerRequest =
   | { readonly do: 'keyspace'; readonly record: KeyspaceRecord }
   /** What the sender knows of writes, said first when a link comes up; see Slots.floors for the bytes. */
   | { readonly do: 'floors'; readonly keyspace: string; readonly floors: Uint8Array }
-  /** All floors were told; `sequence` is that of the last invalidation sent before. */
-  | { readonly do: 'synced'; readonly sequence: number }
+  /**
+   * All floors were told; `sequence` is that of the last invalidation sent before, and no write of the sender that came
+   * before has a version above `version`.
+   */
+  | { readonly do: 'synced'; readonly sequence: number; readonly version: number }
   /** Asks for the lease under which the sender may serve copies. `resync`: tell all floors first, some news was missed. */
   | { readonly do: 'renew'; readonly resync: boolean }
   /**
    * The sender has become the key's owner and asks its previous one for what it holds. Answer: a value, or `nothing`. With
    * `claim` it is about to write the key, and only says so. Either way, what the receiver loads from now on is no entry.
+   * With `taken` it says that it keeps what it was given of that version: it need not be held any more.
    */
-  | { readonly do: 'recall'; readonly keyspace: string; readonly key: string; readonly claim?: true }
+  | {
+      readonly do: 'recall';
+      readonly keyspace: string;
+      readonly key: string;
+      readonly claim?: true;
+      readonly taken?: number;
+    }
   /** Keep this entry, as a replica or as the owner to come; whatever is older goes, as with `invalidate`. */
   | {
       readonly do: 'hold';
@@ -78,6 +88,8 @@ export type PeerRequest =
       readonly generation: number;
       /** As of `invalidate`. */
       readonly sequence: number;
+      /** Where it bears no sequence: version of the receiver's latest write of which the sender has heard, and of all before. */
+      readonly heard: number;
     }
   /** Is the copy of this version still the owner's? */
   | { readonly do: 'check'; readonly keyspace: string; readonly key: string; readonly version: number }

@@ -32,11 +32,11 @@ export class Part {
     return left;
   }
 
-  /** All entries, the ones most worth keeping first. */
-  entries(): StoredEntry[] {
+  /** All entries, or those that are `wanted`, the ones most worth keeping first: a list that stays while they change. */
+  entries(wanted: (entry: StoredEntry) => boolean = () => true): StoredEntry[] {
     const entries: StoredEntry[] = [];
     this.index.forEach((entry) => {
-      entries.push(entry);
+      if (wanted(entry)) entries.push(entry);
     });
     return entries;
   }

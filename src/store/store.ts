@@ -223,48 +223,42 @@ export class Store {
    * After a change of the ring. Own entries that moved are held for their new owners. Held entries of other keys are this
    * node's own now, or held for whom they moved to, where `mayOwn` says that nothing of their former owner was missed;
    * else they are dropped, as are hot copies whose owner changed.
-   * @param ownerOf the id of a key's owner, '' for this node
+   * @param ownerOf the id of a key's owner, '' for this node; `former` is that of the entry
    */
   reassign(
-    ownerOf: (key: string) => string,
+    ownerOf: (key: string, former: string) => string,
     mayOwn: (entry: Entry) => boolean,
   ): { readonly moved: number; readonly regained: number; readonly dropped: number } {
     const outdated: StoredEntry[] = [];
     const changing: { readonly entry: StoredEntry; readonly owner: string }[] = [];
     this.#owned.index.forEach((entry) => {
-      const owner = ownerOf(entry.key);
+      const owner = ownerOf(entry.key, entry.owner);
       if (owner === entry.owner) return;
       if (entry.owner === '' || mayOwn(entry)) changing.push({ entry, owner });
       else outdated.push(entry);
     });
     this.#hot.index.forEach((entry) => {
-      if (ownerOf(entry.key) !== entry.owner) outdated.push(entry);
+      if (ownerOf(entry.key, '') !== entry.owner) outdated.push(entry);
     });
     let moved = 0;
     let regained = 0;
     for (const { entry, owner } of changing) {
       if (entry.owner === '') moved++;
       else if (owner === '') regained++;
-      this.#held += Number(owner !== '') - Number(entry.isHeld);
-      entry.owner = owner;
-      entry.isHeld = owner !== '';
+      this.#pass(entry, owner);
     }
     for (const entry of outdated) this.#drop(entry, 'demoted');
     return { moved, regained, dropped: outdated.length };
   }
 
-  /** Own entries become held for `owner`, who may know of later ones: see Peering. Returns how many. */
-  doubt(owner: string): number {
-    const doubted: StoredEntry[] = [];
-    this.#owned.index.forEach((entry) => {
-      if (entry.owner === '') doubted.push(entry);
-    });
-    for (const entry of doubted) {
-      entry.owner = owner;
-      entry.isHeld = true;
-    }
-    this.#held += doubted.length;
-    return doubted.length;
+  /**
+   * What belongs to `from` belongs to `to` from now on and is held for it, '' being this node: own entries that are in doubt,
+   * and back. Returns how many.
+   */
+  pass(from: string, to: string): number {
+    const passed = this.#owned.entries(({ owner }) => owner === from);
+    for (const entry of passed) this.#pass(entry, to);
+    return passed.length;
   }
 
   /**
@@ -272,10 +266,7 @@ export class Store {
    * without pushing out others; the rest is dropped, and with it what has expired, which no copy may answer with.
    */
   releaseHeld(keep: (entry: Entry) => boolean, nowMs: number): void {
-    const leaving: StoredEntry[] = [];
-    this.#owned.index.forEach((entry) => {
-      if (entry.isHeld && !keep(entry)) leaving.push(entry);
-    });
+    const leaving = this.#owned.entries((entry) => entry.isHeld && !keep(entry));
     const staying: StoredEntry[] = [];
     for (const entry of leaving) {
       if (entry.expiresAtMs <= nowMs || this.#hot.bytes + entry.bytes > this.#hot.limitBytes) {
@@ -309,14 +300,11 @@ export class Store {
     return chosen;
   }
 
-  /** Drops all copies from an owner whose link was lost, since its invalidations no longer arrive. Returns how many. */
-  dropOwnedBy(ownerId: string): number {
-    const copies: StoredEntry[] = [];
-    this.#hot.index.forEach((entry) => {
-      if (entry.owner === ownerId) copies.push(entry);
-    });
-    for (const entry of copies) this.#drop(entry, 'demoted');
-    return copies.length;
+  /** Drops all copies from an owner whose invalidations no longer arrive, or all that is held for it. Returns how many. */
+  dropOwnedBy(ownerId: string, isHeld = false): number {
+    const dropped = this.#partOf(ownerId, isHeld).entries(({ owner }) => owner === ownerId);
+    for (const entry of dropped) this.#drop(entry, 'demoted');
+    return dropped.length;
   }
 
   /** Visits all entries, the owned first, and of each part the ones most worth keeping first. The visitor changes nothing. */
@@ -376,6 +364,12 @@ export class Store {
 
   #peek(key: string): StoredEntry | undefined {
     return this.#owned.index.peek(key) ?? this.#hot.index.peek(key);
+  }
+
+  #pass(entry: StoredEntry, to: string): void {
+    this.#held += Number(to !== '') - Number(entry.isHeld);
+    entry.owner = to;
+    entry.isHeld = to !== '';
   }
 
   #partOf(owner: string, isHeld = false): Part {

@@ -21,7 +21,7 @@ const messageCharsMax = 1024;
 /** Largest deadline on the wire, about 49 days; longer ones are cut to it. */
 const remainingMsMax = 0xffff_ffff;
 /** Tags, lengths, id, numbers and flags of any operation. */
-const overheadBytes = 96;
+const overheadBytes = 112;
 /** Of a trace context; its texts are ASCII. */
 const traceBytesMax = traceparentCharsMax + tracestateCharsMax + 8;
 
@@ -192,6 +192,7 @@ function writeRequest(writer: BackwardWriter, request: PeerRequest, remainingMs:
       writer.nested(delimitedTag(field.floors), mark);
       return;
     case 'synced':
+      if (request.version > 0) writer.doubleField(doubleTag(3), request.version);
       writer.doubleField(doubleTag(2), request.sequence);
       writer.uint32Field(varintTag(1), wholeMs);
       writer.nested(delimitedTag(field.synced), mark);
@@ -202,6 +203,7 @@ function writeRequest(writer: BackwardWriter, request: PeerRequest, remainingMs:
       writer.nested(delimitedTag(field.renew), mark);
       return;
     case 'recall':
+      if (request.taken !== undefined) writer.doubleField(doubleTag(8), request.taken);
       if (request.claim) writer.uint32Field(varintTag(7), 1);
       writer.uint32Field(varintTag(3), wholeMs);
       writer.stringField(delimitedTag(2), request.key);
@@ -209,6 +211,7 @@ function writeRequest(writer: BackwardWriter, request: PeerRequest, remainingMs:
       writer.nested(delimitedTag(field.recall), mark);
       return;
     case 'hold':
+      if (request.heard > 0) writer.doubleField(doubleTag(14), request.heard);
       writeTags(writer, request.tags);
       if (request.generation > 0) writer.doubleField(doubleTag(12), request.generation);
       if (request.lifeMs < 0) writer.doubleField(doubleTag(11), -request.lifeMs);

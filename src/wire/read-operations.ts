@@ -78,15 +78,17 @@ function readBody(reader: Reader, number: number, id: number, names: Names): Ope
 function readBare(reader: Reader, kind: number, id: number): Operation {
   let remainingMs = 0;
   let sequence = 0;
+  let version = 0;
   let resync = false;
   while (reader.at < reader.end) {
     const tag = reader.uint32();
     if (tag === varintTag(1)) remainingMs = reader.uint32();
     else if (tag === doubleTag(2) && kind === field.synced) sequence = finite(reader.double(), 'sequence');
+    else if (tag === doubleTag(3) && kind === field.synced) version = finite(reader.double(), 'version');
     else if (tag === varintTag(2) && kind === field.renew) resync = reader.bool();
     else reader.skip(tag & 7);
   }
-  const request: PeerRequest = kind === field.synced ? { do: 'synced', sequence } : { do: 'renew', resync };
+  const request: PeerRequest = kind === field.synced ? { do: 'synced', sequence, version } : { do: 'renew', resync };
   return { is: 'request', id, remainingMs, request };
 }
 
@@ -111,6 +113,7 @@ const versionTags: ReadonlyMap<number, number> = new Map([
   [field.invalidate, doubleTag(3)],
   [field.hold, doubleTag(5)],
   [field.check, doubleTag(4)],
+  [field.recall, doubleTag(8)],
 ]);
 
 /** What requests carry beside keyspace, key and bytes; what a number means depends on the kind. */
@@ -122,6 +125,7 @@ interface Extras {
   sourceVersion: number | undefined;
   floor: number;
   generation: number;
+  heard: number;
   /** put and delete: ack; get: stand_in; hold: was_put. */
   flag: boolean;
   /** put and hold. */
@@ -170,6 +174,7 @@ const plain: Readonly<Extras> = Object.freeze({
   sourceVersion: undefined,
   floor: 0,
   generation: 0,
+  heard: 0,
   flag: false,
   tags: undefined,
   traceparent: '',
@@ -199,6 +204,8 @@ function readExtra(reader: Reader, kind: number, tag: number, extras: Extras): v
     extras.floor = finite(reader.double(), 'floor');
   } else if (tag === doubleTag(12) && kind === field.hold) {
     extras.generation = finite(reader.double(), 'generation');
+  } else if (tag === doubleTag(14) && kind === field.hold) {
+    extras.heard = finite(reader.double(), 'heard');
   } else if (tag === delimitedTag(13) && (kind === field.put || kind === field.hold)) {
     extras.tags = readTag(reader, extras.tags);
   } else if (
@@ -222,7 +229,19 @@ function requestOf(
   key: string,
   value: Uint8Array | undefined,
   loading: readonly string[] | undefined,
-  { version, span, sequence, sourceVersion, floor, generation, flag, tags, traceparent, tracestate }: Readonly<Extras>,
+  {
+    version,
+    span,
+    sequence,
+    sourceVersion,
+    floor,
+    generation,
+    heard,
+    flag,
+    tags,
+    traceparent,
+    tracestate,
+  }: Readonly<Extras>,
 ): PeerRequest {
   const ack = flag ? 'owner' : 'applied';
   const trace = traceparent === '' || !fitsTrace(traceparent, tracestate) ? {} : { trace: { traceparent, tracestate } };
@@ -238,6 +257,7 @@ function requestOf(
     case field.floors:
       return { do: 'floors', keyspace, floors: value ?? noBytes };
     case field.recall:
+      if (version > 0) return { do: 'recall', keyspace, key, taken: version };
       return flag ? { do: 'recall', keyspace, key, claim: true } : { do: 'recall', keyspace, key };
     case field.check:
       return { do: 'check', keyspace, key, version };
@@ -246,7 +266,7 @@ function requestOf(
     case field.hold: {
       const lifeMs = span ?? Number.POSITIVE_INFINITY;
       const held = { do: 'hold', keyspace, key, value: value ?? null, version, lifeMs, wasPut: flag } as const;
-      return { ...held, sourceVersion, floor, generation, sequence, ...(tags && { tags }) };
+      return { ...held, sourceVersion, floor, generation, sequence, heard, ...(tags && { tags }) };
     }
     default:
       throw new MalformedError(`${kind} is no request of a keyspace`);

@@ -55,7 +55,7 @@ export function peerNetworkContract(name: string, pair: () => Promise<LinkedPair
 
     it('carries every kind of request and answer, both ways', async () => {
       const { a, b, until } = linked;
-      const held = { version: 5, lifeMs: never, wasPut: true, sourceVersion: 3, floor: 4, generation: 0 };
+      const held = { version: 5, lifeMs: never, wasPut: true, sourceVersion: 3, floor: 4, generation: 0, heard: 0 };
       const rows: [PeerRequest, PeerReply][] = [
         [
           { ...get('ключ'), do: 'get', loading: ['users/x'], minVersion: 0, standIn: false } as PeerRequest,
@@ -88,18 +88,22 @@ export function peerNetworkContract(name: string, pair: () => Promise<LinkedPair
           { is: 'not-owner', owner: 'someone' },
         ],
         [{ do: 'floors', keyspace: 'users', floors: pattern(32_768) }, { is: 'applied' }],
-        [{ do: 'synced', sequence: 2 ** 52 }, { is: 'applied' }],
+        [{ do: 'synced', sequence: 2 ** 52, version: 9 }, { is: 'applied' }],
         [
           { do: 'renew', resync: true },
           { is: 'lease', sent: 2 ** 52, ownsMs: 1500.5 },
         ],
         [{ do: 'recall', keyspace: 'users', key: 'k' }, { is: 'nothing' }],
+        [{ do: 'recall', keyspace: 'users', key: 'k', taken: 5 }, { is: 'nothing' }],
         [
           { do: 'hot-keys', keyspace: 'users', limit: 20 },
           { is: 'hot-keys', keys: ['ключ', 'k'] },
         ],
         [{ do: 'hold', keyspace: 'users', key: 'k', value: Uint8Array.of(7), ...held, sequence: 8 }, { is: 'applied' }],
-        [{ do: 'hold', keyspace: 'users', key: 'k', value: null, ...held, sequence: 0 }, { is: 'applied' }],
+        [
+          { do: 'hold', keyspace: 'users', key: 'k', value: null, ...held, sequence: 0, heard: 2 ** 52 },
+          { is: 'applied' },
+        ],
         [
           { do: 'check', keyspace: 'users', key: 'k', version: 5 },
           { is: 'checked', current: true },

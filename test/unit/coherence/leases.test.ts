@@ -8,7 +8,7 @@ const at = (nowMs: number): LeaseTimes => ({ nowMs, wallMs: nowMs + wallOffsetMs
 function linked(): Leases {
   const leases = new Leases();
   leases.linkUp('p');
-  leases.synced('p', 0);
+  leases.synced('p', 0, 0);
   return leases;
 }
 
@@ -45,7 +45,7 @@ describe('Leases: of a holder', () => {
     leases.linkUp('p');
     renew(leases, 1000);
     expect(leases.holds('p', at(1001))).to.equal(false);
-    leases.synced('p', 0);
+    leases.synced('p', 0, 0);
     renew(leases, 1500);
     expect(leases.holds('p', at(1501))).to.equal(true);
   });
@@ -53,12 +53,12 @@ describe('Leases: of a holder', () => {
   it('end at a gap in the invalidations, and the next request asks for all floors', () => {
     const leases = linked();
     renew(leases, 1000);
-    leases.invalidated('p', 1);
+    leases.invalidated('p', 1, 0);
     expect(leases.holds('p', at(1100))).to.equal(true);
-    leases.invalidated('p', 3);
+    leases.invalidated('p', 3, 0);
     expect(leases.holds('p', at(1100))).to.equal(false);
     expect(leases.asking('p', 1200)).to.deep.equal({ resync: true });
-    leases.synced('p', 3);
+    leases.synced('p', 3, 0);
     leases.answered('p', at(1200), { sent: 3, ownsMs: touchMs }, 1210);
     expect(leases.holds('p', at(1211))).to.equal(true);
   });
@@ -153,7 +153,7 @@ describe('Leases: of an owner', () => {
     const ids = ends.map((_, i) => `p${i}`);
     for (const [i, endMs] of ends.entries()) {
       leases.linkUp(ids[i]!);
-      leases.synced(ids[i]!, 0);
+      leases.synced(ids[i]!, 0, 0);
       leases.asking(ids[i]!, endMs - leaseMs);
       leases.answered(ids[i]!, at(endMs - leaseMs), { sent: 0, ownsMs: touchMs }, endMs - leaseMs);
     }

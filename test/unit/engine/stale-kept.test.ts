@@ -93,7 +93,14 @@ describe('entries that are kept past their expiry', () => {
       const key = cluster.keyOwnedBy(owner, `after ${lifeMs}`);
       const { id } = owner.engine.status();
       const held = { do: 'hold', keyspace: ks, key, value: bytesOf('one'), version: 5, lifeMs, wasPut: false } as const;
-      const request = { ...held, sourceVersion: undefined, floor: leaving.hybrid.next(), generation: 0, sequence: 0 };
+      const request = {
+        ...held,
+        sourceVersion: undefined,
+        floor: leaving.hybrid.next(),
+        generation: 0,
+        sequence: 0,
+        heard: owner.hybrid.next(),
+      };
       await cluster.run(leaving.links.call(id, request, cluster.wait(1000)));
       expect(await read(owner, key)).to.equal(told);
     }

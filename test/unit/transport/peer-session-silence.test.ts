@@ -13,6 +13,7 @@ const put: PeerRequest = { do: 'put', ...at, value: none, ttlMs: undefined, ack:
 const remove: PeerRequest = { do: 'delete', ...at, ack: 'owner' };
 const recall: PeerRequest = { do: 'recall', ...at };
 const knowledge = {
+  heard: 0,
   version: 1,
   lifeMs: 1,
   wasPut: true,
@@ -29,7 +30,7 @@ const told: readonly PeerRequest[] = [
     record: { keyspace: 'k', existence: undefined, generation: 1, settings: [], sweeps: [], digest: 0 },
   },
   { do: 'floors', keyspace: 'k', floors: none },
-  { do: 'synced', sequence: 1 },
+  { do: 'synced', sequence: 1, version: 9 },
   { do: 'renew', resync: false },
   { do: 'hold', ...at, value: none, ...knowledge },
   { do: 'check', ...at, version: 1 },

@@ -23,6 +23,7 @@ const reply = (is: PeerReply, body: Body): [Operation, Body] => [{ is: 'reply', 
 
 const heldAll = {
   version,
+  heard: large,
   lifeMs: 0.5,
   wasPut: true,
   sourceVersion: large,
@@ -32,6 +33,7 @@ const heldAll = {
 };
 const heldLittle = {
   version,
+  heard: 0,
   lifeMs: never,
   wasPut: false,
   sourceVersion: undefined,
@@ -63,14 +65,18 @@ const rows: Record<string, [Operation, Body]> = {
     { do: 'invalidate', ...at, version, sequence: large },
     { invalidate: { ...at, remainingMs, version, sequence: large } },
   ),
-  synced: request({ do: 'synced', sequence: large }, { synced: { remainingMs, sequence: large } }),
-  'synced before any invalidation': request({ do: 'synced', sequence: 0 }, { synced: { remainingMs } }),
+  synced: request({ do: 'synced', sequence: large, version }, { synced: { remainingMs, sequence: large, version } }),
+  'synced before any invalidation': request({ do: 'synced', sequence: 0, version: 0 }, { synced: { remainingMs } }),
   renew: request({ do: 'renew', resync: false }, { renew: { remainingMs } }),
   'renew after missed news': request({ do: 'renew', resync: true }, { renew: { remainingMs, resync: true } }),
   recall: request({ do: 'recall', ...at }, { recall: { ...at, remainingMs } }),
   'recall that only claims': request(
     { do: 'recall', ...at, claim: true },
     { recall: { ...at, remainingMs, claim: true } },
+  ),
+  'recall of what was taken': request(
+    { do: 'recall', ...at, taken: version },
+    { recall: { ...at, remainingMs, taken: version } },
   ),
   'hold of all that is known': request(
     { do: 'hold', ...at, value: bytes(1, 2), ...heldAll },
@@ -241,7 +247,7 @@ describe('operations of the coherence protocol', () => {
       { do: 'put', ...empty, value: [], ttlMs: undefined, ack: 'applied' },
       { do: 'delete', ...empty, ack: 'applied' },
       { do: 'invalidate', ...empty, version: 0, sequence: 0 },
-      { do: 'synced', sequence: 0 },
+      { do: 'synced', sequence: 0, version: 0 },
       { do: 'hold', ...empty, value: null, ...heldLittle, version: 0 },
       {
         is: 'value',

@@ -1,0 +1,66 @@
+import type { Keyspace } from './keyspace.js';
+import type { Keyspaces } from './keyspaces.js';
+import type { PathDeps } from './path.js';
+
+/** The owner of entries that this node has taken over and may not answer with yet; no node bears this id. */
+export const takenOver = '!';
+/** How long the others may take to say what they know: they answer at once, or are in trouble. */
+const toldWithinMs = 1000;
+
+type Deps = Pick<PathDeps, 'clock' | 'peers' | 'topology' | 'leases'> & { readonly spaces: Keyspaces };
+
+/**
+ * Entries that were held for an owner that is gone, and that had not been heard of at the last: until it crashed it may
+ * have answered writes that did not reach this node, as its lease had lapsed. Whoever was in touch with it knows of them,
+ * so all others tell their floors, behind which older entries go, before any of these is this node's own.
+ */
+export class Takeovers {
+  readonly #deps: Deps;
+  #running: Promise<void> | undefined;
+  #isDueAgain = false;
+
+  constructor(deps: Deps) {
+    this.#deps = deps;
+  }
+
+  /** What a read of this key waits for, where memory holds such an entry of it. Never rejects. */
+  pending(space: Keyspace, key: string): Promise<void> | undefined {
+    if (this.#running === undefined) return undefined;
+    return space.store.peek(key)?.owner === takenOver ? this.#running : undefined;
+  }
+
+  /** Entries have been taken over in this turn. */
+  begin(): void {
+    this.#isDueAgain = true;
+    this.#running ??= this.#run().finally(() => {
+      this.#running = undefined;
+    });
+  }
+
+  async #run(): Promise<void> {
+    let isTold = false;
+    while (this.#isDueAgain) {
+      this.#isDueAgain = false;
+      isTold = await this.#ask();
+    }
+    for (const { store } of this.#deps.spaces.values()) {
+      if (isTold) store.pass(takenOver, '');
+      else store.dropOwnedBy(takenOver, true);
+    }
+  }
+
+  /**
+   * True when so many have told all they know that no write can be unknown to all of them: an owner that answers writes is
+   * in touch with half of the others.
+   */
+  async #ask(): Promise<boolean> {
+    const { clock, peers, leases, topology } = this.#deps;
+    const wait = { deadlineMs: clock.nowMs() + toldWithinMs };
+    const asked = peers.linked().filter(({ id }) => !leases.isSilent(id));
+    // The floors come on the same stream before the answer.
+    const asks = asked.map(({ id }) => peers.call(id, { do: 'renew', resync: true }, wait));
+    const answers = await Promise.allSettled(asks);
+    const told = answers.filter(({ status }) => status === 'fulfilled').length;
+    return 2 * told >= topology.serving - 1;
+  }
+}
