@@ -147,6 +147,27 @@ describe('Leases: of a granter', () => {
   });
 });
 
+describe('Leases: what was heard of a peer', () => {
+  it('is all up to its latest write, and nothing after one was missed, until all is told anew', () => {
+    const leases = new Leases();
+    expect(leases.heard('p')).to.equal(0);
+    leases.linkUp('p');
+    leases.invalidated('p', 1, 50);
+    expect(leases.heard('p'), 'before it has told its floors').to.equal(0);
+    leases.synced('p', 1, 60);
+    leases.invalidated('p', 2, 70);
+    expect(leases.heard('p')).to.equal(70);
+    leases.invalidated('p', 4, 90);
+    leases.invalidated('p', 5, 95);
+    expect(leases.heard('p'), 'after a gap').to.equal(0);
+    leases.synced('p', 5, 97);
+    expect(leases.heard('p')).to.equal(97);
+    leases.linkDown('p', 0);
+    leases.linkUp('p');
+    expect(leases.heard('p'), 'on a new link').to.equal(0);
+  });
+});
+
 describe('Leases: of an owner', () => {
   const withEnds = (ends: readonly number[]): { leases: Leases; ids: string[] } => {
     const leases = new Leases();

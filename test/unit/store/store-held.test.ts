@@ -39,6 +39,25 @@ describe('Store: entries held for their owners', () => {
     store.check();
   });
 
+  it('stay in doubt, or with whom they are held for, when the ring changes and their owner is not to change', () => {
+    const store = made();
+    store.put(entry('own'));
+    store.put(entry('doubted'));
+    expect(store.pass('', '?')).to.equal(2);
+    store.reassign(
+      (key, former) => (key === 'own' ? 'p' : former),
+      () => true,
+    );
+    expect(store.peek('doubted')).to.include({ owner: '?', isHeld: true });
+    expect(store.peek('own')).to.include({ owner: 'p', isHeld: true });
+    expect(store.counts()).to.include({ heldEntries: 2, ownedEntries: 0 });
+    expect(store.pass('?', '')).to.equal(1);
+    expect(store.peek('doubted')).to.include({ owner: '', isHeld: false });
+    expect(store.dropOwnedBy('p', true)).to.equal(1);
+    expect(store.counts()).to.include({ heldEntries: 0, ownedEntries: 1 });
+    store.check();
+  });
+
   it('are not among the copies that are sampled', () => {
     const store = made();
     for (let i = 0; i < 5; i++) store.put(entry(`copy${i}`, { owner: 'p' }));

@@ -1,0 +1,100 @@
+import { expect } from 'chai';
+import type { Keyspace } from '../../../src/engine/keyspace.js';
+import type { Keyspaces } from '../../../src/engine/keyspaces.js';
+import { Takeovers, takenOver } from '../../../src/engine/takeovers.js';
+import type { PeerReply, PeerRequest } from '../../../src/ports/peers.js';
+import { lruIndex } from '../../../src/store/lru-index.js';
+import { Store } from '../../../src/store/store.js';
+import { FakeClock } from '../../support/fake-clock.js';
+
+describe('Takeovers', () => {
+  const setUp = (peerIds: readonly string[], silent: readonly string[] = []) => {
+    const clock = new FakeClock();
+    const store = new Store({ maxBytes: 64 * 1024, hotShare: 0.125, index: lruIndex });
+    const entry = { value: Buffer.from('v'), version: 1, expiresAtMs: 60_000, wasPut: true, isHeld: true };
+    const hold = (key: string, owner: string) => store.put({ ...entry, key, owner });
+    const asked: { readonly id: string; readonly request: PeerRequest; readonly answer: (is: boolean) => void }[] = [];
+    const space = { store } as unknown as Keyspace;
+    const takeovers = new Takeovers({
+      clock,
+      spaces: { values: () => [space] } as unknown as Keyspaces,
+      topology: { serving: peerIds.length + 1 } as never,
+      leases: { isSilent: (id: string) => silent.includes(id) } as never,
+      peers: {
+        linked: () => peerIds.map((id) => ({ id })),
+        call: (id: string, request: PeerRequest) =>
+          new Promise<PeerReply>((resolve, reject) => {
+            const answer = (is: boolean): void =>
+              is ? resolve({ is: 'lease', sent: 0, ownsMs: 0 }) : reject(new Error('out of reach'));
+            asked.push({ id, request, answer });
+          }),
+      } as never,
+    });
+    return { clock, store, space, hold, asked, takeovers };
+  };
+
+  it('are this node’s own once the others have told all they know', async () => {
+    const { clock, store, space, hold, asked, takeovers } = setUp(['a', 'b']);
+    hold('k', takenOver);
+    hold('replica', 'a');
+    takeovers.begin();
+    expect(asked.map(({ id, request }) => `${id} ${JSON.stringify(request)}`)).to.deep.equal([
+      'a {"do":"renew","resync":true}',
+      'b {"do":"renew","resync":true}',
+    ]);
+    const pending = takeovers.pending(space, 'k')!;
+    expect(takeovers.pending(space, 'replica')).to.equal(undefined);
+    expect(takeovers.pending(space, 'nowhere')).to.equal(undefined);
+    asked[0]!.answer(true);
+    await clock.advance(10);
+    expect(store.peek('k')).to.include({ owner: takenOver, isHeld: true });
+    asked[1]!.answer(true);
+    await pending;
+    expect(store.peek('k')).to.include({ owner: '', isHeld: false });
+    expect(store.peek('replica')).to.include({ owner: 'a', isHeld: true });
+    expect(takeovers.pending(space, 'k')).to.equal(undefined);
+    store.check();
+  });
+
+  it('go, where half of the others and more are out of reach', async () => {
+    const { clock, store, hold, asked, takeovers } = setUp(['a', 'b', 'c']);
+    hold('k', takenOver);
+    takeovers.begin();
+    asked[0]!.answer(true);
+    for (const { answer } of asked.slice(1)) answer(false);
+    await clock.advance(10);
+    expect(store.peek('k')).to.equal(undefined);
+  });
+
+  it('are kept where the owner was the only other node, and where half of the others have answered', async () => {
+    for (const peers of [[], ['a', 'b']]) {
+      const { clock, store, hold, asked, takeovers } = setUp(peers);
+      hold('k', takenOver);
+      takeovers.begin();
+      for (const [i, { answer }] of asked.entries()) answer(i === 0);
+      await clock.advance(10);
+      expect(store.peek('k'), `${peers.length} others`).to.include({ owner: '' });
+    }
+  });
+
+  it('ask nobody who is silent', () => {
+    const { asked, takeovers } = setUp(['a', 'b'], ['a']);
+    takeovers.begin();
+    expect(asked.map(({ id }) => id)).to.deep.equal(['b']);
+  });
+
+  it('ask again for what is taken over while others are asked', async () => {
+    const { clock, store, hold, asked, takeovers } = setUp(['a']);
+    hold('first', takenOver);
+    takeovers.begin();
+    hold('second', takenOver);
+    takeovers.begin();
+    expect(asked).to.have.length(1);
+    asked[0]!.answer(true);
+    await clock.advance(10);
+    expect(store.peek('first')).to.include({ owner: takenOver });
+    asked[1]!.answer(true);
+    await clock.advance(10);
+    for (const key of ['first', 'second']) expect(store.peek(key), key).to.include({ owner: '' });
+  });
+});
