@@ -62,8 +62,6 @@ interface PeerLease {
   sent: number;
   /** An invalidation was not delivered: it is told all floors before it gets another lease. */
   owesFloors: boolean;
-  /** When it last confirmed that it knows all floors. */
-  toldAtMs: number;
 }
 
 /** What a granter says with a lease: the last invalidation it sent, and how long it still owns its keys. */
@@ -109,7 +107,6 @@ export class Leases {
       grantedUntilMs: known?.grantedUntilMs ?? never,
       sent: 0,
       owesFloors: false,
-      toldAtMs: never,
     });
   }
 
@@ -212,17 +209,6 @@ export class Leases {
   telling(peerId: string): void {
     const lease = this.#peers.get(peerId);
     if (lease !== undefined) lease.owesFloors = false;
-  }
-
-  /** The peer has taken all floors. */
-  told(peerId: string, nowMs: number): void {
-    const lease = this.#peers.get(peerId);
-    if (lease !== undefined) lease.toldAtMs = nowMs;
-  }
-
-  /** The peer knows of all that was written here before `sinceMs`. */
-  toldSince(peerId: string, sinceMs: number): boolean {
-    return (this.#peers.get(peerId)?.toldAtMs ?? never) > sinceMs;
   }
 
   /** An invalidation came; `sequence` 0 bears no number. */

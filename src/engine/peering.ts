@@ -112,8 +112,12 @@ export class Peering {
     };
     const ledger = new KeyspaceLedger({ ...deps, resolveKeyspace: options.resolveKeyspace });
     this.control = new KeyspaceControl({ ...deps, leases: this.leases, ledger, limits: options.limits });
-    this.#repair = new Repair({ ...path, records: () => ledger.told() });
     this.#confirmations = new Confirmations(path);
+    this.#repair = new Repair({
+      ...path,
+      records: () => ledger.told(),
+      telling: (peerId) => this.#confirmations.telling(peerId),
+    });
     this.#replicas = new Replicas(path, () => spaces.values());
     this.#handover = new Handover(path);
     this.#sampler = new Sampler(
