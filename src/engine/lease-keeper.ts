@@ -1,5 +1,5 @@
 import type { Guards } from '../coherence/guards.js';
-import { hasJumped, Leases, type LeaseTimes, leaseMs, renewMs, touchMs } from '../coherence/leases.js';
+import { hasJumped, Leases, type LeaseTimes, leaseMs, offsetOf, renewMs, touchMs } from '../coherence/leases.js';
 import type { Cancel, Clock } from '../ports/clock.js';
 import type { LinkEvent, PeerNetwork, PeerReply } from '../ports/peers.js';
 
@@ -41,7 +41,7 @@ export class LeaseKeeper {
   readonly #silent = new Set<string>();
   #cancel: Cancel | undefined;
   #ownsUntilMs = Number.POSITIVE_INFINITY;
-  /** Wall minus monotonic time when the latest lease was asked for. */
+  /** Wall minus monotonic time when the leases that it is in touch by were last counted. */
   #offsetMs = 0;
   #wasInTouch = false;
   /** Counts the times this node had lost touch with the others. */
@@ -155,11 +155,16 @@ export class LeaseKeeper {
 
   /** Members, links or leases have changed. */
   weigh(): void {
-    const { clock, guards, others, regained } = this.#deps;
-    const nowMs = clock.nowMs();
+    const { guards, others, regained } = this.#deps;
+    const now = this.#now();
+    const { nowMs } = now;
     const ids = others();
-    if (this.#ownsUntilMs <= nowMs) this.#isAway = true;
-    const untilMs = guards['owner-lease'] ? this.leases.ownsUntil(ids) : Number.POSITIVE_INFINITY;
+    // Its leases have lapsed, or the clock has jumped: while the machine slept others may have taken it for dead.
+    if (!this.owns()) {
+      this.#isAway = true;
+      this.#ownsUntilMs = Math.min(this.#ownsUntilMs, nowMs);
+    }
+    const untilMs = guards['owner-lease'] ? this.leases.ownsUntil(ids, now) : Number.POSITIVE_INFINITY;
     if (untilMs <= nowMs) {
       this.#ownsUntilMs = untilMs;
       this.#backAtMs = undefined;
@@ -167,7 +172,7 @@ export class LeaseKeeper {
     }
     if (this.#isAway) {
       this.#backAtMs ??= nowMs;
-      const heardOfAll = ids.every((id) => this.leases.holds(id, this.#now()));
+      const heardOfAll = ids.every((id) => this.leases.holds(id, now));
       if (!heardOfAll && nowMs - this.#backAtMs < returnMs) return;
       this.#isAway = false;
       this.#backAtMs = undefined;
@@ -176,9 +181,9 @@ export class LeaseKeeper {
       regained();
     }
     this.#ownsUntilMs = untilMs;
+    this.#offsetMs = offsetOf(now);
     this.#wasInTouch ||= ids.length > 0;
-    // After a step of the wall clock it owns nothing before the next lease: who waits would only come to wait again.
-    if (this.owns()) for (const end of [...this.#awaited]) end();
+    for (const end of [...this.#awaited]) end();
   }
 
   /** Who was never in touch has given out nothing yet, and will own its keys from its first leases on. */
@@ -224,7 +229,6 @@ export class LeaseKeeper {
     else this.counts.renewed++;
     const nowMs = this.#deps.clock.nowMs();
     this.leases.answered(peerId, sentAt, reply, nowMs);
-    this.#offsetMs = sentAt.wallMs - sentAt.nowMs;
     this.weigh();
     if (reply !== undefined && this.#silent.delete(peerId)) this.#deps.silenceChanged(peerId, false);
     // What was missed is asked for at once, and so is the next lease where this one was as late as that.
