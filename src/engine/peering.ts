@@ -97,19 +97,11 @@ export class Peering {
       guards,
       others: () => this.topology.company(),
       tellFloors: (peerId) => this.#repair.tell(peerId, spaces.values()),
+      passesThrough: () => options.onSplit === 'passthrough' && this.topology.isSplit,
       regained: () => this.doubt(),
       silenceChanged: (peerId, isSilent) => this.#silenceChanged(peerId, isSilent),
     });
-    const path: PathDeps = {
-      clock,
-      hybrid,
-      peers,
-      topology: this.topology,
-      leases: this.leases,
-      guards,
-      self,
-      passthroughOnSplit: options.onSplit === 'passthrough',
-    };
+    const path: PathDeps = { clock, hybrid, peers, topology: this.topology, leases: this.leases, guards, self };
     const ledger = new KeyspaceLedger({ ...deps, resolveKeyspace: options.resolveKeyspace });
     this.control = new KeyspaceControl({ ...deps, leases: this.leases, ledger, limits: options.limits });
     this.#confirmations = new Confirmations(path);

@@ -52,6 +52,7 @@ describe('Confirmations', () => {
       guards: allGuards,
       others: () => ids('a', 'b'),
       tellFloors: () => {},
+      passesThrough: () => false,
       regained: () => {},
       silenceChanged: () => {},
     });

@@ -52,6 +52,7 @@ class Kept {
       guards: allGuards,
       others: () => others,
       tellFloors: () => {},
+      passesThrough: () => false,
       regained: () => this.regained++,
       silenceChanged: () => {},
     });
