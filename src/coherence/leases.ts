@@ -64,8 +64,6 @@ interface PeerLease {
   sent: number;
   /** An invalidation was not delivered: it is told all floors before it gets another lease. */
   owesFloors: boolean;
-  /** When it last confirmed that it knows all floors. */
-  toldAtMs: number;
 }
 
 /** What a granter says with a lease: the last invalidation it sent, and how long it still owns its keys. */
@@ -112,7 +110,6 @@ export class Leases {
       grantedUntilMs: known?.grantedUntilMs ?? never,
       sent: 0,
       owesFloors: false,
-      toldAtMs: never,
     });
   }
 
@@ -176,11 +173,12 @@ export class Leases {
     const lease = this.#peers.get(peerId);
     if (lease === undefined || lease.askedAtMs !== sentAt.nowMs) return;
     lease.askedAtMs = undefined;
-    lease.offsetMs = sentAt.wallMs - sentAt.nowMs;
     if (answer === undefined) return;
     if (lease.received < answer.sent) this.#lapse(lease);
     if (!lease.isSynced) return;
-    if (lease.untilMs <= nowMs || lease.ownsUntilMs <= nowMs) lease.generation++;
+    const hasLapsed = lease.untilMs <= nowMs || lease.ownsUntilMs <= nowMs || hasJumped(sentAt, lease.offsetMs);
+    if (hasLapsed) lease.generation++;
+    lease.offsetMs = offsetOf(sentAt);
     lease.untilMs = sentAt.nowMs + leaseMs;
     lease.ownsUntilMs = sentAt.nowMs + answer.ownsMs;
   }
@@ -215,17 +213,6 @@ export class Leases {
   telling(peerId: string): void {
     const lease = this.#peers.get(peerId);
     if (lease !== undefined) lease.owesFloors = false;
-  }
-
-  /** The peer has taken all floors. */
-  told(peerId: string, nowMs: number): void {
-    const lease = this.#peers.get(peerId);
-    if (lease !== undefined) lease.toldAtMs = nowMs;
-  }
-
-  /** The peer knows of all that was written here before `sinceMs`. */
-  toldSince(peerId: string, sinceMs: number): boolean {
-    return (this.#peers.get(peerId)?.toldAtMs ?? never) > sinceMs;
   }
 
   /** An invalidation of this version came; `sequence` 0 bears no number. */
@@ -277,15 +264,18 @@ export class Leases {
   }
 
   /** Until when this node is in touch with at least half of these peers; Infinity where there are none. */
-  ownsUntil(peerIds: readonly string[]): number {
+  ownsUntil(peerIds: readonly string[], now: LeaseTimes): number {
     if (peerIds.length === 0) return Number.POSITIVE_INFINITY;
-    const ends = peerIds.map((id) => this.#liveUntil(id)).sort((a, b) => b - a);
-    return ends[Math.ceil(ends.length / 2) - 1]! - leaseMs + touchMs;
+    const ends = peerIds.map((id) => this.#inTouchUntil(id, now)).sort((a, b) => b - a);
+    return ends[Math.ceil(ends.length / 2) - 1]!;
   }
 
-  #liveUntil(peerId: string): number {
+  /** What a jump of the clock has ended ended now, at the latest. */
+  #inTouchUntil(peerId: string, now: LeaseTimes): number {
     const lease = this.#peers.get(peerId);
-    return lease?.isSynced === true ? lease.untilMs : never;
+    if (lease?.isSynced !== true) return never;
+    const untilMs = lease.untilMs - leaseMs + touchMs;
+    return hasJumped(now, lease.offsetMs) ? Math.min(untilMs, now.nowMs) : untilMs;
   }
 
   #lapse(lease: PeerLease): void {
@@ -305,6 +295,8 @@ export class Leases {
     }
   }
 }
+
+export const offsetOf = ({ nowMs, wallMs }: LeaseTimes): number => wallMs - nowMs;
 
 /** Monotonic time stands still while a machine sleeps, and the wall clock does not. */
 export const hasJumped = ({ nowMs, wallMs }: LeaseTimes, offsetMs: number): boolean =>

@@ -12,13 +12,16 @@ type Deps = Pick<PathDeps, 'clock' | 'peers' | 'leases' | 'guards'>;
 const untoldMs = 10_000;
 
 /**
- * Tells every peer of a write and finds out who knows. A peer is done when it has applied the change, or when it can no
- * longer serve anything older: its lease has lapsed, which a frozen or unreachable peer's does within two seconds.
+ * Tells every peer of a write and finds out who knows. A peer is done when it has applied the change, by itself or with all
+ * floors since; or when it can no longer serve anything older: its lease has lapsed, which a frozen or unreachable peer's
+ * does within two seconds. One that is linked again after a reset has its leases renewed, so only the floors tell of it.
  */
 export class Confirmations {
   readonly #deps: Deps;
   /** Names of peers, by id, also of those whose link is down: a result names them. */
   readonly #names = new Map<string, string>();
+  /** Under way: as many as writes are, each until its deadline at most. */
+  readonly #rounds = new Set<Round>();
 
   constructor(deps: Deps) {
     this.#deps = deps;
@@ -28,6 +31,17 @@ export class Confirmations {
     this.#names.set(id, name);
     // Of those that may still serve; the rest were forgotten long before.
     if (this.#names.size > namesMax) this.#names.delete(this.#names.keys().next().value!);
+  }
+
+  /**
+   * A peer is about to be told all floors, those of the writes that wait for it now among them. What is given back is to be
+   * called once it has taken them all.
+   */
+  telling(peerId: string): () => void {
+    const rounds = [...this.#rounds].filter((round) => round.waitsFor(peerId));
+    return () => {
+      for (const round of rounds) round.applied(peerId);
+    };
   }
 
   /**
@@ -44,7 +58,11 @@ export class Confirmations {
     // time: a peer that is told late is better than one that finds a gap.
     const sending: Wait = { deadlineMs: Math.max(wait.deadlineMs, startedMs + untoldMs) };
     return new Promise((resolve) => {
-      const round = new Round(this.#deps, wait.deadlineMs, startedMs, (ids) => resolve(this.#namesOf(ids)));
+      const round = new Round(this.#deps, wait.deadlineMs, startedMs, (ids) => {
+        this.#rounds.delete(round);
+        resolve(this.#namesOf(ids));
+      });
+      this.#rounds.add(round);
       for (const id of departed) round.add(id);
       for (const peer of linked) round.add(peer.id);
       for (const peer of linked) {
@@ -84,6 +102,10 @@ class Round {
     this.#pending.add(id);
   }
 
+  waitsFor(id: string): boolean {
+    return this.#pending.has(id);
+  }
+
   applied(id: string): void {
     if (this.#pending.delete(id) && this.#pending.size === 0) this.#end();
   }
@@ -108,8 +130,7 @@ class Round {
         continue;
       }
       this.#pending.delete(id);
-      // It was told of all writes, this one included, when its link came up again.
-      if (!leases.leases.toldSince(id, this.startedMs)) this.#unreached.push(id);
+      this.#unreached.push(id);
     }
     if (this.#pending.size === 0 || nowMs >= this.deadlineMs) this.#end();
     else this.#cancel = clock.after(nextMs - nowMs, () => this.#wake());

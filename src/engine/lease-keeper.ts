@@ -1,5 +1,5 @@
 import type { Guards } from '../coherence/guards.js';
-import { hasJumped, Leases, type LeaseTimes, leaseMs, renewMs, touchMs } from '../coherence/leases.js';
+import { hasJumped, Leases, type LeaseTimes, leaseMs, offsetOf, renewMs, touchMs } from '../coherence/leases.js';
 import type { Cancel, Clock } from '../ports/clock.js';
 import type { LinkEvent, PeerNetwork, PeerReply } from '../ports/peers.js';
 
@@ -28,6 +28,8 @@ export interface LeaseKeeperDeps {
   readonly others: () => readonly string[];
   /** Tells a peer all floors, the sequence of the last invalidation behind them. */
   readonly tellFloors: (peerId: string) => void;
+  /** This node lost sight of so many that it is to read past the cache, and to keep and write nothing. */
+  readonly passesThrough: () => boolean;
   /** This node had lost touch with the others and has it again, from now on. */
   readonly regained: () => void;
   /** A peer gives no sign of life any more, or gives one again. */
@@ -41,11 +43,13 @@ export class LeaseKeeper {
   readonly #silent = new Set<string>();
   #cancel: Cancel | undefined;
   #ownsUntilMs = Number.POSITIVE_INFINITY;
-  /** Wall minus monotonic time when the latest lease was asked for. */
+  /** Wall minus monotonic time when the leases that it is in touch by were last counted. */
   #offsetMs = 0;
   #wasInTouch = false;
   /** Counts the times this node had lost touch with the others. */
   #ownGeneration = 0;
+  /** As it was when members, links or leases last changed: asked for with each read. */
+  #passesThrough = false;
   /** It is out of touch, or not yet back from that. */
   #isAway = false;
   /** When it heard from half of the others again. */
@@ -86,7 +90,12 @@ export class LeaseKeeper {
 
   /** The copies of this owner's entries may be served. */
   holds(ownerId: string): boolean {
-    return !this.#deps.guards.lease || this.leases.serves(ownerId, this.#now());
+    return !this.#passesThrough && (!this.#deps.guards.lease || this.leases.serves(ownerId, this.#now()));
+  }
+
+  /** It owns nothing and holds nobody's lease, whoever it hears from: memory answers nothing, and writes are refused. */
+  get passesThrough(): boolean {
+    return this.#passesThrough;
   }
 
   /** This node may answer for its keys from memory, and write. The hot path. */
@@ -155,11 +164,17 @@ export class LeaseKeeper {
 
   /** Members, links or leases have changed. */
   weigh(): void {
-    const { clock, guards, others, regained } = this.#deps;
-    const nowMs = clock.nowMs();
+    const { others, regained, passesThrough } = this.#deps;
+    const now = this.#now();
+    const { nowMs } = now;
     const ids = others();
-    if (this.#ownsUntilMs <= nowMs) this.#isAway = true;
-    const untilMs = guards['owner-lease'] ? this.leases.ownsUntil(ids) : Number.POSITIVE_INFINITY;
+    this.#passesThrough = passesThrough();
+    // Its leases have lapsed, or the clock has jumped: while the machine slept others may have taken it for dead.
+    if (!this.owns()) {
+      this.#isAway = true;
+      this.#ownsUntilMs = Math.min(this.#ownsUntilMs, nowMs);
+    }
+    const untilMs = this.#inTouchUntil(ids, now);
     if (untilMs <= nowMs) {
       this.#ownsUntilMs = untilMs;
       this.#backAtMs = undefined;
@@ -167,7 +182,7 @@ export class LeaseKeeper {
     }
     if (this.#isAway) {
       this.#backAtMs ??= nowMs;
-      const heardOfAll = ids.every((id) => this.leases.holds(id, this.#now()));
+      const heardOfAll = ids.every((id) => this.leases.holds(id, now));
       if (!heardOfAll && nowMs - this.#backAtMs < returnMs) return;
       this.#isAway = false;
       this.#backAtMs = undefined;
@@ -176,9 +191,14 @@ export class LeaseKeeper {
       regained();
     }
     this.#ownsUntilMs = untilMs;
+    this.#offsetMs = offsetOf(now);
     this.#wasInTouch ||= ids.length > 0;
-    // After a step of the wall clock it owns nothing before the next lease: who waits would only come to wait again.
-    if (this.owns()) for (const end of [...this.#awaited]) end();
+    for (const end of [...this.#awaited]) end();
+  }
+
+  #inTouchUntil(ids: readonly string[], now: LeaseTimes): number {
+    if (this.#passesThrough) return Number.NEGATIVE_INFINITY;
+    return this.#deps.guards['owner-lease'] ? this.leases.ownsUntil(ids, now) : Number.POSITIVE_INFINITY;
   }
 
   /** Who was never in touch has given out nothing yet, and will own its keys from its first leases on. */
@@ -203,6 +223,8 @@ export class LeaseKeeper {
         this.#renew(id);
         if (!overslept) this.#listen(id);
       }
+      // Nobody tells when those that were lost are forgotten.
+      if (this.#passesThrough) this.weigh();
     };
     this.#cancel = clock.after(renewMs, tick, { background: true });
   }
@@ -224,7 +246,6 @@ export class LeaseKeeper {
     else this.counts.renewed++;
     const nowMs = this.#deps.clock.nowMs();
     this.leases.answered(peerId, sentAt, reply, nowMs);
-    this.#offsetMs = sentAt.wallMs - sentAt.nowMs;
     this.weigh();
     if (reply !== undefined && this.#silent.delete(peerId)) this.#deps.silenceChanged(peerId, false);
     // What was missed is asked for at once, and so is the next lease where this one was as late as that.

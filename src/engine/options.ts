@@ -67,7 +67,8 @@ export interface CoreOptions {
   readonly replicas?: number | undefined;
   /**
    * What a node does that lost sight of half of the cluster or more: `serve` goes on with whom it sees; `passthrough`
-   * reads the data source, keeps nothing and refuses writes. Default `serve`.
+   * reads the data source, keeps nothing and refuses writes, for as long as it remembers those it lost: ten minutes.
+   * Default `serve`.
    */
   readonly onSplit?: OnSplit | undefined;
   readonly timeouts?: { readonly read?: Duration | undefined; readonly write?: Duration | undefined } | undefined;

@@ -240,9 +240,8 @@ export class OwnerReads {
 
   /** This node may not act as the owner any more, or has not all along. */
   #isApart({ generation }: Trip): boolean {
-    const { leases, topology, passthroughOnSplit } = this.#deps;
-    const inTouch = leases.owns() && leases.ownGeneration === generation;
-    return !inTouch || (passthroughOnSplit && topology.isSplit);
+    const { leases } = this.#deps;
+    return !leases.owns() || leases.ownGeneration !== generation;
   }
 
   #isContested({ space, slot }: Trip): boolean {

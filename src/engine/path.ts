@@ -19,8 +19,6 @@ export interface PathDeps {
   readonly takeovers: Takeovers;
   readonly guards: Guards;
   readonly self: () => NodeInfo;
-  /** In the smaller part of a split the data source is read and nothing kept. */
-  readonly passthroughOnSplit: boolean;
 }
 
 /** What a read asks for beside the key. */

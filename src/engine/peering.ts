@@ -99,25 +99,21 @@ export class Peering {
       guards,
       others: () => this.topology.company(),
       tellFloors: (peerId) => this.#repair.tell(peerId, spaces.values()),
+      passesThrough: () => options.onSplit === 'passthrough' && this.topology.isSplit,
       regained: () => this.doubt(),
       silenceChanged: (peerId, isSilent) => this.#silenceChanged(peerId, isSilent),
     });
-    this.#takeovers = new Takeovers({ clock, peers, spaces, topology: this.topology, leases: this.leases });
-    const path: PathDeps = {
-      clock,
-      hybrid,
-      peers,
-      topology: this.topology,
-      leases: this.leases,
-      takeovers: this.#takeovers,
-      guards,
-      self,
-      passthroughOnSplit: options.onSplit === 'passthrough',
-    };
+    const { topology, leases } = this;
+    this.#takeovers = new Takeovers({ clock, peers, spaces, topology, leases });
+    const path: PathDeps = { clock, hybrid, peers, topology, leases, takeovers: this.#takeovers, guards, self };
     const ledger = new KeyspaceLedger({ ...deps, resolveKeyspace: options.resolveKeyspace });
     this.control = new KeyspaceControl({ ...deps, leases: this.leases, ledger, limits: options.limits });
-    this.#repair = new Repair({ ...path, records: () => ledger.told() });
     this.#confirmations = new Confirmations(path);
+    this.#repair = new Repair({
+      ...path,
+      records: () => ledger.told(),
+      telling: (peerId) => this.#confirmations.telling(peerId),
+    });
     this.#replicas = new Replicas(path, () => spaces.values());
     this.#handover = new Handover(path);
     this.#sampler = new Sampler(

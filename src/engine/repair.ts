@@ -22,6 +22,8 @@ export interface RepairDeps {
   readonly guards: Guards;
   /** What was done to keyspaces at run time. */
   readonly records: () => readonly KeyspaceRecord[];
+  /** All floors go to a peer now; what is given back is called once it has taken them. */
+  readonly telling: (peerId: string) => () => void;
 }
 
 /**
@@ -43,9 +45,9 @@ export class Repair {
   tell(peerId: string, spaces: Iterable<Keyspace>): void {
     const { peers, clock, guards, hybrid, records } = this.#deps;
     const { leases } = this.#deps.leases;
-    const startedMs = clock.nowMs();
-    const wait = { deadlineMs: startedMs + toldWithinMs };
+    const wait = { deadlineMs: clock.nowMs() + toldWithinMs };
     leases.telling(peerId);
+    const told = this.#deps.telling(peerId);
     // A peer that cannot have such settings says so, and is no less told.
     const calls: Promise<unknown>[] = records().map((record) =>
       peers.call(peerId, { do: 'keyspace', record }, wait).catch((error) => {
@@ -58,7 +60,7 @@ export class Repair {
     }
     calls.push(peers.call(peerId, { do: 'synced', sequence: leases.sent(peerId), version: hybrid.now() }, wait));
     Promise.all(calls).then(
-      () => leases.told(peerId, startedMs),
+      told,
       // The link is gone again, and the need with it; or the peer was too busy, and gets no lease before it was told.
       () => leases.undelivered(peerId),
     );

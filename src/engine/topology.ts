@@ -167,7 +167,10 @@ export class Topology {
       .map(({ id }) => id);
   }
 
-  /** Half of the members that served, or more, are gone without having left: this may be the smaller part of a split. */
+  /**
+   * Half of the members that served, or more, are gone without having left: this may be the smaller part of a split. Not
+   * once they are forgotten, which nobody tells of.
+   */
   get isSplit(): boolean {
     const members = this.#membership.members();
     const dead = members.filter(({ state }) => state === 'dead').length;

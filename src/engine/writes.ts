@@ -54,11 +54,11 @@ export class Writes {
   }
 
   async write(space: Keyspace, key: string, change: Change, ack: Ack, wait: Wait): Promise<WriteResult> {
-    const { topology, passthroughOnSplit } = this.#deps;
+    const { topology } = this.#deps;
     /** Owners that were asked and did not answer: they may hold the older value, and may have written the new one. */
     const silent = new Set<string>();
     for (let attempt = 0; ; attempt++) {
-      if (passthroughOnSplit && topology.isSplit) throw splitError(key);
+      this.#checkSight(key);
       const { owner, mine } = topology.place(key);
       const result = mine
         ? await this.writeAsOwner(space, key, change, ack, wait)
@@ -87,7 +87,9 @@ export class Writes {
   async writeAsOwner(space: Keyspace, key: string, change: Change, ack: Ack, wait: Wait): Promise<Written | undefined> {
     const { topology, leases } = this.#deps;
     const place = topology.place(key);
-    if (!place.mine || !leases.owns()) return undefined;
+    if (!place.mine) return undefined;
+    this.#checkSight(key);
+    if (!leases.owns()) return undefined;
     if (change.do === 'put' && !space.store.fits(key, change.value.byteLength, change.tags)) {
       throw new DistcacheError(
         'VALUE_TOO_LARGE',
@@ -103,6 +105,18 @@ export class Writes {
       }
     }
     return this.#apply(space, key, change, ack, place.hash, wait);
+  }
+
+  /** Neither for its callers nor for other nodes, who may have lost sight of fewer: throws CLUSTER_QUORUM. */
+  #checkSight(key: string): void {
+    const { leases, self } = this.#deps;
+    if (!leases.passesThrough) return;
+    const { name } = self();
+    throw new DistcacheError(
+      'CLUSTER_QUORUM',
+      `'${key}' was not written: ${name} lost sight of half of the cluster, and cluster.onSplit is passthrough`,
+      { node: name },
+    );
   }
 
   /**
@@ -218,12 +232,6 @@ export function beforeAnswer(wait: Wait, clock: Clock): Wait {
   const keptBackMs = Math.min(answerMaxMs, remainingMs(wait, clock) * answerShare);
   return { deadlineMs: wait.deadlineMs - keptBackMs };
 }
-
-const splitError = (key: string): DistcacheError =>
-  new DistcacheError(
-    'CLUSTER_QUORUM',
-    `'${key}' was not written: this node lost sight of half of the cluster, and cluster.onSplit is passthrough`,
-  );
 
 const pause = (clock: Clock, delayMs: number): Promise<void> =>
   new Promise((resolve) => {

@@ -15,7 +15,10 @@ interface Row {
   readonly goneAtMs: number | undefined;
 }
 
-/** Members gone for longer than this are no longer listed; beyond `goneMax` the one gone longest is not. */
+/**
+ * Members gone for longer than this are no longer listed; beyond `goneMax` the one gone longest is not. Until then a node may
+ * know itself to be in the smaller part of a split.
+ */
 const rememberGoneMs = 600_000;
 const goneMax = 1000;
 

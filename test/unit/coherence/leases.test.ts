@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { Leases, type LeaseTimes, leaseMs, renewMs, silentMs, touchMs } from '../../../src/coherence/leases.js';
 
 const wallOffsetMs = 1_700_000_000_000;
-const at = (nowMs: number): LeaseTimes => ({ nowMs, wallMs: nowMs + wallOffsetMs });
+const at = (nowMs: number, jumpMs = 0): LeaseTimes => ({ nowMs, wallMs: nowMs + wallOffsetMs + jumpMs });
 
 /** Linked with `p`, which has told its floors. */
 function linked(): Leases {
@@ -73,8 +73,27 @@ describe('Leases: of a holder', () => {
   it('end when the wall clock moves against monotonic time, as after the sleep of a machine', () => {
     const leases = linked();
     renew(leases, 1000);
-    expect(leases.holds('p', { nowMs: 1100, wallMs: 1100 + wallOffsetMs + 501 })).to.equal(false);
-    expect(leases.holds('p', { nowMs: 1100, wallMs: 1100 + wallOffsetMs - 499 })).to.equal(true);
+    expect(leases.holds('p', at(1100, 501))).to.equal(false);
+    expect(leases.holds('p', at(1100, -499))).to.equal(true);
+  });
+
+  it('that ended by a jump are not brought back by a renewal that failed', () => {
+    const leases = linked();
+    renew(leases, 1000);
+    leases.asking('p', 1500);
+    leases.answered('p', at(1500, 60_000), undefined, 1510);
+    expect(leases.holds('p', at(1510, 60_000))).to.equal(false);
+    expect(leases.serves('p', at(1510, 60_000))).to.equal(false);
+  });
+
+  it('have another generation once the clock has jumped in between', () => {
+    const leases = linked();
+    renew(leases, 1000);
+    const before = leases.generation('p');
+    leases.asking('p', 1500);
+    leases.answered('p', at(1500, 60_000), { sent: 0, ownsMs: touchMs }, 1510);
+    expect(leases.holds('p', at(1510, 60_000))).to.equal(true);
+    expect(leases.generation('p')).to.not.equal(before);
   });
 
   it('have another generation once they have lapsed in between', () => {
@@ -192,9 +211,22 @@ describe('Leases: of an owner', () => {
     it(`needs the leases of half of the others: ${others}`, () => {
       const { leases, ids } = withEnds(ends);
       // As touch it counts for less than as a lease: from when it was asked for, too.
-      expect(leases.ownsUntil(ids)).to.equal(untilMs - leaseMs + touchMs);
+      expect(leases.ownsUntil(ids, at(4000))).to.equal(untilMs - leaseMs + touchMs);
     });
   }
+
+  it('does not count those that a jump of the clock has ended, until they are given anew', () => {
+    const { leases, ids } = withEnds([5000, 5000, 5000, 5000]);
+    const answered = (id: string): void => {
+      leases.asking(id, 3500);
+      leases.answered(id, at(3500, 60_000), { sent: 0, ownsMs: touchMs }, 3500);
+    };
+    expect(leases.ownsUntil(ids, at(3500, 60_000))).to.equal(3500);
+    answered(ids[0]!);
+    expect(leases.ownsUntil(ids, at(3501, 60_000))).to.equal(3501);
+    answered(ids[1]!);
+    expect(leases.ownsUntil(ids, at(3502, 60_000))).to.equal(3500 + touchMs);
+  });
 
   it('end before anybody who asks for renewals may find it silent', () => {
     expect(touchMs).to.be.below(renewMs + silentMs);
@@ -203,7 +235,7 @@ describe('Leases: of an owner', () => {
 
   it('does not count those it was never linked with', () => {
     const { leases, ids } = withEnds([5000]);
-    expect(leases.ownsUntil([...ids, 'stranger', 'other'])).to.equal(Number.NEGATIVE_INFINITY);
+    expect(leases.ownsUntil([...ids, 'stranger', 'other'], at(4000))).to.equal(Number.NEGATIVE_INFINITY);
   });
 });
 

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { codeOf } from '../../../src/base/errors.js';
+import { leaseMs } from '../../../src/coherence/leases.js';
 import { bytesOf, type ClusterOptions, ks, TestCluster, textOf } from '../../support/cluster.js';
 
 describe('engine: writes while nodes are out of reach', () => {
@@ -57,6 +58,22 @@ describe('engine: writes while nodes are out of reach', () => {
     for (const other of [cluster.node(1), cluster.node(2)]) cluster.network.cut(owner.address, other.address);
     const put = owner.engine.put(ks, { key, value: bytesOf('v') }, { timeoutMs: 2500 }).then(() => 'written', codeOf);
     expect(await cluster.run(put)).to.equal('PEER_UNREACHABLE');
+  });
+
+  it('a link that breaks under a write and is back at once holds the write up no longer, and nobody is named', async () => {
+    await start();
+    const owner = cluster.node(0);
+    const key = cluster.keyOwnedBy(owner);
+    await cluster.clock.advance(1000);
+    const beganMs = cluster.clock.nowMs();
+    const put = owner.engine.put(ks, { key, value: bytesOf('v') }, { timeoutMs: 20_000 });
+    await cluster.clock.advance(1);
+    cluster.network.hangUp(owner.address, cluster.node(1).address);
+    const { unreached } = await cluster.run(put);
+    expect(unreached).to.deep.equal([]);
+    expect(cluster.clock.nowMs() - beganMs).to.be.below(leaseMs);
+    expect(owner.links.linked()).to.have.length(2);
+    expect(await everywhere(key)).to.deep.equal(['v', 'v', 'v']);
   });
 
   it('names an owner that fell silent before the write went to the next one', async () => {
