@@ -1,24 +1,10 @@
-import type { Seeded } from '../../support/seeded.js';
-import { crash, cutApart, few, join, leave, ofOneSlot, oneOf, oneWayCut, type Plot, pause } from './acts.js';
-import type { Crowd } from './clients.js';
-import type { SimNode, WorldOptions } from './world.js';
+import { crash, cutApart, few, join, leave, oneOf, oneWayCut, type Plot, pause } from './acts.js';
+import { ofOneSlot } from './keys.js';
+import type { Scenario } from './scenario.js';
+import { keptScenarios } from './scenarios-kept.js';
+import type { SimNode } from './world.js';
 
-export interface Scenario {
-  readonly name: string;
-  /** The ring has stood still for a minute before clients come. */
-  readonly isSettled?: boolean;
-  /**
-   * Around a suspicion two nodes may load the same row for one key, and the version that a reader sees may then be the one
-   * or the other. (Around a change of the ring too, but with a value that is no older.)
-   */
-  readonly versionsMayFall?: boolean;
-  readonly world?: (random: Seeded) => Partial<WorldOptions>;
-  readonly crowd?: (random: Seeded) => Partial<Crowd>;
-  /** What happens while clients write and read. Returns with everything healed. */
-  readonly play: (plot: Plot) => Promise<void>;
-}
-
-export const scenarios: readonly Scenario[] = [
+const usual: readonly Scenario[] = [
   { name: 'stable', isSettled: true, play: (plot) => plot.after(5000) },
   {
     name: 'join',
@@ -314,3 +300,5 @@ export const scenarios: readonly Scenario[] = [
     },
   },
 ];
+
+export const scenarios: readonly Scenario[] = [...usual, ...keptScenarios];
