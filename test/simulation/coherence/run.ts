@@ -123,7 +123,7 @@ export async function runOnce(scenario: Scenario, seed: string, guards: Guards =
 }
 
 /** What docs/coherence.md does not promise, and nothing more. */
-function checksOf(windows: readonly Window[], { versionsMayFall, putsMayBeLost }: Scenario): CheckOptions {
+function checksOf(windows: readonly Window[], { putsMayBeLost }: Scenario): CheckOptions {
   const splits = windows.filter(({ sides }) => sides !== undefined);
   return {
     lateWriteMs,
@@ -139,10 +139,11 @@ function checksOf(windows: readonly Window[], { versionsMayFall, putsMayBeLost }
         const by = read.outcome.is === 'ok' ? read.outcome.by : read.node;
         return [read.node, by].some((node) => sideOf(node) !== sideOf(write.node));
       }),
+    // Around a suspicion or a change of the ring two nodes may load or write the same row; values never go back.
     excusesBack: (earlier, later) =>
       windows.some(
         ({ fromMs, toMs, sides }) =>
-          (versionsMayFall === true || sides !== undefined || seqOf(later) >= seqOf(earlier)) &&
+          (sides !== undefined || seqOf(later) >= seqOf(earlier)) &&
           earlier.endMs > fromMs &&
           earlier.endMs < toMs + agreeAfterMs,
       ),

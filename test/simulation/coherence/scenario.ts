@@ -8,11 +8,6 @@ export interface Scenario {
   readonly name: string;
   /** The ring has stood still for a minute before clients come. */
   readonly isSettled?: boolean;
-  /**
-   * Around a suspicion two nodes may load the same row for one key, and the version that a reader sees may then be the one
-   * or the other. (Around a change of the ring too, but with a value that is no older.)
-   */
-  readonly versionsMayFall?: boolean;
   /** A put of a key whose data source lags that need not survive what happens. */
   readonly putsMayBeLost?: (write: WriteRecord) => boolean;
   readonly world?: (random: Seeded) => Partial<WorldOptions>;

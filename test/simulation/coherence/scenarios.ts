@@ -24,7 +24,6 @@ const usual: readonly Scenario[] = [
   },
   {
     name: 'pause',
-    versionsMayFall: true,
     play: async (plot) => {
       for (let i = few(plot.random); i > 0; i--) {
         await pause(plot, plot.random.pick([300, 900, 1500, 2200, 2800, 3500, 6000, 9000]) + plot.random.below(400));
@@ -51,7 +50,6 @@ const usual: readonly Scenario[] = [
   },
   {
     name: 'cut',
-    versionsMayFall: true,
     play: async (plot) => {
       for (let i = few(plot.random); i > 0; i--) {
         await cutApart(plot, plot.random.between(50, 1900), false);
@@ -70,7 +68,6 @@ const usual: readonly Scenario[] = [
   },
   {
     name: 'resets',
-    versionsMayFall: true,
     play: async (plot) => {
       const { world, random } = plot;
       for (let i = random.between(5, 15); i > 0; i--) {
@@ -93,7 +90,6 @@ const usual: readonly Scenario[] = [
   {
     // A row that was read before a write is still on its way when the write has long been answered.
     name: 'slow-source',
-    versionsMayFall: true,
     world: () => ({ sourceMs: 4000, keyspace: { readTimeout: 4500 } }),
     play: async (plot) => {
       for (let i = few(plot.random); i > 0; i--) {
@@ -157,7 +153,6 @@ const usual: readonly Scenario[] = [
   {
     // Entries that have expired are answered with, at once or as the source fails, while nodes come, go and lose touch.
     name: 'stale',
-    versionsMayFall: true,
     world: (random) => ({
       replicas: random.pick([1, 1, 2]),
       sourceFails: random.pick([0.2, 0.5, 0.9]),
@@ -211,7 +206,6 @@ const usual: readonly Scenario[] = [
   },
   {
     name: 'clear-troubled',
-    versionsMayFall: true,
     crowd: () => ({ operates: true }),
     play: async (plot) => {
       for (let i = 0; i < 4; i++) {
@@ -241,7 +235,6 @@ const usual: readonly Scenario[] = [
   {
     // Long enough that those who hold replicas take the keys over, too short for anybody to be declared dead.
     name: 'cut-replicas',
-    versionsMayFall: true,
     world: (random) => ({ nodes: random.between(3, 6), replicas: 2 }),
     play: async (plot) => {
       for (let i = few(plot.random); i > 0; i--) {
@@ -254,7 +247,6 @@ const usual: readonly Scenario[] = [
   {
     // The floor and token of each key are those of all.
     name: 'one-slot',
-    versionsMayFall: true,
     crowd: () => ({ keys: ofOneSlot }),
     play: async (plot) => {
       for (let i = 0; i < 4; i++) {
@@ -270,7 +262,6 @@ const usual: readonly Scenario[] = [
   },
   {
     name: 'one-slot-clear',
-    versionsMayFall: true,
     world: (random) => ({ replicas: random.between(1, 2) }),
     crowd: () => ({ keys: ofOneSlot, operates: true }),
     play: async (plot) => {
@@ -283,7 +274,6 @@ const usual: readonly Scenario[] = [
   },
   {
     name: 'mixed',
-    versionsMayFall: true,
     world: (random) => ({ nodes: random.between(4, 6) }),
     play: async (plot) => {
       for (let i = 0; i < 3; i++) {
