@@ -18,7 +18,8 @@ interface Host {
 
 /**
  * Links between nodes of one process. Only bytes cross it, copied, in order within a stream. A cut path loses nothing and
- * delivers nothing, as TCP does: what was sent arrives when the path heals, unless somebody gave up meanwhile.
+ * delivers nothing, as TCP does: what was sent arrives when the path heals, unless somebody gave up meanwhile. So there is no
+ * loss of a single message: TCP sends it again, or the link is broken, which is `hangUp`.
  */
 export class FakeNetwork {
   readonly #clock: Clock;
@@ -60,6 +61,12 @@ export class FakeNetwork {
   heal(a: string, b: string): void {
     this.#cuts.delete(`${a}>${b}`);
     this.#cuts.delete(`${b}>${a}`);
+    this.#pump();
+  }
+
+  /** Only these directions, all at once. */
+  healWays(ways: readonly (readonly [from: string, to: string])[]): void {
+    for (const [from, to] of ways) this.#cuts.delete(`${from}>${to}`);
     this.#pump();
   }
 

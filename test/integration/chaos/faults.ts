@@ -57,7 +57,7 @@ export function makeFault(name: FaultName, context: FaultContext): Fault | undef
         await pause(downMs);
         await cluster.start(victim);
       };
-      return { name, what: `SIGTERM of ${victim}, back after ${downMs} ms`, run, sides: undefined, safeCopies: 2 };
+      return { name, what: `SIGTERM of ${victim}, back after ${downMs} ms`, run, sides: undefined, safeCopies: 1 };
     }
     case 'add': {
       const spare = context.spares.find((other) => !up.includes(other));
@@ -70,7 +70,7 @@ export function makeFault(name: FaultName, context: FaultContext): Fault | undef
         what: `${leaver} leaves for good`,
         run: () => drainWell(leaver, context),
         sides: undefined,
-        safeCopies: 2,
+        safeCopies: 1,
       };
     }
     case 'short cut': {

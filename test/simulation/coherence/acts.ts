@@ -1,6 +1,5 @@
-import { Slots } from '../../../src/coherence/slots.js';
-import { xxh3Hasher } from '../../../src/platform/hasher.js';
 import type { Seeded } from '../../support/seeded.js';
+import type { Way } from './cuts.js';
 import type { SimNode, World } from './world.js';
 
 /** What can happen in a scenario. `begin` tells of time that is out of the ordinary; what it gives back ends it. */
@@ -21,9 +20,15 @@ export async function cutApart(plot: Plot, forMs: number, isLong: boolean): Prom
   const size = random.between(1, Math.max(1, all.length - 1));
   const [left, right] = [all.slice(0, size), all.slice(size)];
   const end = plot.begin(isLong ? [names(left), names(right)] : undefined);
-  for (const a of left) for (const b of right) world.network.cut(a.address, b.address);
+  const ways = left.flatMap((a) =>
+    right.flatMap((b): readonly Way[] => [
+      [a.address, b.address],
+      [b.address, a.address],
+    ]),
+  );
+  const heal = world.cuts.cut(ways);
   await plot.after(forMs);
-  world.network.healAll();
+  heal();
   end();
 }
 
@@ -66,19 +71,10 @@ export async function oneWayCut(plot: Plot, forMs: number): Promise<void> {
   const { world, random } = plot;
   const [a, b] = random.shuffled(world.up()) as [SimNode, SimNode];
   const end = plot.begin();
-  world.network.cutOneWay(a.address, b.address);
+  const heal = world.cuts.cut([[a.address, b.address]]);
   await plot.after(forMs);
-  world.network.healAll();
+  heal();
   end();
 }
 
 export const few = (random: Seeded): number => random.between(1, 3);
-
-/** Keys that fall into one slot, on whatever nodes: what is told of one, floors and tokens say of all. */
-export const ofOneSlot: readonly string[] = (() => {
-  const slots = new Slots();
-  const slotOf = (key: string): number => slots.slotOf(xxh3Hasher.hash(key));
-  const keys = ['k0'];
-  for (let i = 1; keys.length < 4; i++) if (slotOf(`k${i}`) === slotOf('k0')) keys.push(`k${i}`);
-  return keys;
-})();

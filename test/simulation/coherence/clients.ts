@@ -2,6 +2,7 @@ import { codeOf } from '../../../src/base/errors.js';
 import type { SweepResult } from '../../../src/ports/cache.js';
 import { type ReadOutcome, textFor, type WriteOutcome } from '../../support/history/records.js';
 import type { Seeded } from '../../support/seeded.js';
+import { isLagging } from './keys.js';
 import { ks, type SimNode, tagsOf, type World } from './world.js';
 
 const callTimeoutMs = 5000;
@@ -13,6 +14,10 @@ export interface Crowd {
   readonly asksOwner: boolean;
   /** One client clears the keyspace now and then, and changes its settings. */
   readonly operates: boolean;
+  /** More keys, which are put into the cache only: their data source hears of deletes, and never of a put. */
+  readonly lagging: readonly string[];
+  /** Of that kind too, put before all else, and then at rest: what nodes hold and hand over. */
+  readonly ballast: readonly string[];
 }
 
 /** A sweep that some nodes did not confirm counts as failed. */
@@ -35,12 +40,16 @@ export class Clients {
   #gate: Promise<void> | undefined;
   /** Calls that did not settle by their deadline. */
   readonly overdue: string[] = [];
+  /** What readers ask for. */
+  readonly #asked: readonly string[];
 
   constructor(
     private readonly world: World,
     private readonly crowd: Crowd,
   ) {
     const { keys, writersPerKey, readers } = crowd;
+    this.#asked = [...keys, ...crowd.lagging];
+    for (const key of crowd.lagging) this.#run(`w/${key}`, (random) => this.#writeOne(`w/${key}`, key, random));
     for (const key of keys) {
       for (let i = 0; i < writersPerKey; i++)
         this.#run(`w${i}/${key}`, (random) => this.#writeOne(`w${i}/${key}`, key, random));
@@ -54,14 +63,30 @@ export class Clients {
     await this.world.clock.until(Promise.all(this.#running), 60_000);
   }
 
-  /** Every node that is up is asked for every key. */
+  /** Puts the ballast; to be called before anything happens. */
+  async load(): Promise<void> {
+    const { world } = this;
+    const random = world.random.fork('ballast');
+    const put = async (key: string): Promise<void> => {
+      const node = this.#nodeFor(random)!;
+      const { seq, ended } = this.#begin('ballast', node, key, 'put');
+      ended(await this.#write(node, key, 'put', seq));
+    };
+    await world.clock.until(Promise.all(this.crowd.ballast.map(put)), 60_000);
+  }
+
+  /** Every node that is up is asked for every key, and one of them for what has rested. */
   async readAll(): Promise<void> {
-    const { world, crowd } = this;
+    const { world } = this;
+    const random = world.random.fork('last');
+    const last = (node: SimNode, key: string): Promise<void> =>
+      this.#read(`final at ${node.name}`, node, key, { final: true });
     const readAt = async (node: SimNode): Promise<void> => {
-      for (const key of crowd.keys) await this.#read(`final at ${node.name}`, node, key, { final: true });
+      for (const key of this.#asked) await last(node, key);
     };
     const readEach = async (): Promise<void> => {
       for (const node of world.up()) await readAt(node);
+      await Promise.all(this.crowd.ballast.map((key) => last(this.#nodeFor(random)!, key)));
     };
     await world.clock.until(readEach(), 60_000);
   }
@@ -84,7 +109,7 @@ export class Clients {
     await this.#gate;
     const node = this.#nodeFor(random);
     if (node === undefined) return;
-    const kind = random.chance(0.5) ? 'put' : 'delete';
+    const kind = random.chance(isLagging(key) ? 0.8 : 0.5) ? 'put' : 'delete';
     const { seq, ended } = this.#begin(client, node, key, kind);
     const writing = this.#write(node, key, kind, seq).then(ended);
     this.#writing.add(writing);
@@ -92,13 +117,13 @@ export class Clients {
     this.#writing.delete(writing);
   }
 
-  /** The data source changes first. */
+  /** The data source changes first, but for what is put of a key that only the cache has. */
   #begin(client: string, node: SimNode, key: string, kind: 'put' | 'delete') {
     const { history, source } = this.world;
     const seq = (this.#seqs.get(key) ?? 0) + 1;
     this.#seqs.set(key, seq);
     const ended = history.write({ client, node: node.name, key, kind, seq });
-    source.set(key, seq);
+    if (kind === 'delete' || !isLagging(key)) source.set(key, seq);
     return { seq, ended };
   }
 
@@ -169,7 +194,7 @@ export class Clients {
   async #readOne(client: string, random: Seeded): Promise<void> {
     const node = this.#nodeFor(random);
     if (node === undefined) return;
-    const key = random.pick(this.crowd.keys);
+    const key = random.pick(this.#asked);
     const consistency = this.crowd.asksOwner && random.chance(0.3) ? 'owner' : 'cached';
     const seen = this.#seen.get(`${client}/${key}`) ?? 0;
     const minVersion = random.chance(0.1) && seen > 0 ? seen : undefined;

@@ -7,7 +7,9 @@ import type { Violation } from '../../support/history/violations.js';
 import { seeded } from '../../support/seeded.js';
 import type { Plot } from './acts.js';
 import { Clients } from './clients.js';
-import { type Scenario, scenarios } from './scenarios.js';
+import { isLagging } from './keys.js';
+import type { Scenario } from './scenario.js';
+import { scenarios } from './scenarios.js';
 import { ks, World } from './world.js';
 
 export interface Outcome {
@@ -86,9 +88,12 @@ export async function runOnce(scenario: Scenario, seed: string, guards: Guards =
     readers: 6,
     asksOwner: scenario.name === 'stable',
     operates: false,
+    lagging: [],
+    ballast: [],
     ...scenario.crowd?.(random.fork('crowd')),
   };
   const clients = new Clients(world, crowd);
+  await clients.load();
   await clock.until(scenario.play(plot), 120_000);
   await clock.advance(500);
   await clients.end();
@@ -101,7 +106,8 @@ export async function runOnce(scenario: Scenario, seed: string, guards: Guards =
     ...differences(world),
   ];
   const stores = world.up().map(({ engine }) => ({ check: () => engine.check() }));
-  const { violations } = judge(world.history, { ...checksOf(windows, scenario.versionsMayFall === true), stores });
+  const checks = { ...checksOf(windows, scenario), stores };
+  const { violations } = judge(world.history, checks);
   await world.stop();
   if (clock.pending() > 0) problems.push(`${clock.pending()} timers are left`);
   for (const line of world.logged.filter((text) => /fault of ours|failed by/.test(text))) problems.push(line);
@@ -117,12 +123,14 @@ export async function runOnce(scenario: Scenario, seed: string, guards: Guards =
 }
 
 /** What docs/coherence.md does not promise, and nothing more. */
-function checksOf(windows: readonly Window[], versionsMayFall: boolean): CheckOptions {
+function checksOf(windows: readonly Window[], { putsMayBeLost }: Scenario): CheckOptions {
   const splits = windows.filter(({ sides }) => sides !== undefined);
   return {
     lateWriteMs,
     monotonicAcrossNodes: false,
+    isLagging,
     excuses: (read, write) =>
+      (isLagging(write.key) && putsMayBeLost?.(write) === true) ||
       splits.some(({ fromMs, toMs, sides }) => {
         const sideOf = (node: string): number => sides!.findIndex((side) => side.includes(node));
         if (write.endMs < fromMs || read.startMs > toMs + agreeAfterMs) return false;
@@ -131,10 +139,11 @@ function checksOf(windows: readonly Window[], versionsMayFall: boolean): CheckOp
         const by = read.outcome.is === 'ok' ? read.outcome.by : read.node;
         return [read.node, by].some((node) => sideOf(node) !== sideOf(write.node));
       }),
+    // Around a suspicion or a change of the ring two nodes may load or write the same row; values never go back.
     excusesBack: (earlier, later) =>
       windows.some(
         ({ fromMs, toMs, sides }) =>
-          (versionsMayFall || sides !== undefined || seqOf(later) >= seqOf(earlier)) &&
+          (sides !== undefined || seqOf(later) >= seqOf(earlier)) &&
           earlier.endMs > fromMs &&
           earlier.endMs < toMs + agreeAfterMs,
       ),

@@ -1,24 +1,10 @@
-import type { Seeded } from '../../support/seeded.js';
-import { crash, cutApart, few, join, leave, ofOneSlot, oneOf, oneWayCut, type Plot, pause } from './acts.js';
-import type { Crowd } from './clients.js';
-import type { SimNode, WorldOptions } from './world.js';
+import { crash, cutApart, few, join, leave, oneOf, oneWayCut, type Plot, pause } from './acts.js';
+import { ofOneSlot } from './keys.js';
+import type { Scenario } from './scenario.js';
+import { keptScenarios } from './scenarios-kept.js';
+import type { SimNode } from './world.js';
 
-export interface Scenario {
-  readonly name: string;
-  /** The ring has stood still for a minute before clients come. */
-  readonly isSettled?: boolean;
-  /**
-   * Around a suspicion two nodes may load the same row for one key, and the version that a reader sees may then be the one
-   * or the other. (Around a change of the ring too, but with a value that is no older.)
-   */
-  readonly versionsMayFall?: boolean;
-  readonly world?: (random: Seeded) => Partial<WorldOptions>;
-  readonly crowd?: (random: Seeded) => Partial<Crowd>;
-  /** What happens while clients write and read. Returns with everything healed. */
-  readonly play: (plot: Plot) => Promise<void>;
-}
-
-export const scenarios: readonly Scenario[] = [
+const usual: readonly Scenario[] = [
   { name: 'stable', isSettled: true, play: (plot) => plot.after(5000) },
   {
     name: 'join',
@@ -38,7 +24,6 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     name: 'pause',
-    versionsMayFall: true,
     play: async (plot) => {
       for (let i = few(plot.random); i > 0; i--) {
         await pause(plot, plot.random.pick([300, 900, 1500, 2200, 2800, 3500, 6000, 9000]) + plot.random.below(400));
@@ -65,7 +50,6 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     name: 'cut',
-    versionsMayFall: true,
     play: async (plot) => {
       for (let i = few(plot.random); i > 0; i--) {
         await cutApart(plot, plot.random.between(50, 1900), false);
@@ -84,7 +68,6 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     name: 'resets',
-    versionsMayFall: true,
     play: async (plot) => {
       const { world, random } = plot;
       for (let i = random.between(5, 15); i > 0; i--) {
@@ -107,7 +90,6 @@ export const scenarios: readonly Scenario[] = [
   {
     // A row that was read before a write is still on its way when the write has long been answered.
     name: 'slow-source',
-    versionsMayFall: true,
     world: () => ({ sourceMs: 4000, keyspace: { readTimeout: 4500 } }),
     play: async (plot) => {
       for (let i = few(plot.random); i > 0; i--) {
@@ -171,7 +153,6 @@ export const scenarios: readonly Scenario[] = [
   {
     // Entries that have expired are answered with, at once or as the source fails, while nodes come, go and lose touch.
     name: 'stale',
-    versionsMayFall: true,
     world: (random) => ({
       replicas: random.pick([1, 1, 2]),
       sourceFails: random.pick([0.2, 0.5, 0.9]),
@@ -225,7 +206,6 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     name: 'clear-troubled',
-    versionsMayFall: true,
     crowd: () => ({ operates: true }),
     play: async (plot) => {
       for (let i = 0; i < 4; i++) {
@@ -255,7 +235,6 @@ export const scenarios: readonly Scenario[] = [
   {
     // Long enough that those who hold replicas take the keys over, too short for anybody to be declared dead.
     name: 'cut-replicas',
-    versionsMayFall: true,
     world: (random) => ({ nodes: random.between(3, 6), replicas: 2 }),
     play: async (plot) => {
       for (let i = few(plot.random); i > 0; i--) {
@@ -268,7 +247,6 @@ export const scenarios: readonly Scenario[] = [
   {
     // The floor and token of each key are those of all.
     name: 'one-slot',
-    versionsMayFall: true,
     crowd: () => ({ keys: ofOneSlot }),
     play: async (plot) => {
       for (let i = 0; i < 4; i++) {
@@ -284,7 +262,6 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     name: 'one-slot-clear',
-    versionsMayFall: true,
     world: (random) => ({ replicas: random.between(1, 2) }),
     crowd: () => ({ keys: ofOneSlot, operates: true }),
     play: async (plot) => {
@@ -297,7 +274,6 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     name: 'mixed',
-    versionsMayFall: true,
     world: (random) => ({ nodes: random.between(4, 6) }),
     play: async (plot) => {
       for (let i = 0; i < 3; i++) {
@@ -314,3 +290,5 @@ export const scenarios: readonly Scenario[] = [
     },
   },
 ];
+
+export const scenarios: readonly Scenario[] = [...usual, ...keptScenarios];

@@ -12,9 +12,10 @@ import { FakeClock } from '../../support/fake-clock.js';
 import { FakeNetwork } from '../../support/fake-network.js';
 import { History } from '../../support/history/history.js';
 import { textFor } from '../../support/history/records.js';
-import { ProcessClock } from '../../support/membership-pool.js';
 import { type Seeded, seeded } from '../../support/seeded.js';
+import { Cuts } from './cuts.js';
 import { Detector } from './detector.js';
+import { MachineClock } from './machine-clock.js';
 import { ScriptedMembership } from './scripted-membership.js';
 
 export const ks = 'ks';
@@ -39,22 +40,13 @@ export interface WorldOptions {
   readonly maxInflight: number;
 }
 
-/** The clock of one process on a machine whose wall clock is wrong by `skewMs`. */
-class SkewedClock extends ProcessClock {
-  skewMs = 0;
-
-  override wallMs(): number {
-    return super.wallMs() + this.skewMs;
-  }
-}
-
 export interface SimNode {
   readonly name: string;
   readonly address: string;
   readonly engine: CacheEngine;
   readonly links: PeerLinks;
   readonly membership: ScriptedMembership;
-  readonly clock: SkewedClock;
+  readonly clock: MachineClock;
   state: 'starting' | 'up' | 'paused' | 'gone';
 }
 
@@ -62,6 +54,7 @@ export interface SimNode {
 export class World {
   readonly clock: FakeClock;
   readonly network: FakeNetwork;
+  readonly cuts: Cuts;
   readonly history: History;
   readonly random: Seeded;
   /** The latest life of each name. */
@@ -84,6 +77,7 @@ export class World {
       clock: this.clock,
       latencyMs: () => (latency.chance(0.05) ? latency.next() * 5 : 1) * latency.next() * options.latencyMs,
     });
+    this.cuts = new Cuts(this.network);
     this.history = new History(() => this.clock.nowMs());
     this.#detector = new Detector(this, this.random.fork('detector'));
   }
@@ -143,7 +137,7 @@ export class World {
   start(name: string): SimNode {
     const life = ++this.#lives;
     const random = this.random.fork(`${name}/${life}`);
-    const clock = new SkewedClock(this.clock);
+    const clock = new MachineClock(this.clock);
     clock.skewMs = Math.round((random.next() * 2 - 1) * this.options.skewMs);
     const hybrid = new HybridClock(clock);
     const address = `${name}:3320`;
@@ -177,7 +171,7 @@ export class World {
           {
             name: ks,
             maxBytes: '1MiB',
-            dataSource: { fetch: (key) => this.#fetch(key, name) },
+            dataSource: { fetch: (key) => this.#fetch(key, name, clock) },
             ...this.options.keyspace,
           },
         ],
@@ -279,15 +273,18 @@ export class World {
     this.#tasks.add(tracked);
   }
 
-  /** The row is read at some moment within the time that the source takes. */
-  async #fetch(key: string, node: string): Promise<Loaded> {
+  /**
+   * The row is read at some moment within the time that the source takes. All of it happens in the time of the process that
+   * asks: one that stands still gets its answer when it goes on, one that is gone never.
+   */
+  async #fetch(key: string, node: string, clock: MachineClock): Promise<Loaded> {
     const random = this.random.fork(`fetch/${key}/${this.history.loads.length}/${this.clock.nowMs()}`);
     const ended = this.history.load(key, node);
     const tookMs = random.next() * this.options.sourceMs;
     const readMs = random.next() * tookMs;
     const after = (ms: number): Promise<void> =>
       new Promise((resolve) => {
-        this.clock.after(ms, resolve);
+        clock.after(ms, resolve);
       });
     await after(readMs);
     const seq = this.source.get(key) ?? 0;

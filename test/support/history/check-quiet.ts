@@ -24,6 +24,8 @@ export function checkQuiet(
     const [first, ...others] = answered.filter((read) => !writes.wasRefused(read));
     const other = others.find((read) => saw(read) !== saw(first!));
     if (other !== undefined) found.push(violation('C7', `nodes differ about ${key}`, first!, other));
+    // G6 judges whether it is new enough.
+    if (writes.isLagging(key)) continue;
     const bySeq = writes.hasOneWriter(key);
     const rank = bySeq ? (write: WriteRecord) => write.seq : versionOf;
     const seen = bySeq ? seqOf : versionOf;

@@ -14,6 +14,8 @@ import { groupBy, type Violation, violation } from './violations.js';
  * in a frozen owner. Reading it then is no fault, however low its seq; `lateWriteMs` bounds how late that may be.
  */
 
+const never = (): boolean => false;
+
 /** Acknowledged writes and unknown puts by key. */
 export class Writes {
   readonly #byKey: ReadonlyMap<string, readonly WriteRecord[]>;
@@ -21,8 +23,11 @@ export class Writes {
   /** Values of writes that the cache refused, after their writers had changed the data source. */
   readonly #refused = new Set<string>();
   readonly #lateMs: number;
+  /** Its data source does not get what is put. */
+  readonly isLagging: (key: string) => boolean;
 
-  constructor(history: History, { lateWriteMs = Number.POSITIVE_INFINITY }: CheckOptions) {
+  constructor(history: History, { lateWriteMs = Number.POSITIVE_INFINITY, isLagging = never }: CheckOptions) {
+    this.isLagging = isLagging;
     this.#byKey = groupBy(history.writes, (write) => write.key);
     this.#lateMs = lateWriteMs;
     for (const write of history.writes) {
@@ -61,8 +66,6 @@ export class Writes {
   }
 }
 
-const never = (): boolean => false;
-
 const howOf = ({ outcome }: ReadRecord): string => (outcome.is === 'ok' ? outcome.how : '');
 
 /** C1: a read that begins after a write was acknowledged returns it or a newer one. */
@@ -89,6 +92,7 @@ function staleReads(
 ): readonly Violation[] {
   const found: Violation[] = [];
   for (const [key, reads] of groupBy(all, (read) => read.key)) {
+    if (writes.isLagging(key)) continue;
     const acknowledged = writes.acknowledged(key).filter(counts);
     const bySeq = writes.hasOneWriter(key);
     const rank = bySeq ? (write: WriteRecord) => write.seq : versionOf;
@@ -135,13 +139,16 @@ export function checkMonotonic(
       });
     compare('version', versionOf, excusesBack);
     if (!writes.hasOneWriter(key)) continue;
+    // Beside the cache is the source, which has not what was put.
+    const isBeside = (read: ReadRecord): boolean => writes.isLagging(key) && Number.isNaN(versionOf(read));
     // A load sees what a write has brought to the source and not to the cache yet, and a later entry need not have it.
     const isLater = (earlier: ReadRecord, later: ReadRecord): boolean =>
       howOf(earlier) === 'load' && versionOf(later) > versionOf(earlier);
     compare(
       'seq',
       seqOf,
-      (earlier, later) => isLater(earlier, later) || writes.mayBeLate(later, earlier) || excusesBack(earlier, later),
+      (earlier, later) =>
+        isBeside(later) || isLater(earlier, later) || writes.mayBeLate(later, earlier) || excusesBack(earlier, later),
     );
   }
   return found;

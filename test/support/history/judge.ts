@@ -1,3 +1,4 @@
+import { checkKept } from './check-kept.js';
 import { checkLinear } from './check-linear.js';
 import { checkLoads } from './check-loads.js';
 import { checkMembers } from './check-members.js';
@@ -42,6 +43,7 @@ export function judge(
     ...checkMonotonic(history, options, writes),
     ...checkOwnWrites(history, options, writes),
     ...checkMinVersion(history),
+    ...checkKept(history, options, writes),
     ...checkVersions(history, options),
     ...linear.violations,
     ...checkLoads(history, options),

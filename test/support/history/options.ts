@@ -24,6 +24,11 @@ export interface CheckOptions {
   readonly epochOf?: (key: string) => string;
   /** The data source may say that it has no such key. Default: never. */
   readonly mayBeMissing?: (read: ReadRecord) => boolean;
+  /**
+   * The data source of this key never gets what is put, as it would with a key that lives in the cache only; before a delete
+   * it gets that. What reads of it show is then told as G6: a put that was lost.
+   */
+  readonly isLagging?: (key: string) => boolean;
   /** More open choices of order than this, and the key's history is left undecided. Default 20,000. */
   readonly orderingsMax?: number;
 }

@@ -1,0 +1,17 @@
+import type { WriteRecord } from '../../support/history/records.js';
+import type { Seeded } from '../../support/seeded.js';
+import type { Plot } from './acts.js';
+import type { Crowd } from './clients.js';
+import type { WorldOptions } from './world.js';
+
+export interface Scenario {
+  readonly name: string;
+  /** The ring has stood still for a minute before clients come. */
+  readonly isSettled?: boolean;
+  /** A put of a key whose data source lags that need not survive what happens. */
+  readonly putsMayBeLost?: (write: WriteRecord) => boolean;
+  readonly world?: (random: Seeded) => Partial<WorldOptions>;
+  readonly crowd?: (random: Seeded) => Partial<Crowd>;
+  /** What happens while clients write and read. Returns with everything healed. */
+  readonly play: (plot: Plot) => Promise<void>;
+}

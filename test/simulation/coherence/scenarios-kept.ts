@@ -1,0 +1,75 @@
+import { handoffMs } from '../../../src/engine/topology.js';
+import { crash, cutApart, few, join, leave } from './acts.js';
+import { numbered, ofOneSlot, ofOwnSlots } from './keys.js';
+import type { Scenario } from './scenario.js';
+
+const roomy = { maxBytes: '8MiB', readTimeout: 4000 };
+/** Of what only the cache has: nothing of it may be lost, however nodes come and go. */
+export const keptScenarios: readonly Scenario[] = [
+  {
+    // With one copy of each entry or two; a leaver has several batches to hand over while clients go on writing.
+    name: 'lagging',
+    world: (random) => ({ nodes: random.between(3, 5), replicas: random.between(1, 2), keyspace: roomy }),
+    crowd: (random) => ({
+      keys: ['k0', 'k1'],
+      lagging: numbered('l', random.between(3, 6)),
+      // All of them are more than nodes hand over in one batch of 128.
+      ballast: ofOwnSlots.slice(0, random.chance(0.3) ? undefined : random.between(0, 60)),
+      readers: 5,
+    }),
+    play: async (plot) => {
+      for (let i = few(plot.random); i > 0; i--) {
+        await plot.random.pick([join, leave])(plot);
+        await plot.after(plot.random.below(2000));
+      }
+      // What nobody has asked for since must be there when former owners have let go of what moved.
+      if (plot.random.chance(0.1)) await plot.after(handoffMs + 5000);
+    },
+  },
+  {
+    /*
+     * One crash at a time, and time to make second copies before the next. A put that some node did not confirm may have had
+     * one copy, where it was the replica's node.
+     */
+    name: 'lagging-crash',
+    putsMayBeLost: ({ outcome }) => outcome.is === 'ok' && outcome.unreached.length > 0,
+    world: (random) => ({ nodes: random.between(3, 5), replicas: 2, keyspace: roomy }),
+    crowd: (random) => ({
+      keys: ['k0'],
+      lagging: numbered('l', random.between(4, 8)),
+      ballast: ofOwnSlots.slice(0, random.between(0, 60)),
+      readers: 5,
+    }),
+    play: async (plot) => {
+      const { random } = plot;
+      for (let i = random.between(1, 2); i > 0; i--) {
+        if (random.chance(0.5)) {
+          await cutApart(plot, random.between(50, 3500), false);
+          await plot.after(random.pick([0, 300, 1500, 4000]));
+        }
+        await crash(plot);
+        await plot.after(random.between(7000, 10_000));
+      }
+    },
+  },
+  {
+    // What is told of one of these keys floors and tokens say of all, among nodes that take long to hand over.
+    name: 'one-slot-leave',
+    world: (random) => ({
+      nodes: random.between(3, 4),
+      replicas: random.between(1, 2),
+      keyspace: roomy,
+      skewMs: 240,
+    }),
+    crowd: (random) => ({ keys: ofOneSlot, ballast: numbered('b', random.pick([300, 500, 900])), readers: 5 }),
+    play: async (plot) => {
+      const { random } = plot;
+      for (let i = random.between(1, 2); i > 0; i--) {
+        const [first, second] = random.shuffled([join, leave]) as [typeof join, typeof leave];
+        await first(plot);
+        await plot.after(random.below(1000));
+        await second(plot);
+      }
+    },
+  },
+];
