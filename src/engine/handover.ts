@@ -1,9 +1,11 @@
 import type { DrainResult } from '../ports/cache.js';
-import { type Clock, remainingMs, type Wait } from '../ports/clock.js';
+import { type Cancel, type Clock, remainingMs, type Wait } from '../ports/clock.js';
 import type { Entry } from '../store/entry.js';
+import { letGo } from './holdings.js';
 import type { Keyspace } from './keyspace.js';
 import type { ReplicaDeps } from './replicas.js';
 import { holdRequest } from './replicas.js';
+import { handoffMs } from './topology.js';
 
 /** Entries on their way at a time. */
 const atOnce = 128;
@@ -15,42 +17,92 @@ const toldWithinMs = 2000;
 /** A new owner that has written to a key's slot takes nothing of it from who has not heard of that yet: it is asked so often. */
 const refusalsMax = 10;
 
+/** Once the ring has stood still for so long, what has moved is pushed, and so many at a time beside what else goes on. */
+const settledMs = 2000;
+const atOnceBehind = 32;
+
 interface Leaving {
   readonly space: Keyspace;
   readonly entry: Entry;
   refusals: number;
 }
 
-/** Hands what a node holds to those who own it now, the entries most worth keeping first. For a node that leaves. */
+/**
+ * Hands what a node holds to those who own it now: all of it where the node leaves, the entries most worth keeping first;
+ * else what has moved when the ring changed, behind everything else. New owners ask for what they are asked for before that.
+ */
 export class Handover {
   readonly #deps: ReplicaDeps;
+  /** What has moved and was not pushed yet: entries of the stores, kept there as long as the ring remembers former owners. */
+  #moved: Leaving[] = [];
+  #cancel: Cancel | undefined;
+  #isPushing = false;
 
   constructor(deps: ReplicaDeps) {
     this.#deps = deps;
   }
 
+  /** These entries of a keyspace belong to other nodes than before. */
+  moved(space: Keyspace, entries: readonly Entry[]): void {
+    for (const entry of entries) this.#moved.push({ space, entry, refusals: 0 });
+    this.#cancel?.();
+    this.#arm();
+  }
+
+  stop(): void {
+    this.#cancel?.();
+    this.#cancel = undefined;
+    this.#moved = [];
+  }
+
   /** Ends at the deadline with what it has done by then. Never rejects. */
-  async push(spaces: Iterable<Keyspace>, wait: Wait): Promise<DrainResult> {
-    let waiting = this.#leaving(spaces);
-    const total = waiting.length;
+  push(spaces: Iterable<Keyspace>, wait: Wait): Promise<DrainResult> {
+    this.stop();
+    return this.#push(this.#leaving(spaces), wait, true);
+  }
+
+  #arm(): void {
+    this.#cancel = this.#deps.clock.after(settledMs, () => this.#pushMoved(), { background: true });
+  }
+
+  #pushMoved(): void {
+    if (this.#isPushing) {
+      this.#arm();
+      return;
+    }
+    this.#isPushing = true;
+    const moved = this.#moved;
+    this.#moved = [];
+    this.#push(moved, { deadlineMs: this.#deps.clock.nowMs() + handoffMs }, false).finally(() => {
+      this.#isPushing = false;
+    });
+  }
+
+  async #push(leaving: Leaving[], wait: Wait, isLeaving: boolean): Promise<DrainResult> {
+    const { clock, topology } = this.#deps;
+    const many = isLeaving ? atOnce : atOnceBehind;
+    const total = leaving.length;
+    let waiting = leaving;
     let handedOver = 0;
     while (waiting.length > 0 && this.#hasTime(wait)) {
       const later: Leaving[] = [];
-      for (let at = 0; at < waiting.length; at += atOnce) {
-        const batch = waiting.slice(at, at + atOnce);
+      for (let at = 0; at < waiting.length; at += many) {
+        const batch = waiting.slice(at, at + many);
         if (!this.#hasTime(wait)) {
           later.push(...waiting.slice(at));
           break;
         }
-        const outcomes = await Promise.all(batch.map((leaving) => this.#push(leaving, wait)));
+        const outcomes = await Promise.all(batch.map((one) => this.#pushOne(one, wait, isLeaving)));
         for (const [index, outcome] of outcomes.entries()) {
-          if (outcome === 'taken') handedOver++;
-          else if (outcome === 'again') later.push(batch[index]!);
-          else if (outcome === 'refused' && ++batch[index]!.refusals < refusalsMax) later.push(batch[index]!);
+          const one = batch[index]!;
+          if (outcome === 'taken') {
+            handedOver++;
+            letGo(one.space, one.entry.key, one.entry.version, topology);
+          } else if (outcome === 'again' || (outcome === 'refused' && ++one.refusals < refusalsMax)) later.push(one);
         }
       }
       waiting = later;
-      if (waiting.length > 0) await pause(this.#deps.clock, againMs);
+      if (waiting.length > 0) await pause(clock, againMs);
     }
     return { handedOver, left: total - handedOver };
   }
@@ -72,17 +124,20 @@ export class Handover {
     return leaving;
   }
 
-  async #push(
+  async #pushOne(
     { space, entry }: Leaving,
     { deadlineMs, signal }: Wait,
+    isLeaving: boolean,
   ): Promise<'taken' | 'again' | 'refused' | 'not-wanted'> {
     const { topology, peers, clock } = this.#deps;
     const { key } = entry;
-    // Asked for, overwritten or expired meanwhile.
     const nowMs = clock.nowMs();
-    if (space.store.peek(key) !== entry || entry.keepUntilMs <= nowMs) return 'not-wanted';
+    // Asked for, overwritten or expired meanwhile; or this node's own again.
+    const isHeld = space.store.peek(key) === entry && entry.isHeld;
+    if (!isHeld || entry.keepUntilMs <= nowMs) return 'not-wanted';
     const { hash, owner, mine } = topology.place(key);
-    if (mine) return 'again';
+    // A node that leaves, the last one, waits for another to come.
+    if (mine) return isLeaving ? 'again' : 'not-wanted';
     const wait: Wait = { deadlineMs: Math.min(deadlineMs, nowMs + toldWithinMs), signal };
     try {
       const reply = await peers.call(owner.id, holdRequest(this.#deps, owner.id, space, hash, key, entry), wait);

@@ -6,7 +6,7 @@ import type { Wait } from '../ports/clock.js';
 import type { NodeInfo } from '../ports/membership.js';
 import type { PeerReply, PeerRequest } from '../ports/peers.js';
 import type { Keyspace } from './keyspace.js';
-import { knowledgeOf, knownReply } from './known-reply.js';
+import { type Kept, knowledgeOf, knownReply } from './known-reply.js';
 import type { PathDeps } from './path.js';
 import type { Place } from './topology.js';
 
@@ -18,9 +18,12 @@ type Request<Kind extends PeerRequest['do']> = Extract<PeerRequest, { do: Kind }
  */
 export class Holdings {
   readonly #deps: PathDeps;
+  readonly #kept: Kept;
 
-  constructor(deps: PathDeps) {
+  /** @param kept told of each entry that this node has taken in as its owner */
+  constructor(deps: PathDeps, kept: Kept) {
     this.#deps = deps;
+    this.#kept = kept;
   }
 
   /**
@@ -31,8 +34,7 @@ export class Holdings {
    */
   recall(space: Keyspace, { key, claim, taken }: Request<'recall'>, wait: Wait): PeerReply | Promise<PeerReply> {
     if (taken !== undefined) {
-      const entry = space.store.peek(key);
-      if (entry?.isHeld === true && entry.version <= taken) space.store.delete(key, 'demoted');
+      letGo(space, key, taken, this.#deps.topology);
       return nothing;
     }
     if (claim) {
@@ -86,7 +88,8 @@ export class Holdings {
     if (keepUntilMs <= nowMs || (mine && !leases.owns())) return nothing;
     space.counts.held++;
     const held = { key, value, version, expiresAtMs, keepUntilMs, wasPut, sourceVersion, tags };
-    space.store.put(mine ? { ...held, owner: '' } : { ...held, owner: from.id, isHeld: true });
+    const kept = space.store.put(mine ? { ...held, owner: '' } : { ...held, owner: from.id, isHeld: true });
+    if (mine && kept === 'stored') this.#kept(space, key, hash, held);
     return applied;
   }
 
@@ -136,6 +139,13 @@ export class Holdings {
     const nowMs = clock.nowMs();
     return knownReply(entry, entry.expiresAtMs > nowMs ? 'hit' : 'stale', knowledgeOf(space, place.hash), nowMs);
   }
+}
+
+/** The key's owner has this version of it: it need not be held any more, but as a replica. */
+export function letGo({ store }: Keyspace, key: string, version: number, topology: PathDeps['topology']): void {
+  const entry = store.peek(key);
+  if (entry?.isHeld !== true || entry.version > version || topology.isReplica(topology.hash(key))) return;
+  store.delete(key, 'demoted');
 }
 
 const applied: PeerReply = { is: 'applied' };

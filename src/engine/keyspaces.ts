@@ -133,18 +133,25 @@ export class Keyspaces {
    * The ring has changed. Own entries that moved are held for their new owners, who ask for them; held entries whose key
    * is this node's now are its own where `isFresh` says of their former owner that nothing of it was missed.
    */
-  reassign(topology: Topology, isFresh: (ownerId: string) => boolean, becomes: (former: string) => string): void {
+  reassign(
+    topology: Topology,
+    isFresh: (ownerId: string) => boolean,
+    becomes: (former: string) => string,
+    moved: (space: Keyspace, entries: readonly Entry[]) => void,
+  ): void {
     const ownerOf = (key: string, former: string): string => {
       const { owner, mine } = topology.place(key);
       return mine ? becomes(former) : owner.id;
     };
-    for (const space of this.#spaces.values()) space.store.reassign(ownerOf, ({ owner }) => isFresh(owner));
+    for (const space of this.#spaces.values()) {
+      const { moved: entries } = space.store.reassign(ownerOf, ({ owner }) => isFresh(owner));
+      if (entries.length > 0) moved(space, entries);
+    }
   }
 
   /** Nobody asks any more for what has moved: only replicas go on being held. */
-  release(topology: Topology, selfId: string): void {
-    const isReplica = ({ key }: Entry): boolean =>
-      topology.replicasOf(topology.hash(key)).some(({ id }) => id === selfId);
+  release(topology: Topology): void {
+    const isReplica = ({ key }: Entry): boolean => topology.isReplica(topology.hash(key));
     for (const space of this.#spaces.values()) space.store.releaseHeld(isReplica, this.#clock.nowMs());
   }
 

@@ -5,6 +5,9 @@ import type { Keyspace } from './keyspace.js';
 /** What an entry and an answer have in common. */
 export type Known = Pick<Entry, 'value' | 'version' | 'expiresAtMs' | 'wasPut' | 'sourceVersion' | 'tags'>;
 
+/** Told of each entry that a node has taken in as its owner. */
+export type Kept = (space: Keyspace, key: string, hash: number, known: Known) => void;
+
 /** How new a node's knowledge is: of writes to a slot, and of clears of the keyspace. */
 export interface Knowledge {
   readonly floor: number;

@@ -3,13 +3,12 @@ import type { Wait } from '../ports/clock.js';
 import type { NodeInfo } from '../ports/membership.js';
 import type { PeerReply } from '../ports/peers.js';
 import type { Answer, Keyspace } from './keyspace.js';
+import type { Kept } from './known-reply.js';
 import type { Loader } from './loader.js';
 import { isForgiven, Overdue } from './overdue.js';
 import { anyTerms, type PathDeps, type ReadTerms } from './path.js';
 import { doubtful, type Place } from './topology.js';
 import { besideVersion, type Trip, type Trips } from './trips.js';
-
-export type Kept = (space: Keyspace, key: string, hash: number, answer: Answer) => void;
 
 type Run = (trip: Trip) => Promise<Answer>;
 
@@ -23,6 +22,8 @@ interface Recalled {
 
 /** Nodes that owned a key before and are asked for it. */
 const recallsMax = 3;
+/** Nodes beside them that may have owned it before others came, who have not asked for it. */
+const furtherMax = 3;
 /** How long the previous owner may take: it answers from memory, or from a load under way there. */
 const recallMs = 1000;
 
@@ -168,11 +169,13 @@ export class OwnerReads {
   async #recall(trip: Trip): Promise<Recalled> {
     const { space, key, place, slot, deadlineMs, terms } = trip;
     const { topology, peers, clock, leases } = this.#deps;
-    const previous = topology.previousOwners(place.hash);
+    const previous = topology.previousOwners(place.hash).slice(0, recallsMax);
+    const further = previous.length === 0 ? [] : topology.successors(place.hash, furtherMax);
     let allAsked = true;
-    for (const owner of previous.slice(0, recallsMax)) {
+    for (const owner of new Set([...previous, ...further])) {
+      const isSure = previous.includes(owner);
       if (leases.isSilent(owner.id)) {
-        allAsked = false;
+        allAsked &&= !isSure;
         continue;
       }
       const wait: Wait = { deadlineMs: Math.min(deadlineMs, clock.nowMs() + recallMs), signal: trip.signal };
@@ -181,7 +184,7 @@ export class OwnerReads {
         reply = await peers.call(owner.id, { do: 'recall', keyspace: space.name, key }, wait);
       } catch {
         // It has no such keyspace, or is gone; what is only out of reach may still have something.
-        allAsked &&= !topology.isThere(owner.id);
+        allAsked &&= !isSure || !topology.isThere(owner.id);
         continue;
       }
       if (reply.is !== 'value' && reply.is !== 'absent') continue;

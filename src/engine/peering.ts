@@ -17,6 +17,7 @@ import type { Inflight } from './inflight.js';
 import { KeyspaceControl } from './keyspace-control.js';
 import { KeyspaceLedger } from './keyspace-ledger.js';
 import type { Keyspaces } from './keyspaces.js';
+import type { Kept } from './known-reply.js';
 import { LeaseKeeper } from './lease-keeper.js';
 import type { ResolvedOptions } from './options.js';
 import type { PathDeps } from './path.js';
@@ -122,7 +123,8 @@ export class Peering {
       () => spaces.values(),
       (space, key) => deps.log.write('warn', `a copy of '${key}' in keyspace '${space.name}' was not current; dropped`),
     );
-    const reads = new Reads(path, (space, key, hash, answer) => this.#replicas.tell(space, key, hash, answer));
+    const kept: Kept = (space, key, hash, known) => this.#replicas.tell(space, key, hash, known);
+    const reads = new Reads(path, kept);
     const writes = new Writes(path, this.#confirmations);
     this.reads = recordedReads(reads, recorder);
     this.writes = recordedWrites(writes, recorder);
@@ -132,7 +134,7 @@ export class Peering {
       writes,
       repair: this.#repair,
       leases: this.leases,
-      holdings: new Holdings(path),
+      holdings: new Holdings(path, kept),
       topology: this.topology,
       limits: options.limits,
       warmup: options.warmup,
@@ -163,6 +165,7 @@ export class Peering {
   stop(): void {
     this.leases.stop();
     this.#replicas.stop();
+    this.#handover.stop();
     this.#sampler.stop();
   }
 
@@ -209,7 +212,7 @@ export class Peering {
   tidy(): void {
     if (this.#deps.clock.nowMs() < this.#releaseAtMs) return;
     this.#releaseAtMs = Number.POSITIVE_INFINITY;
-    this.#deps.spaces.release(this.topology, this.#deps.self().id);
+    this.#deps.spaces.release(this.topology);
   }
 
   /** It has given its keys away, or is about to. */
@@ -246,7 +249,7 @@ export class Peering {
       hasTakenOver = true;
       return takenOver;
     };
-    spaces.reassign(this.topology, isFresh, becomes);
+    spaces.reassign(this.topology, isFresh, becomes, (space, entries) => this.#handover.moved(space, entries));
     if (hasTakenOver) this.#takeovers.begin();
     this.#releaseAtMs = nowMs + handoffMs;
     this.#replicas.moved();

@@ -114,6 +114,23 @@ export class Topology {
       .slice(1);
   }
 
+  /** This node keeps a replica of the entry. */
+  isReplica(hash: number): boolean {
+    const selfId = this.#self().id;
+    return this.replicasOf(hash).some(({ id }) => id === selfId);
+  }
+
+  /**
+   * The members after this node on the ring. Where several joined one after the other, the one whose key it was before is
+   * among them, and those between have not asked for it yet.
+   */
+  successors(hash: number, count: number): readonly Member[] {
+    const selfId = this.#self().id;
+    return this.ring()
+      .ownersOfHash(hash, count + 1)
+      .filter(({ id }) => id !== selfId);
+  }
+
   /**
    * Other nodes that owned this key within the last minute, the latest first; at last who would own it without this node,
    * and did if this node was away, or met the others one by one.

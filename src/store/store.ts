@@ -223,12 +223,13 @@ export class Store {
    * After a change of the ring. Own entries that moved are held for their new owners. Held entries of other keys are this
    * node's own now, or held for whom they moved to, where `mayOwn` says that nothing of their former owner was missed;
    * else they are dropped, as are hot copies whose owner changed.
+   * @returns `moved`: those that are held for another node than before
    * @param ownerOf the id of a key's owner, '' for this node; `former` is that of the entry
    */
   reassign(
     ownerOf: (key: string, former: string) => string,
     mayOwn: (entry: Entry) => boolean,
-  ): { readonly moved: number; readonly regained: number; readonly dropped: number } {
+  ): { readonly moved: readonly Entry[]; readonly regained: number; readonly dropped: number } {
     const outdated: StoredEntry[] = [];
     const changing: { readonly entry: StoredEntry; readonly owner: string }[] = [];
     this.#owned.index.forEach((entry) => {
@@ -240,11 +241,11 @@ export class Store {
     this.#hot.index.forEach((entry) => {
       if (ownerOf(entry.key, '') !== entry.owner) outdated.push(entry);
     });
-    let moved = 0;
+    const moved: Entry[] = [];
     let regained = 0;
     for (const { entry, owner } of changing) {
-      if (entry.owner === '') moved++;
-      else if (owner === '') regained++;
+      if (owner !== '') moved.push(entry);
+      else regained++;
       this.#pass(entry, owner);
     }
     for (const entry of outdated) this.#drop(entry, 'demoted');

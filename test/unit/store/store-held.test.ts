@@ -24,7 +24,7 @@ describe('Store: entries held for their owners', () => {
       () => '',
       ({ owner }) => owner === 'p',
     );
-    expect(change).to.deep.equal({ moved: 0, regained: 1, dropped: 1 });
+    expect(change).to.deep.equal({ moved: [], regained: 1, dropped: 1 });
     expect(store.peek('trusted')).to.include({ owner: '', isHeld: false });
     expect(store.peek('missed')).to.equal(undefined);
     store.check();

@@ -173,12 +173,11 @@ describe('Store', () => {
         store.put(entryOf(key, { owner }));
       }
       const owners: Record<string, string> = { stays: '', leaves: 'q', copy: 'p', moved: 'q', 'mine now': '' };
-      expect(
-        store.reassign(
-          (key) => owners[key]!,
-          () => true,
-        ),
-      ).to.deep.equal({ moved: 1, regained: 0, dropped: 2 });
+      const change = store.reassign(
+        (key) => owners[key]!,
+        () => true,
+      );
+      expect(change).to.deep.equal({ moved: [store.peek('leaves')], regained: 0, dropped: 2 });
       expect(store.counts()).to.include({ ownedEntries: 1, heldEntries: 1, hotEntries: 1 });
       const held = ['stays', 'leaves', 'copy', 'moved', 'mine now'].map((key) => store.peek(key)?.owner);
       expect(held).to.deep.equal(['', 'q', 'p', undefined, undefined]);
