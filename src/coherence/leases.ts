@@ -1,3 +1,6 @@
+import type { Heard } from '../ports/peers.js';
+import { HeardOf } from './heard.js';
+
 /*
  * Leases between pairs of nodes. A node serves copies of what a peer owns only while it holds that peer's lease; the peer
  * answers a write once everybody has dropped their copies, or can no longer serve them because their lease lapsed. So a
@@ -53,8 +56,8 @@ interface PeerLease {
   isSynced: boolean;
   /** Sequence of the last invalidation that came. */
   received: number;
-  /** Of the peer's writes all up to this version have come, or were told of as floors. */
-  heard: number;
+  /** Of the floors that it tells just now: what of them this node has missed; undefined: it tells none. */
+  missing: Heard['versions'] | undefined;
   /** When the renewal was sent that has no answer yet. */
   askedAtMs: number | undefined;
   /** A renewal was sent over this link. */
@@ -84,6 +87,7 @@ const isLive = (lease: PeerLease, now: LeaseTimes): boolean =>
 
 export class Leases {
   readonly #peers = new Map<string, PeerLease>();
+  readonly #heard = new HeardOf();
   readonly #repairFirst: boolean;
 
   /** @param repairFirst no lease before what was missed is made good; false shows what that prevents */
@@ -103,7 +107,7 @@ export class Leases {
       generation: (known?.generation ?? 0) + 1,
       isSynced: !this.#repairFirst,
       received: 0,
-      heard: 0,
+      missing: undefined,
       askedAtMs: undefined,
       wasAsked: false,
       // What was granted over the link before still counts.
@@ -221,12 +225,34 @@ export class Leases {
     if (lease === undefined || sequence === 0) return;
     if (sequence > lease.received + 1) this.#lapse(lease);
     lease.received = Math.max(lease.received, sequence);
-    if (lease.isSynced) lease.heard = Math.max(lease.heard, version);
+    if (lease.isSynced) this.#heard.note(peerId, version);
   }
 
-  /** Of this peer's writes this node has heard of all up to this version; 0: it may have missed some. */
+  /** Of this peer's writes this node has heard of all up to this version; 0: of none. */
   heard(peerId: string): number {
-    return this.#peers.get(peerId)?.heard ?? 0;
+    return this.#heard.of(peerId);
+  }
+
+  /** This node has written. */
+  wrote(selfId: string, version: number): void {
+    this.#heard.note(selfId, version);
+  }
+
+  /** Of whose writes this node knows. */
+  told(): Heard {
+    return this.#heard.told();
+  }
+
+  /**
+   * A peer tells floors. Since which version there may be writes among them of which this node has not heard; undefined:
+   * there are none. What a peer writes whose lease this node holds comes by itself, and is not acknowledged before.
+   */
+  missedSince(peerId: string, heard: Heard, now: LeaseTimes): number | undefined {
+    const lease = this.#peers.get(peerId);
+    if (lease === undefined || !heard.isWhole) return 0;
+    lease.missing ??= this.#missing(heard, now);
+    if (lease.missing.length === 0) return undefined;
+    return Math.min(...lease.missing.map(([id]) => this.#heard.of(id)));
   }
 
   /** All peers are asked for their floors before anything of theirs is served again. */
@@ -234,13 +260,15 @@ export class Leases {
     for (const lease of this.#peers.values()) if (lease.isLinked) this.#lapse(lease);
   }
 
-  /** The peer has told all its floors; none of its writes before has a version above this one. */
-  synced(peerId: string, sequence: number, version: number): void {
+  /** The peer has told all its floors, and whose writes they are of. */
+  synced(peerId: string, sequence: number, heard: Heard, now: LeaseTimes): void {
     const lease = this.#peers.get(peerId);
     if (lease === undefined) return;
+    for (const [id, version] of lease.missing ?? this.#missing(heard, now)) this.#heard.note(id, version);
+    if (!heard.isWhole) this.#heard.tookPart();
+    lease.missing = undefined;
     lease.isSynced = true;
     lease.received = Math.max(lease.received, sequence);
-    lease.heard = Math.max(lease.heard, version);
   }
 
   /** When the peer can no longer serve copies. */
@@ -278,11 +306,14 @@ export class Leases {
     return hasJumped(now, lease.offsetMs) ? Math.min(untilMs, now.nowMs) : untilMs;
   }
 
+  #missing(heard: Heard, now: LeaseTimes): Heard['versions'] {
+    return this.#heard.missing(heard, (id) => this.holds(id, now));
+  }
+
   #lapse(lease: PeerLease): void {
     if (!this.#repairFirst) return;
     lease.isSynced = false;
     lease.untilMs = never;
-    lease.heard = 0;
     lease.generation++;
   }
 

@@ -90,7 +90,7 @@ export class LeaseKeeper {
 
   /** The copies of this owner's entries may be served. */
   holds(ownerId: string): boolean {
-    return !this.#passesThrough && (!this.#deps.guards.lease || this.leases.serves(ownerId, this.#now()));
+    return !this.#passesThrough && (!this.#deps.guards.lease || this.leases.serves(ownerId, this.now()));
   }
 
   /** It owns nothing and holds nobody's lease, whoever it hears from: memory answers nothing, and writes are refused. */
@@ -101,7 +101,7 @@ export class LeaseKeeper {
   /** This node may answer for its keys from memory, and write. The hot path. */
   owns(): boolean {
     if (this.#ownsUntilMs === Number.POSITIVE_INFINITY) return true;
-    const now = this.#now();
+    const now = this.now();
     return now.nowMs < this.#ownsUntilMs && !hasJumped(now, this.#offsetMs);
   }
 
@@ -141,7 +141,7 @@ export class LeaseKeeper {
 
   /** Linked peers whose copies may be served now. */
   get held(): number {
-    return this.#deps.peers.linked().filter(({ id }) => this.leases.holds(id, this.#now())).length;
+    return this.#deps.peers.linked().filter(({ id }) => this.leases.holds(id, this.now())).length;
   }
 
   isSilent(peerId: string): boolean {
@@ -165,7 +165,7 @@ export class LeaseKeeper {
   /** Members, links or leases have changed. */
   weigh(): void {
     const { others, regained, passesThrough } = this.#deps;
-    const now = this.#now();
+    const now = this.now();
     const { nowMs } = now;
     const ids = others();
     this.#passesThrough = passesThrough();
@@ -207,7 +207,8 @@ export class LeaseKeeper {
     return this.#wasInTouch ? 0 : touchMs;
   }
 
-  #now(): LeaseTimes {
+  /** Monotonic and wall time. */
+  now(): LeaseTimes {
     const { clock } = this.#deps;
     return { nowMs: clock.nowMs(), wallMs: clock.wallMs() };
   }
@@ -230,7 +231,7 @@ export class LeaseKeeper {
   }
 
   #renew(peerId: string): void {
-    const sentAt = this.#now();
+    const sentAt = this.now();
     const asked = this.leases.asking(peerId, sentAt.nowMs);
     if (asked === undefined) return;
     const { resync } = asked;
@@ -249,7 +250,7 @@ export class LeaseKeeper {
     this.weigh();
     if (reply !== undefined && this.#silent.delete(peerId)) this.#deps.silenceChanged(peerId, false);
     // What was missed is asked for at once, and so is the next lease where this one was as late as that.
-    const isDue = nowMs - sentAt.nowMs >= renewMs || !this.leases.holds(peerId, this.#now());
+    const isDue = nowMs - sentAt.nowMs >= renewMs || !this.leases.holds(peerId, this.now());
     if (reply !== undefined && !resync && isDue) this.#deps.clock.soon(() => this.#renew(peerId));
   }
 

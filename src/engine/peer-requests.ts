@@ -55,7 +55,7 @@ export class PeerRequests {
       case 'renew':
         return this.#deps.leases.grant(from.id, request.resync);
       case 'synced':
-        this.#deps.leases.leases.synced(from.id, request.sequence, request.version);
+        this.#deps.leases.leases.synced(from.id, request.sequence, request.heard, this.#deps.leases.now());
         return applied;
       case 'keyspace':
         return this.#deps.recorded(from, request.record);
@@ -92,7 +92,7 @@ export class PeerRequests {
         writes.invalidate(space, request.key, request.version, from);
         return applied;
       case 'floors':
-        repair.take(space, request.floors);
+        repair.take(space, request.floors, leases.leases.missedSince(from.id, request.heard, leases.now()));
         return applied;
       case 'hold':
         checkKey(request.key, limits);

@@ -43,10 +43,11 @@ export class Repair {
    * whenever the peer found that it missed something.
    */
   tell(peerId: string, spaces: Iterable<Keyspace>): void {
-    const { peers, clock, guards, hybrid, records } = this.#deps;
+    const { peers, clock, guards, records } = this.#deps;
     const { leases } = this.#deps.leases;
     const wait = { deadlineMs: clock.nowMs() + toldWithinMs };
     leases.telling(peerId);
+    const heard = leases.told();
     const told = this.#deps.telling(peerId);
     // A peer that cannot have such settings says so, and is no less told.
     const calls: Promise<unknown>[] = records().map((record) =>
@@ -56,9 +57,10 @@ export class Repair {
     );
     for (const space of guards['floor-exchange'] ? spaces : []) {
       const floors = space.slots.floors();
-      if (floors !== undefined) calls.push(peers.call(peerId, { do: 'floors', keyspace: space.name, floors }, wait));
+      if (floors !== undefined)
+        calls.push(peers.call(peerId, { do: 'floors', keyspace: space.name, floors, heard }, wait));
     }
-    calls.push(peers.call(peerId, { do: 'synced', sequence: leases.sent(peerId), version: hybrid.now() }, wait));
+    calls.push(peers.call(peerId, { do: 'synced', sequence: leases.sent(peerId), heard }, wait));
     Promise.all(calls).then(
       told,
       // The link is gone again, and the need with it; or the peer was too busy, and gets no lease before it was told.
@@ -72,17 +74,24 @@ export class Repair {
     for (const { slots } of spaces) slots.embargoAll(this.#deps.clock.nowMs() + embargoMs);
   }
 
-  /** Throws INVALID_ARGUMENT where the bytes are no floors. */
-  take(space: Keyspace, bytes: Uint8Array): void {
+  /**
+   * Throws INVALID_ARGUMENT where the bytes are no floors.
+   * @param since of the writes with a higher version this node may have missed some; undefined: it has heard of all
+   */
+  take(space: Keyspace, bytes: Uint8Array, since: number | undefined): void {
     const { hybrid, topology } = this.#deps;
     const floors = readFloors(bytes, hybrid.now() + skewLimit);
     if (floors === undefined) throw invalidArgument(`${bytes.byteLength} bytes are no floors of a keyspace`);
     const { slots, store } = space;
+    if (since === undefined) {
+      slots.raise(floors);
+      return;
+    }
     const older: string[] = [];
     store.forEach(({ key, version, wasPut }) => {
       const floor = floors[slots.slotOf(topology.hash(key))]!;
       // What was loaded bears this node's clock, which may be ahead of the writer's by the skew that is allowed.
-      if (floor > 0 && version < floor + skewLimit && !(wasPut && version >= floor)) older.push(key);
+      if (floor > since && version < floor + skewLimit && !(wasPut && version >= floor)) older.push(key);
     });
     for (const key of older) store.delete(key, 'invalidated');
     slots.bumpAll();

@@ -146,6 +146,7 @@ export class Writes {
     const version = hybrid.next();
     const slot = space.slots.slotOf(hash);
     space.slots.wrote(slot, version);
+    leases.leases.wrote(this.#deps.self().id, version);
     const invalidation = { do: 'invalidate', keyspace: space.name, key, version } as const;
     let requestFor: RequestFor = (_, next) => ({ ...invalidation, sequence: next() });
     if (change.do === 'put' && lifeMs > 0) {

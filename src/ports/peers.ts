@@ -49,12 +49,9 @@ export type PeerRequest =
   /** What was done to a keyspace at run time: told of each change, and of all of them when a link comes up. */
   | { readonly do: 'keyspace'; readonly record: KeyspaceRecord }
   /** What the sender knows of writes, said first when a link comes up; see Slots.floors for the bytes. */
-  | { readonly do: 'floors'; readonly keyspace: string; readonly floors: Uint8Array }
-  /**
-   * All floors were told; `sequence` is that of the last invalidation sent before, and no write of the sender that came
-   * before has a version above `version`.
-   */
-  | { readonly do: 'synced'; readonly sequence: number; readonly version: number }
+  | { readonly do: 'floors'; readonly keyspace: string; readonly floors: Uint8Array; readonly heard: Heard }
+  /** All floors were told; `sequence` is that of the last invalidation sent before. */
+  | { readonly do: 'synced'; readonly sequence: number; readonly heard: Heard }
   /** Asks for the lease under which the sender may serve copies. `resync`: tell all floors first, some news was missed. */
   | { readonly do: 'renew'; readonly resync: boolean }
   /**
@@ -97,6 +94,13 @@ export type PeerRequest =
   | { readonly do: 'hot-keys'; readonly keyspace: string; readonly limit: number }
   /** Digests of the entries that the sender owns and the receiver keeps replicas of, 4096 little-endian u32, by slot. */
   | { readonly do: 'compare'; readonly keyspace: string; readonly digests: Uint8Array };
+
+/** Whose writes the sender's floors are of, by id: of each node all up to a version. */
+export interface Heard {
+  readonly versions: readonly (readonly [id: string, version: number])[];
+  /** False: there may be writes of others among them. */
+  readonly isWhole: boolean;
+}
 
 /** When a write is answered: once every node has applied it, or once the owner has. */
 export type Ack = 'applied' | 'owner';

@@ -1,5 +1,6 @@
 import type { Outcome, PeerReply, PeerRequest } from '../ports/peers.js';
 import { type TraceContext, traceparentCharsMax, tracestateCharsMax } from '../ports/recorder.js';
+import { heardBound, writeHeard } from './heard.js';
 import { writeHotKeysReply, writeHotKeysRequest } from './hot-keys.js';
 import { encodeRecord, recordBound } from './keyspace-records.js';
 import { wireType } from './reader.js';
@@ -93,7 +94,9 @@ export function requestBound(request: PeerRequest, bytesOfText: (text: string) =
     case 'hold':
       return bound + (request.value?.byteLength ?? 0) + listBound(request.tags ?? none, bytesOfText);
     case 'floors':
-      return bound + request.floors.byteLength;
+      return bound + request.floors.byteLength + heardBound(request.heard, bytesOfText);
+    case 'synced':
+      return bound + heardBound(request.heard, bytesOfText);
     case 'compare':
       return bound + request.digests.byteLength;
     case 'keyspace':
@@ -186,13 +189,14 @@ function writeRequest(writer: BackwardWriter, request: PeerRequest, remainingMs:
       writer.nested(delimitedTag(field.invalidate), mark);
       return;
     case 'floors':
+      writeHeard(writer, request.heard);
       writer.bytesField(delimitedTag(4), request.floors);
       writer.uint32Field(varintTag(3), wholeMs);
       writer.stringField(delimitedTag(1), request.keyspace);
       writer.nested(delimitedTag(field.floors), mark);
       return;
     case 'synced':
-      if (request.version > 0) writer.doubleField(doubleTag(3), request.version);
+      writeHeard(writer, request.heard);
       writer.doubleField(doubleTag(2), request.sequence);
       writer.uint32Field(varintTag(1), wholeMs);
       writer.nested(delimitedTag(field.synced), mark);

@@ -1,4 +1,5 @@
 import type { PeerRequest } from '../ports/peers.js';
+import { readHeard } from './heard.js';
 import { readHotKeysRequest } from './hot-keys.js';
 import { decodeRecord } from './keyspace-records.js';
 import {
@@ -78,17 +79,20 @@ function readBody(reader: Reader, number: number, id: number, names: Names): Ope
 function readBare(reader: Reader, kind: number, id: number): Operation {
   let remainingMs = 0;
   let sequence = 0;
-  let version = 0;
+  const versions: [string, number][] = [];
+  let isWhole = false;
   let resync = false;
   while (reader.at < reader.end) {
     const tag = reader.uint32();
     if (tag === varintTag(1)) remainingMs = reader.uint32();
     else if (tag === doubleTag(2) && kind === field.synced) sequence = finite(reader.double(), 'sequence');
-    else if (tag === doubleTag(3) && kind === field.synced) version = finite(reader.double(), 'version');
+    else if (tag === delimitedTag(5) && kind === field.synced) readHeard(reader, versions);
+    else if (tag === varintTag(6) && kind === field.synced) isWhole = reader.bool();
     else if (tag === varintTag(2) && kind === field.renew) resync = reader.bool();
     else reader.skip(tag & 7);
   }
-  const request: PeerRequest = kind === field.synced ? { do: 'synced', sequence, version } : { do: 'renew', resync };
+  const heard = { versions, isWhole };
+  const request: PeerRequest = kind === field.synced ? { do: 'synced', sequence, heard } : { do: 'renew', resync };
   return { is: 'request', id, remainingMs, request };
 }
 
@@ -126,7 +130,9 @@ interface Extras {
   floor: number;
   generation: number;
   heard: number;
-  /** put and delete: ack; get: stand_in; hold: was_put. */
+  /** floors. */
+  versions: [string, number][] | undefined;
+  /** put and delete: ack; get: stand_in; hold: was_put; floors: whole. */
   flag: boolean;
   /** put and hold. */
   tags: readonly string[] | undefined;
@@ -175,6 +181,7 @@ const plain: Readonly<Extras> = Object.freeze({
   floor: 0,
   generation: 0,
   heard: 0,
+  versions: undefined,
   flag: false,
   tags: undefined,
   traceparent: '',
@@ -204,12 +211,15 @@ function readExtra(reader: Reader, kind: number, tag: number, extras: Extras): v
     extras.floor = finite(reader.double(), 'floor');
   } else if (tag === doubleTag(12) && kind === field.hold) {
     extras.generation = finite(reader.double(), 'generation');
+  } else if (tag === delimitedTag(5) && kind === field.floors) {
+    extras.versions ??= [];
+    readHeard(reader, extras.versions);
   } else if (tag === doubleTag(14) && kind === field.hold) {
     extras.heard = finite(reader.double(), 'heard');
   } else if (tag === delimitedTag(13) && (kind === field.put || kind === field.hold)) {
     extras.tags = readTag(reader, extras.tags);
   } else if (
-    (tag === varintTag(6) && (kind === field.put || kind === field.get)) ||
+    (tag === varintTag(6) && (kind === field.put || kind === field.get || kind === field.floors)) ||
     (tag === varintTag(4) && kind === field.delete) ||
     (tag === varintTag(7) && (kind === field.hold || kind === field.recall))
   ) {
@@ -237,6 +247,7 @@ function requestOf(
     floor,
     generation,
     heard,
+    versions,
     flag,
     tags,
     traceparent,
@@ -255,7 +266,7 @@ function requestOf(
     case field.invalidate:
       return { do: 'invalidate', keyspace, key, version, sequence };
     case field.floors:
-      return { do: 'floors', keyspace, floors: value ?? noBytes };
+      return { do: 'floors', keyspace, floors: value ?? noBytes, heard: { versions: versions ?? [], isWhole: flag } };
     case field.recall:
       if (version > 0) return { do: 'recall', keyspace, key, taken: version };
       return flag ? { do: 'recall', keyspace, key, claim: true } : { do: 'recall', keyspace, key };

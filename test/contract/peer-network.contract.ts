@@ -87,8 +87,11 @@ export function peerNetworkContract(name: string, pair: () => Promise<LinkedPair
           },
           { is: 'not-owner', owner: 'someone' },
         ],
-        [{ do: 'floors', keyspace: 'users', floors: pattern(32_768) }, { is: 'applied' }],
-        [{ do: 'synced', sequence: 2 ** 52, version: 9 }, { is: 'applied' }],
+        [
+          { do: 'floors', keyspace: 'users', floors: pattern(32_768), heard: { versions: [], isWhole: false } },
+          { is: 'applied' },
+        ],
+        [{ do: 'synced', sequence: 2 ** 52, heard: { versions: [['a', 9]], isWhole: true } }, { is: 'applied' }],
         [
           { do: 'renew', resync: true },
           { is: 'lease', sent: 2 ** 52, ownsMs: 1500.5 },

@@ -2,13 +2,14 @@ import { expect } from 'chai';
 import { Leases, type LeaseTimes, leaseMs, renewMs, silentMs, touchMs } from '../../../src/coherence/leases.js';
 
 const wallOffsetMs = 1_700_000_000_000;
+const nothing = { versions: [], isWhole: true };
 const at = (nowMs: number, jumpMs = 0): LeaseTimes => ({ nowMs, wallMs: nowMs + wallOffsetMs + jumpMs });
 
 /** Linked with `p`, which has told its floors. */
 function linked(): Leases {
   const leases = new Leases();
   leases.linkUp('p');
-  leases.synced('p', 0, 0);
+  leases.synced('p', 0, nothing, at(0));
   return leases;
 }
 
@@ -45,7 +46,7 @@ describe('Leases: of a holder', () => {
     leases.linkUp('p');
     renew(leases, 1000);
     expect(leases.holds('p', at(1001))).to.equal(false);
-    leases.synced('p', 0, 0);
+    leases.synced('p', 0, nothing, at(0));
     renew(leases, 1500);
     expect(leases.holds('p', at(1501))).to.equal(true);
   });
@@ -58,7 +59,7 @@ describe('Leases: of a holder', () => {
     leases.invalidated('p', 3, 0);
     expect(leases.holds('p', at(1100))).to.equal(false);
     expect(leases.asking('p', 1200)).to.deep.equal({ resync: true });
-    leases.synced('p', 3, 0);
+    leases.synced('p', 3, nothing, at(0));
     leases.answered('p', at(1200), { sent: 3, ownsMs: touchMs }, 1210);
     expect(leases.holds('p', at(1211))).to.equal(true);
   });
@@ -166,24 +167,80 @@ describe('Leases: of a granter', () => {
   });
 });
 
-describe('Leases: what was heard of a peer', () => {
-  it('is all up to its latest write, and nothing after one was missed, until all is told anew', () => {
+describe('Leases: what was heard of writes', () => {
+  const heard = (versions: Readonly<Record<string, number>>, isWhole = true) => ({
+    versions: Object.entries(versions),
+    isWhole,
+  });
+  /** Linked with `p`, whose lease it holds from now on. */
+  const linked = (leases: Leases, id: string, versions: Readonly<Record<string, number>>): void => {
+    leases.linkUp(id);
+    leases.synced(id, 0, heard(versions), at(0));
+    leases.asking(id, 0);
+    leases.answered(id, at(0), { sent: 0, ownsMs: leaseMs }, 0);
+  };
+
+  it('is all of a peer up to its latest write, and what it has told of with its floors', () => {
     const leases = new Leases();
     expect(leases.heard('p')).to.equal(0);
     leases.linkUp('p');
     leases.invalidated('p', 1, 50);
     expect(leases.heard('p'), 'before it has told its floors').to.equal(0);
-    leases.synced('p', 1, 60);
+    leases.synced('p', 1, heard({ p: 60, q: 5 }), at(0));
+    expect(leases.heard('q')).to.equal(5);
     leases.invalidated('p', 2, 70);
     expect(leases.heard('p')).to.equal(70);
     leases.invalidated('p', 4, 90);
     leases.invalidated('p', 5, 95);
-    expect(leases.heard('p'), 'after a gap').to.equal(0);
-    leases.synced('p', 5, 97);
-    expect(leases.heard('p')).to.equal(97);
-    leases.linkDown('p', 0);
+    expect(leases.heard('p'), 'after a gap').to.equal(70);
+    leases.synced('p', 5, heard({ p: 95 }), at(0));
+    expect(leases.heard('p')).to.equal(95);
+    leases.wrote('self', 99);
+    expect(leases.told()).to.deep.equal({
+      versions: [
+        ['q', 5],
+        ['p', 95],
+        ['self', 99],
+      ],
+      isWhole: true,
+    });
+  });
+
+  it('nothing is missed of a joiner that knows what others told it, as long as they tell it here too', () => {
+    const leases = new Leases();
+    leases.wrote('self', 40);
+    linked(leases, 'p', { p: 30 });
+    leases.linkUp('new');
+    // It has heard of a write of p that is still on its way to this node.
+    const told = heard({ p: 35, self: 40 });
+    expect(leases.missedSince('new', told, at(1))).to.equal(undefined);
+    leases.synced('new', 0, told, at(1));
+    expect(leases.heard('p'), 'not before it comes').to.equal(30);
+    leases.linkDown('p', 2);
+    leases.linkUp('newer');
+    expect(leases.missedSince('newer', told, at(leaseMs + 1)), 'without its lease').to.equal(30);
+  });
+
+  it('all may be missed since the last write that was heard of, and with several since the earliest', () => {
+    const leases = new Leases();
+    linked(leases, 'p', { p: 30, q: 20 });
+    leases.linkDown('p', 1);
     leases.linkUp('p');
-    expect(leases.heard('p'), 'on a new link').to.equal(0);
+    const told = heard({ p: 33, q: 25 });
+    expect(leases.missedSince('p', told, at(leaseMs + 1))).to.equal(20);
+    // The next keyspace's floors of the same telling are judged alike.
+    expect(leases.missedSince('p', told, at(leaseMs + 1))).to.equal(20);
+    leases.synced('p', 0, told, at(leaseMs + 1));
+    expect(leases.missedSince('p', told, at(leaseMs + 1))).to.equal(undefined);
+  });
+
+  it('all may be missed where the other cannot name all writers, or is none of the peers', () => {
+    const leases = new Leases();
+    linked(leases, 'p', {});
+    expect(leases.missedSince('p', heard({}, false), at(1))).to.equal(0);
+    expect(leases.missedSince('stranger', heard({}), at(1))).to.equal(0);
+    leases.synced('p', 0, heard({}, false), at(1));
+    expect(leases.told().isWhole).to.equal(false);
   });
 });
 
@@ -193,7 +250,7 @@ describe('Leases: of an owner', () => {
     const ids = ends.map((_, i) => `p${i}`);
     for (const [i, endMs] of ends.entries()) {
       leases.linkUp(ids[i]!);
-      leases.synced(ids[i]!, 0, 0);
+      leases.synced(ids[i]!, 0, nothing, at(0));
       leases.asking(ids[i]!, endMs - leaseMs);
       leases.answered(ids[i]!, at(endMs - leaseMs), { sent: 0, ownsMs: touchMs }, endMs - leaseMs);
     }

@@ -64,7 +64,7 @@ class Kept {
     kept.keeper.start();
     for (const id of others) {
       kept.keeper.onLink({ is: 'up', peer: infoOf(id) });
-      kept.keeper.leases.synced(id, 0, 0);
+      kept.keeper.leases.synced(id, 0, { versions: [], isWhole: true }, kept.keeper.now());
     }
     await kept.clock.advance(2 * renewMs);
     expect(kept.keeper.owns()).to.equal(true);

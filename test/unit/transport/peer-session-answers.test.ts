@@ -111,7 +111,7 @@ describe('PeerSession: answering', () => {
     hear(put(1), put(2), put(3), {
       is: 'request',
       id: 4,
-      request: { do: 'synced', sequence: 7, version: 9 },
+      request: { do: 'synced', sequence: 7, heard: { versions: [['a', 9]], isWhole: true } },
       remainingMs: 1_000,
     });
     await clock.settle();
@@ -136,7 +136,12 @@ describe('PeerSession: answering', () => {
       limits: { maxInflight: 1 },
       handler: (_, { do: what }) => (what === 'synced' ? { is: 'applied' } : new Promise(() => {})),
     });
-    hear(request(1), { is: 'request', id: 2, request: { do: 'synced', sequence: 7, version: 9 }, remainingMs: 1000 });
+    hear(request(1), {
+      is: 'request',
+      id: 2,
+      request: { do: 'synced', sequence: 7, heard: { versions: [['a', 9]], isWhole: true } },
+      remainingMs: 1000,
+    });
     await clock.settle();
     expect(stream.operations).to.deep.equal([{ is: 'reply', id: 2, reply: { is: 'applied' } }]);
   });

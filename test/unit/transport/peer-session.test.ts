@@ -120,7 +120,9 @@ describe('PeerSession: asking', () => {
     const { clock, stream, ask, session } = setUp({ limits: { maxInflight: 1 } });
     ask('a');
     const wait = { deadlineMs: clock.nowMs() + 1000 };
-    const told = session.call({ do: 'synced', sequence: 7, version: 9 }, wait).then(() => {}, messageOf);
+    const told = session
+      .call({ do: 'synced', sequence: 7, heard: { versions: [['a', 9]], isWhole: true } }, wait)
+      .then(() => {}, messageOf);
     await clock.settle();
     expect(stream.operations).to.have.length(2);
     ask('b');

@@ -21,6 +21,20 @@ const request = (does: PeerRequest, body: Body): [Operation, Body] => [
 ];
 const reply = (is: PeerReply, body: Body): [Operation, Body] => [{ is: 'reply', id: 7, reply: is }, body];
 
+const heard = {
+  versions: [
+    ['a', version],
+    ['ключ', large],
+  ],
+  isWhole: true,
+} as const;
+const heardBody = {
+  heard: [
+    { nodeId: 'a', version },
+    { nodeId: 'ключ', version: large },
+  ],
+  whole: true,
+};
 const heldAll = {
   version,
   heard: large,
@@ -65,8 +79,15 @@ const rows: Record<string, [Operation, Body]> = {
     { do: 'invalidate', ...at, version, sequence: large },
     { invalidate: { ...at, remainingMs, version, sequence: large } },
   ),
-  synced: request({ do: 'synced', sequence: large, version }, { synced: { remainingMs, sequence: large, version } }),
-  'synced before any invalidation': request({ do: 'synced', sequence: 0, version: 0 }, { synced: { remainingMs } }),
+  synced: request({ do: 'synced', sequence: large, heard }, { synced: { remainingMs, sequence: large, ...heardBody } }),
+  'synced before any invalidation': request(
+    { do: 'synced', sequence: 0, heard: { versions: [], isWhole: false } },
+    { synced: { remainingMs } },
+  ),
+  'floors and whose writes they are': request(
+    { do: 'floors', keyspace: 'users', floors: bytes(1, 2), heard },
+    { floors: { keyspace: 'users', remainingMs, floors: bytes(1, 2), ...heardBody } },
+  ),
   renew: request({ do: 'renew', resync: false }, { renew: { remainingMs } }),
   'renew after missed news': request({ do: 'renew', resync: true }, { renew: { remainingMs, resync: true } }),
   recall: request({ do: 'recall', ...at }, { recall: { ...at, remainingMs } }),
@@ -247,7 +268,7 @@ describe('operations of the coherence protocol', () => {
       { do: 'put', ...empty, value: [], ttlMs: undefined, ack: 'applied' },
       { do: 'delete', ...empty, ack: 'applied' },
       { do: 'invalidate', ...empty, version: 0, sequence: 0 },
-      { do: 'synced', sequence: 0, version: 0 },
+      { do: 'synced', sequence: 0, heard: { versions: [], isWhole: false } },
       { do: 'hold', ...empty, value: null, ...heldLittle, version: 0 },
       {
         is: 'value',

@@ -78,7 +78,7 @@ const operations: Record<string, Operation> = {
     is: 'request',
     id: 11,
     remainingMs: 9,
-    request: { do: 'floors', keyspace: 'users', floors: bytes(1, 2, 3) },
+    request: { do: 'floors', keyspace: 'users', floors: bytes(1, 2, 3), heard: { versions: [], isWhole: false } },
   },
   cancel: { is: 'cancel', id: 7 },
   value: {
