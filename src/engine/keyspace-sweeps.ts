@@ -21,6 +21,8 @@ export class KeyspaceSweeps {
   heard = 0;
   /** Of these, those that are beyond what is remembered. */
   forgotten = 0;
+  /** Version of the latest of which only the floors tell, here or at who told them; 0: there is none. */
+  inFloors = 0;
 
   constructor(clock: Clock, slots: Slots, store: Store) {
     this.#clock = clock;
@@ -55,6 +57,7 @@ export class KeyspaceSweeps {
     for (const sweep of [...this.#known, ...fresh]) {
       if (sweep.version <= generation || known.some((other) => isSameSweep(other, sweep))) continue;
       this.#slots.touchAll(sweep.version);
+      this.inFloors = Math.max(this.inFloors, sweep.version);
       this.forgotten++;
     }
     this.#known = known;

@@ -92,7 +92,7 @@ export class PeerRequests {
         writes.invalidate(space, request.key, request.version, from);
         return applied;
       case 'floors':
-        repair.take(space, request.floors, leases.leases.missedSince(from.id, request.heard, leases.now()));
+        repair.take(space, request, leases.leases.missedSince(from.id, request.heard, leases.now()));
         return applied;
       case 'hold':
         checkKey(request.key, limits);

@@ -5,13 +5,15 @@ import { embargoMs } from '../coherence/leases.js';
 import { readFloors } from '../coherence/slots.js';
 import type { Clock } from '../ports/clock.js';
 import type { KeyspaceRecord } from '../ports/keyspace-record.js';
-import type { PeerNetwork } from '../ports/peers.js';
+import type { PeerNetwork, PeerRequest } from '../ports/peers.js';
 import type { Keyspace } from './keyspace.js';
 import type { LeaseKeeper } from './lease-keeper.js';
 import type { Topology } from './topology.js';
 
 /** How long a peer may take to take note; if its link breaks before, the next link says it anew. */
 const toldWithinMs = 10_000;
+
+type Told = Pick<Extract<PeerRequest, { do: 'floors' }>, 'floors' | 'swept'>;
 
 export interface RepairDeps {
   readonly clock: Clock;
@@ -58,7 +60,9 @@ export class Repair {
     for (const space of guards['floor-exchange'] ? spaces : []) {
       const floors = space.slots.floors();
       if (floors !== undefined)
-        calls.push(peers.call(peerId, { do: 'floors', keyspace: space.name, floors, heard }, wait));
+        calls.push(
+          peers.call(peerId, { do: 'floors', keyspace: space.name, floors, heard, swept: space.sweeps.inFloors }, wait),
+        );
     }
     calls.push(peers.call(peerId, { do: 'synced', sequence: leases.sent(peerId), heard }, wait));
     Promise.all(calls).then(
@@ -76,13 +80,16 @@ export class Repair {
 
   /**
    * Throws INVALID_ARGUMENT where the bytes are no floors.
-   * @param since of the writes with a higher version this node may have missed some; undefined: it has heard of all
+   * @param missedSince of the writes with a higher version this node may have missed some; undefined: it has heard of all
    */
-  take(space: Keyspace, bytes: Uint8Array, since: number | undefined): void {
+  take(space: Keyspace, { floors: bytes, swept }: Told, missedSince: number | undefined): void {
     const { hybrid, topology } = this.#deps;
     const floors = readFloors(bytes, hybrid.now() + skewLimit);
     if (floors === undefined) throw invalidArgument(`${bytes.byteLength} bytes are no floors of a keyspace`);
-    const { slots, store } = space;
+    const { slots, store, sweeps } = space;
+    const since =
+      swept > sweeps.inFloors ? Math.min(missedSince ?? Number.POSITIVE_INFINITY, sweeps.inFloors) : missedSince;
+    sweeps.inFloors = Math.max(sweeps.inFloors, swept);
     if (since === undefined) {
       slots.raise(floors);
       return;

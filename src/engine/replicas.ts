@@ -5,6 +5,7 @@ import type { Entry } from '../store/entry.js';
 import type { Keyspace } from './keyspace.js';
 import { type Known, knowledgeOf, remainingLifeMs } from './known-reply.js';
 import type { PathDeps } from './path.js';
+import { doubtful } from './topology.js';
 
 /** How often an owner compares what its replicas hold with what it holds itself, and how soon after the ring changed. */
 const everyMs = 30_000;
@@ -15,6 +16,9 @@ const atOnce = 64;
 const toldWithinMs = 5000;
 
 export type ReplicaDeps = Pick<PathDeps, 'clock' | 'peers' | 'topology' | 'leases' | 'self'>;
+
+/** In doubt too, it may be the only one of its kind. */
+const isOwn = (owner: string): boolean => owner === '' || owner === doubtful;
 
 /** Hands an entry over to a peer that has not asked for it. */
 export const holdRequest = (
@@ -117,7 +121,7 @@ export class Replicas {
     const nowMs = this.#deps.clock.nowMs();
     space.store.forEach(({ key, owner, version, expiresAtMs }) => {
       // What has expired on one side may be fresh on the other for a moment, and is kept by each as it sees fit.
-      if (owner !== '' || expiresAtMs <= nowMs) return;
+      if (!isOwn(owner) || expiresAtMs <= nowMs) return;
       const hash = topology.hash(key);
       for (const { id } of topology.replicasOf(hash)) {
         let own = digests.get(id);
@@ -139,7 +143,7 @@ export class Replicas {
     if (reply?.is !== 'differ') return;
     const missing: { readonly entry: Entry; readonly hash: number }[] = [];
     space.store.forEach((entry) => {
-      if (entry.owner !== '' || entry.expiresAtMs <= clock.nowMs() || missing.length >= perRoundMax) return;
+      if (!isOwn(entry.owner) || entry.expiresAtMs <= clock.nowMs() || missing.length >= perRoundMax) return;
       const hash = topology.hash(entry.key);
       if (!hasSlot(reply.slots, space.slots.slotOf(hash))) return;
       if (topology.replicasOf(hash).some(({ id }) => id === peerId)) missing.push({ entry, hash });

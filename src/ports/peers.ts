@@ -49,7 +49,14 @@ export type PeerRequest =
   /** What was done to a keyspace at run time: told of each change, and of all of them when a link comes up. */
   | { readonly do: 'keyspace'; readonly record: KeyspaceRecord }
   /** What the sender knows of writes, said first when a link comes up; see Slots.floors for the bytes. */
-  | { readonly do: 'floors'; readonly keyspace: string; readonly floors: Uint8Array; readonly heard: Heard }
+  | {
+      readonly do: 'floors';
+      readonly keyspace: string;
+      readonly floors: Uint8Array;
+      readonly heard: Heard;
+      /** Version of the latest delete by tag or prefix that is remembered by the floors alone; 0: there is none. */
+      readonly swept: number;
+    }
   /** All floors were told; `sequence` is that of the last invalidation sent before. */
   | { readonly do: 'synced'; readonly sequence: number; readonly heard: Heard }
   /** Asks for the lease under which the sender may serve copies. `resync`: tell all floors first, some news was missed. */

@@ -189,6 +189,7 @@ function writeRequest(writer: BackwardWriter, request: PeerRequest, remainingMs:
       writer.nested(delimitedTag(field.invalidate), mark);
       return;
     case 'floors':
+      if (request.swept > 0) writer.doubleField(doubleTag(7), request.swept);
       writeHeard(writer, request.heard);
       writer.bytesField(delimitedTag(4), request.floors);
       writer.uint32Field(varintTag(3), wholeMs);

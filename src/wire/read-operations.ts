@@ -112,12 +112,13 @@ const withoutKey: ReadonlySet<number> = new Set([field.floors, field.compare]);
 /** Requests that may bear a trace context. */
 const traced: ReadonlySet<number> = new Set([field.get, field.put, field.delete]);
 const withBytes: ReadonlySet<number> = new Set([field.put, field.floors, field.hold, field.compare]);
-/** The tag of a request's version; others have none. */
+/** The tag of a request's version, of `taken` or `swept`; others have none. */
 const versionTags: ReadonlyMap<number, number> = new Map([
   [field.invalidate, doubleTag(3)],
   [field.hold, doubleTag(5)],
   [field.check, doubleTag(4)],
   [field.recall, doubleTag(8)],
+  [field.floors, doubleTag(7)],
 ]);
 
 /** What requests carry beside keyspace, key and bytes; what a number means depends on the kind. */
@@ -266,7 +267,13 @@ function requestOf(
     case field.invalidate:
       return { do: 'invalidate', keyspace, key, version, sequence };
     case field.floors:
-      return { do: 'floors', keyspace, floors: value ?? noBytes, heard: { versions: versions ?? [], isWhole: flag } };
+      return {
+        do: 'floors',
+        keyspace,
+        floors: value ?? noBytes,
+        heard: { versions: versions ?? [], isWhole: flag },
+        swept: version,
+      };
     case field.recall:
       if (version > 0) return { do: 'recall', keyspace, key, taken: version };
       return flag ? { do: 'recall', keyspace, key, claim: true } : { do: 'recall', keyspace, key };

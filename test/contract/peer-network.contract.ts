@@ -88,7 +88,7 @@ export function peerNetworkContract(name: string, pair: () => Promise<LinkedPair
           { is: 'not-owner', owner: 'someone' },
         ],
         [
-          { do: 'floors', keyspace: 'users', floors: pattern(32_768), heard: { versions: [], isWhole: false } },
+          { do: 'floors', keyspace: 'users', floors: pattern(32_768), heard: { versions: [], isWhole: false }, swept: 0 },
           { is: 'applied' },
         ],
         [{ do: 'synced', sequence: 2 ** 52, heard: { versions: [['a', 9]], isWhole: true } }, { is: 'applied' }],

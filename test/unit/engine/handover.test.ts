@@ -9,6 +9,7 @@ import { FakeClock } from '../../support/fake-clock.js';
 describe('Handover', () => {
   /** A node that leaves, holding entries for `heir`, who answers each push with the next of `replies`, the last for ever. */
   const setUp = (...replies: readonly PeerReply['is'][]) => {
+    const isReplica = false;
     const clock = new FakeClock();
     const store = new Store({ maxBytes: 64 * 1024, hotShare: 0.125, index: lruIndex });
     const hold = (key: string, owner: string, expiresAtMs = 60_000) =>
@@ -23,7 +24,11 @@ describe('Handover', () => {
     const handover = new Handover({
       clock,
       self: () => ({ id: 'self' }) as never,
-      topology: { place: () => ({ hash: 0, owner: { id: 'heir' }, mine: false }) } as never,
+      topology: {
+        place: () => ({ hash: 0, owner: { id: 'heir' }, mine: false }),
+        hash: () => 0,
+        isReplica: () => isReplica,
+      } as never,
       leases: { leases: { heard: (id: string) => (id === 'heir' ? 9 : 0) } } as never,
       peers: {
         call: (_: string, request: PeerRequest) => {

@@ -29,7 +29,7 @@ const told: readonly PeerRequest[] = [
     do: 'keyspace',
     record: { keyspace: 'k', existence: undefined, generation: 1, settings: [], sweeps: [], digest: 0 },
   },
-  { do: 'floors', keyspace: 'k', floors: none, heard: { versions: [], isWhole: false } },
+  { do: 'floors', keyspace: 'k', floors: none, heard: { versions: [], isWhole: false }, swept: 0 },
   { do: 'synced', sequence: 1, heard: { versions: [['a', 9]], isWhole: true } },
   { do: 'renew', resync: false },
   { do: 'hold', ...at, value: none, ...knowledge },

@@ -85,8 +85,8 @@ const rows: Record<string, [Operation, Body]> = {
     { synced: { remainingMs } },
   ),
   'floors and whose writes they are': request(
-    { do: 'floors', keyspace: 'users', floors: bytes(1, 2), heard },
-    { floors: { keyspace: 'users', remainingMs, floors: bytes(1, 2), ...heardBody } },
+    { do: 'floors', keyspace: 'users', floors: bytes(1, 2), heard, swept: version },
+    { floors: { keyspace: 'users', remainingMs, floors: bytes(1, 2), ...heardBody, swept: version } },
   ),
   renew: request({ do: 'renew', resync: false }, { renew: { remainingMs } }),
   'renew after missed news': request({ do: 'renew', resync: true }, { renew: { remainingMs, resync: true } }),

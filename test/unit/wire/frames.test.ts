@@ -78,7 +78,13 @@ const operations: Record<string, Operation> = {
     is: 'request',
     id: 11,
     remainingMs: 9,
-    request: { do: 'floors', keyspace: 'users', floors: bytes(1, 2, 3), heard: { versions: [], isWhole: false } },
+    request: {
+      do: 'floors',
+      keyspace: 'users',
+      floors: bytes(1, 2, 3),
+      heard: { versions: [], isWhole: false },
+      swept: 0,
+    },
   },
   cancel: { is: 'cancel', id: 7 },
   value: {
