@@ -74,10 +74,15 @@ export class OwnerReads {
   /** Answers with what has expired, within `staleIfError`, where the data source fails or is not to be asked. */
   load(space: Keyspace, key: string, place: Place, wait: Wait, terms: ReadTerms, sinceMs: number): Promise<Answer> {
     const { staleIfErrorMs, staleWhileRevalidateMs } = space.options;
-    // Those who gather for a run come before it begins: what was put meanwhile is not loaded over.
-    const run: Run = (trip) => {
+    // Those who gather for a run come before it begins: what was put meanwhile is not loaded over. Nor is what this node
+    // has just taken over.
+    const heldOrLoaded = (trip: Trip): Promise<Answer> => {
       const held = this.held(space, key, terms);
       return held === undefined ? this.#loadAsOwner(trip) : Promise.resolve(held);
+    };
+    const run: Run = (trip) => {
+      const takeover = this.#deps.takeovers.pending(space, key);
+      return takeover === undefined ? heldOrLoaded(trip) : takeover.then(() => heldOrLoaded(trip));
     };
     const loaded = this.#join(space, key, place, wait, terms, sinceMs, run);
     if (staleIfErrorMs === 0 && staleWhileRevalidateMs === 0) return loaded;

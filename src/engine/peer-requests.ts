@@ -153,7 +153,7 @@ export class PeerRequests {
       return this.#reply(space, entry, outcomeOf(entry), topology.hash(key));
     }
     checkKey(key, limits);
-    const late = reads.late(space, key, wait);
+    const late = reads.late(key, wait);
     if (late !== undefined) return late.then(() => this.#get(space, request, wait));
     const terms = { loading, minVersion, fromOwner: false };
     const answer = standIn ? reads.read(space, key, wait, terms) : reads.readAsOwner(space, key, wait, terms);

@@ -50,7 +50,7 @@ export class Reads {
   read(space: Keyspace, key: string, wait: Wait, terms: ReadTerms): Promise<Answer> {
     const circle = circleOf(space, key, terms.loading);
     if (circle !== undefined) return Promise.reject(circle);
-    const late = this.late(space, key, wait);
+    const late = this.late(key, wait);
     if (late !== undefined)
       return late.then(() => this.#own.held(space, key, terms) ?? this.read(space, key, wait, terms));
     const place = this.#deps.topology.place(key);
@@ -78,12 +78,12 @@ export class Reads {
   }
 
   /**
-   * Where this node owns the key but lost touch with the others, or has just taken over what it holds of it: what to wait
-   * for before it is read. Resolves when it is in touch again, or taken to be cut off.
+   * Where this node owns the key but lost touch with the others: what to wait for before it is read. Resolves when it is
+   * in touch again, or taken to be cut off.
    */
-  late(space: Keyspace, key: string, wait: Wait): Promise<void> | undefined {
-    const { clock, leases, topology, takeovers } = this.#deps;
-    const late = leases.late ?? takeovers.pending(space, key);
+  late(key: string, wait: Wait): Promise<void> | undefined {
+    const { clock, leases, topology } = this.#deps;
+    const { late } = leases;
     if (late === undefined || !topology.place(key).mine) return undefined;
     return within(clock, wait, `reading '${key}'`, late);
   }
