@@ -68,7 +68,7 @@ export class OwnerReads {
 
   /** Loads what this node owns, though it may hold it; nothing that has expired is answered with. */
   refresh(space: Keyspace, key: string, place: Place, wait: Wait): Promise<Answer> {
-    return this.#join(space, key, place, wait, anyTerms, Number.NEGATIVE_INFINITY, (trip) => this.#loadAsOwner(trip));
+    return this.#join(space, key, place, wait, anyTerms, Number.NEGATIVE_INFINITY, (trip) => this.#loadAsOwner(trip, true));
   }
 
   /** Answers with what has expired, within `staleIfError`, where the data source fails or is not to be asked. */
@@ -109,7 +109,7 @@ export class OwnerReads {
     space.counts.refreshes++;
     const wait: Wait = { deadlineMs: this.#deps.clock.nowMs() + space.options.readTimeoutMs };
     const since = this.#trips.joinsSince(space, slot, true);
-    this.#fly(space, key, place, wait, anyTerms, since, (trip) => this.#loadAsOwner(trip)).catch(() => {});
+    this.#fly(space, key, place, wait, anyTerms, since, (trip) => this.#loadAsOwner(trip, true)).catch(() => {});
   }
 
   #join(
@@ -142,7 +142,8 @@ export class OwnerReads {
     return space.loads.wait(key, token, wait, begin, sinceMs);
   }
 
-  async #loadAsOwner(trip: Trip): Promise<Answer> {
+  /** @param anew what was put gives way to what the source says now */
+  async #loadAsOwner(trip: Trip, anew = false): Promise<Answer> {
     const { space, key, terms, signal } = trip;
     // Out of touch with the others, what was held before may be overwritten by now, here and at whoever owned it before.
     if (this.#deps.leases.owns()) {
@@ -158,7 +159,7 @@ export class OwnerReads {
     // Later than whatever the previous owner has given: its answer has set this node's clock.
     const loadedAt = this.#deps.guards['load-version'] ? this.#deps.hybrid.next() : undefined;
     const answer = await this.#loader.load(space, key, terms.loading, loadedAt, signal);
-    return this.#keepOwn(trip, answer);
+    return this.#keepOwn(trip, answer, anew);
   }
 
   /** What this node held when it was suspected, as nobody who may have owned the key meanwhile has anything later. */
@@ -215,7 +216,7 @@ export class OwnerReads {
   }
 
   /** Keeps what this node owns. Gives back what is to be answered: a later row of the source, where one is stored. */
-  #keepOwn(trip: Trip, answer: Answer): Answer {
+  #keepOwn(trip: Trip, answer: Answer, anew = false): Answer {
     const { space } = trip;
     const isApart = this.#isApart(trip) || answer.version === besideVersion;
     const isContested = this.#isContested(trip);
@@ -227,7 +228,7 @@ export class OwnerReads {
       const isOrdered = answer.outcome === 'hit' || (isOverwritten && !isApart && !isContested);
       return isOrdered ? answer : { ...answer, version: besideVersion };
     }
-    const latest = this.#latest(trip, answer);
+    const latest = this.#latest(trip, answer, anew);
     if (this.#trips.hasMoved(trip)) this.#holdFor(this.#deps.topology.placeOf(trip.place.hash).owner, trip, latest);
     else if (this.#trips.store(trip, latest, '')) this.#kept(space, trip.key, trip.place.hash, latest);
     else this.#overdue.forget(trip);
@@ -263,15 +264,17 @@ export class OwnerReads {
 
   /**
    * What is stored, where it is later: a load that began after this one was done before it, and readers have seen its
-   * version; or the source has answered with an earlier version of the row, as it lags behind itself.
+   * version; or the source has answered with an earlier version of the row, as it lags behind itself; or a put of before
+   * has come meanwhile, from who held it, of which the source may not know.
    */
-  #latest({ space, key }: Trip, answer: Answer): Answer {
+  #latest({ space, key, terms }: Trip, answer: Answer, anew: boolean): Answer {
     const kept = space.kept(key);
     if (kept === undefined) return answer;
-    const { sourceVersion = 0, version, owner, expiresAtMs, value, tags } = kept;
+    const { sourceVersion = 0, version, owner, expiresAtMs, value, tags, wasPut } = kept;
     const isLaterRow = answer.sourceVersion !== undefined && sourceVersion > answer.sourceVersion;
-    const isOvertaken = owner === '' && version > answer.version && expiresAtMs > this.#deps.clock.nowMs();
-    if (isOvertaken && sourceVersion >= (answer.sourceVersion ?? 0)) {
+    const isOwn = owner === '' && expiresAtMs > this.#deps.clock.nowMs();
+    const isLaterPut = wasPut && !answer.wasPut && !anew && version >= terms.minVersion;
+    if (isOwn && (version > answer.version || isLaterPut) && sourceVersion >= (answer.sourceVersion ?? 0)) {
       return { ...kept, outcome: value === null ? 'negative' : 'hit', node: this.#deps.self().name };
     }
     return isLaterRow ? { ...answer, value, sourceVersion, tags } : answer;
