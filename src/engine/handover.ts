@@ -140,8 +140,8 @@ export class Handover {
     if (mine) return isLeaving ? 'again' : 'not-wanted';
     const wait: Wait = { deadlineMs: Math.min(deadlineMs, nowMs + toldWithinMs), signal };
     try {
-      const reply = await peers.call(owner.id, holdRequest(this.#deps, owner.id, space, hash, key, entry), wait);
-      if (reply.is === 'applied') return 'taken';
+      const reply = await peers.call(owner.id, holdRequest(this.#deps, owner.id, space, hash, key, entry, true), wait);
+      if (reply.is === 'applied') return topology.placeOf(hash).owner.id === owner.id ? 'taken' : 'again';
       return reply.is === 'not-owner' ? 'again' : 'refused';
     } catch {
       return 'again';

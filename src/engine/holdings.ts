@@ -62,6 +62,7 @@ export class Holdings {
       generation,
       sequence,
       heard,
+      yours,
     } = request;
     const { hash, owner, mine } = topology.place(key);
     const slot = space.slots.slotOf(hash);
@@ -73,7 +74,7 @@ export class Holdings {
       space.overwritten(key, slot, version);
       if (guards.embargo && owner.id !== from.id) space.slots.embargo(slot, nowMs + embargoMs);
     }
-    if (!mine && owner.id !== from.id) return sequence > 0 ? applied : { is: 'not-owner', owner: owner.id };
+    if (!mine && (yours || owner.id !== from.id)) return sequence > 0 ? applied : { is: 'not-owner', owner: owner.id };
     const hasHeard = heard >= space.slots.written(slot) && !space.slots.isContested(slot, nowMs);
     if (sequence === 0 && guards['hold-heard'] && !hasHeard) return nothing;
     // An owner tells its replicas of its writes in their order; anything else must know of all that is known here.

@@ -68,7 +68,9 @@ export class OwnerReads {
 
   /** Loads what this node owns, though it may hold it; nothing that has expired is answered with. */
   refresh(space: Keyspace, key: string, place: Place, wait: Wait): Promise<Answer> {
-    return this.#join(space, key, place, wait, anyTerms, Number.NEGATIVE_INFINITY, (trip) => this.#loadAsOwner(trip, true));
+    return this.#join(space, key, place, wait, anyTerms, Number.NEGATIVE_INFINITY, (trip) =>
+      this.#loadAsOwner(trip, true),
+    );
   }
 
   /** Answers with what has expired, within `staleIfError`, where the data source fails or is not to be asked. */
@@ -148,6 +150,8 @@ export class OwnerReads {
     // Out of touch with the others, what was held before may be overwritten by now, here and at whoever owned it before.
     if (this.#deps.leases.owns()) {
       const { answer: recalled, from, allAsked } = await this.#recall(trip);
+      const written = anew ? undefined : this.held(space, key, terms);
+      if (written !== undefined) return written;
       const held = this.#reassured(trip, recalled?.version);
       if (held !== undefined && !allAsked) return this.#beside(trip);
       const known = held ?? recalled;
@@ -223,6 +227,9 @@ export class OwnerReads {
     if (isApart || isContested || !this.#trips.isUnwritten(trip)) {
       space.counts.unkeptLoads++;
       this.#overdue.forget(trip);
+      // What was put meanwhile is newer than the source, which may not have it.
+      const written = anew ? undefined : this.held(space, trip.key, trip.terms);
+      if (written?.wasPut) return written;
       // A load that a write fell into, of which this node knows, is older than that write and says so.
       const isOverwritten = space.slots.floor(trip.slot) > answer.version;
       const isOrdered = answer.outcome === 'hit' || (isOverwritten && !isApart && !isContested);

@@ -20,7 +20,7 @@ export type ReplicaDeps = Pick<PathDeps, 'clock' | 'peers' | 'topology' | 'lease
 /** In doubt too, it may be the only one of its kind. */
 const isOwn = (owner: string): boolean => owner === '' || owner === doubtful;
 
-/** Hands an entry over to a peer that has not asked for it. */
+/** Hands an entry over to a peer that has not asked for it: as a replica, or as what is its own. */
 export const holdRequest = (
   { clock, leases }: ReplicaDeps,
   peerId: string,
@@ -28,6 +28,7 @@ export const holdRequest = (
   hash: number,
   key: string,
   { value, version, expiresAtMs, wasPut, sourceVersion, tags }: Known,
+  yours = false,
 ): Extract<PeerRequest, { do: 'hold' }> => ({
   do: 'hold',
   keyspace: space.name,
@@ -41,6 +42,7 @@ export const holdRequest = (
   ...knowledgeOf(space, hash),
   sequence: 0,
   heard: leases.leases.heard(peerId),
+  yours,
 });
 
 /**

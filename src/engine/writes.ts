@@ -169,6 +169,7 @@ export class Writes {
           floor,
           generation: space.generation,
           heard: 0,
+          yours: false,
         } as const;
         requestFor = ({ id }, next) =>
           replicas.some((replica) => replica.id === id)

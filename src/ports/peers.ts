@@ -92,6 +92,8 @@ export type PeerRequest =
       readonly generation: number;
       /** As of `invalidate`. */
       readonly sequence: number;
+      /** The receiver owns the key, as the sender sees it, and is to have it as that or not at all. */
+      readonly yours: boolean;
       /** Where it bears no sequence: version of the receiver's latest write of which the sender has heard, and of all before. */
       readonly heard: number;
     }

@@ -216,6 +216,7 @@ function writeRequest(writer: BackwardWriter, request: PeerRequest, remainingMs:
       writer.nested(delimitedTag(field.recall), mark);
       return;
     case 'hold':
+      if (request.yours) writer.uint32Field(varintTag(15), 1);
       if (request.heard > 0) writer.doubleField(doubleTag(14), request.heard);
       writeTags(writer, request.tags);
       if (request.generation > 0) writer.doubleField(doubleTag(12), request.generation);

@@ -131,6 +131,7 @@ interface Extras {
   floor: number;
   generation: number;
   heard: number;
+  yours: boolean;
   /** floors. */
   versions: [string, number][] | undefined;
   /** put and delete: ack; get: stand_in; hold: was_put; floors: whole. */
@@ -182,6 +183,7 @@ const plain: Readonly<Extras> = Object.freeze({
   floor: 0,
   generation: 0,
   heard: 0,
+  yours: false,
   versions: undefined,
   flag: false,
   tags: undefined,
@@ -215,6 +217,8 @@ function readExtra(reader: Reader, kind: number, tag: number, extras: Extras): v
   } else if (tag === delimitedTag(5) && kind === field.floors) {
     extras.versions ??= [];
     readHeard(reader, extras.versions);
+  } else if (tag === varintTag(15) && kind === field.hold) {
+    extras.yours = reader.bool();
   } else if (tag === doubleTag(14) && kind === field.hold) {
     extras.heard = finite(reader.double(), 'heard');
   } else if (tag === delimitedTag(13) && (kind === field.put || kind === field.hold)) {
@@ -248,6 +252,7 @@ function requestOf(
     floor,
     generation,
     heard,
+    yours,
     versions,
     flag,
     tags,
@@ -284,7 +289,7 @@ function requestOf(
     case field.hold: {
       const lifeMs = span ?? Number.POSITIVE_INFINITY;
       const held = { do: 'hold', keyspace, key, value: value ?? null, version, lifeMs, wasPut: flag } as const;
-      return { ...held, sourceVersion, floor, generation, sequence, heard, ...(tags && { tags }) };
+      return { ...held, sourceVersion, floor, generation, sequence, heard, yours, ...(tags && { tags }) };
     }
     default:
       throw new MalformedError(`${kind} is no request of a keyspace`);

@@ -55,7 +55,16 @@ export function peerNetworkContract(name: string, pair: () => Promise<LinkedPair
 
     it('carries every kind of request and answer, both ways', async () => {
       const { a, b, until } = linked;
-      const held = { version: 5, lifeMs: never, wasPut: true, sourceVersion: 3, floor: 4, generation: 0, heard: 0 };
+      const held = {
+        version: 5,
+        lifeMs: never,
+        wasPut: true,
+        sourceVersion: 3,
+        floor: 4,
+        generation: 0,
+        heard: 0,
+        yours: false,
+      };
       const rows: [PeerRequest, PeerReply][] = [
         [
           { ...get('ключ'), do: 'get', loading: ['users/x'], minVersion: 0, standIn: false } as PeerRequest,
@@ -88,7 +97,13 @@ export function peerNetworkContract(name: string, pair: () => Promise<LinkedPair
           { is: 'not-owner', owner: 'someone' },
         ],
         [
-          { do: 'floors', keyspace: 'users', floors: pattern(32_768), heard: { versions: [], isWhole: false }, swept: 0 },
+          {
+            do: 'floors',
+            keyspace: 'users',
+            floors: pattern(32_768),
+            heard: { versions: [], isWhole: false },
+            swept: 0,
+          },
           { is: 'applied' },
         ],
         [{ do: 'synced', sequence: 2 ** 52, heard: { versions: [['a', 9]], isWhole: true } }, { is: 'applied' }],
@@ -104,7 +119,7 @@ export function peerNetworkContract(name: string, pair: () => Promise<LinkedPair
         ],
         [{ do: 'hold', keyspace: 'users', key: 'k', value: Uint8Array.of(7), ...held, sequence: 8 }, { is: 'applied' }],
         [
-          { do: 'hold', keyspace: 'users', key: 'k', value: null, ...held, sequence: 0, heard: 2 ** 52 },
+          { do: 'hold', keyspace: 'users', key: 'k', value: null, ...held, sequence: 0, heard: 2 ** 52, yours: true },
           { is: 'applied' },
         ],
         [

@@ -87,6 +87,7 @@ describe('engine: what a node holds for others', () => {
         generation: 0,
         sequence: 0,
         heard,
+        yours: true,
       };
       return cluster.run(leaving.links.call(id, request, cluster.wait(1000))).then((reply) => reply.is);
     };

@@ -100,6 +100,7 @@ describe('entries that are kept past their expiry', () => {
         generation: 0,
         sequence: 0,
         heard: owner.hybrid.next(),
+        yours: true,
       };
       await cluster.run(leaving.links.call(id, request, cluster.wait(1000)));
       expect(await read(owner, key)).to.equal(told);

@@ -14,6 +14,7 @@ const remove: PeerRequest = { do: 'delete', ...at, ack: 'owner' };
 const recall: PeerRequest = { do: 'recall', ...at };
 const knowledge = {
   heard: 0,
+  yours: false,
   version: 1,
   lifeMs: 1,
   wasPut: true,

@@ -38,6 +38,7 @@ const heardBody = {
 const heldAll = {
   version,
   heard: large,
+  yours: true,
   lifeMs: 0.5,
   wasPut: true,
   sourceVersion: large,
@@ -48,6 +49,7 @@ const heldAll = {
 const heldLittle = {
   version,
   heard: 0,
+  yours: false,
   lifeMs: never,
   wasPut: false,
   sourceVersion: undefined,
