@@ -59,6 +59,12 @@ describe('simulation: clusters of real engines keep what coherence promises', fu
     expect(records.map(lineOf).filter((line) => /\bstale\b/.test(line)).length).to.be.above(10);
   });
 
+  it('what nodes tell of their peers is among what is judged', async () => {
+    const { records } = await runOnce(scenarioNamed('crash'), String(first));
+    const told = new Set(records.map((record) => (record.is === 'member' ? record.what : undefined)));
+    expect([...told]).to.include.members(['joined', 'failed']);
+  });
+
   it('the same seed gives the same run', async () => {
     const scenario = scenarioNamed('mixed');
     const [a, b] = [await runOnce(scenario, '7'), await runOnce(scenario, '7')];

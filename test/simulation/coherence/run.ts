@@ -123,12 +123,13 @@ export async function runOnce(scenario: Scenario, seed: string, guards: Guards =
 }
 
 /** What docs/coherence.md does not promise, and nothing more. */
-function checksOf(windows: readonly Window[], { putsMayBeLost }: Scenario): CheckOptions {
+function checksOf(windows: readonly Window[], { putsMayBeLost, answersWithinMs }: Scenario): CheckOptions {
   const splits = windows.filter(({ sides }) => sides !== undefined);
   return {
     lateWriteMs,
     monotonicAcrossNodes: false,
     isLagging,
+    answersWithinMs,
     excuses: (read, write) =>
       (isLagging(write.key) && putsMayBeLost?.(write) === true) ||
       splits.some(({ fromMs, toMs, sides }) => {

@@ -4,10 +4,14 @@ import type { Scenario } from './scenario.js';
 import { keptScenarios } from './scenarios-kept.js';
 import type { SimNode } from './world.js';
 
+/** A lease of two seconds, and latency and attempts beside it. */
+const promptMs = 3000;
+
 const usual: readonly Scenario[] = [
-  { name: 'stable', isSettled: true, play: (plot) => plot.after(5000) },
+  { name: 'stable', isSettled: true, answersWithinMs: promptMs, play: (plot) => plot.after(5000) },
   {
     name: 'join',
+    answersWithinMs: promptMs,
     play: async (plot) => {
       for (let i = few(plot.random); i > 0; i--) await join(plot);
       await plot.after(1000);
@@ -68,6 +72,7 @@ const usual: readonly Scenario[] = [
   },
   {
     name: 'resets',
+    answersWithinMs: promptMs,
     play: async (plot) => {
       const { world, random } = plot;
       for (let i = random.between(5, 15); i > 0; i--) {

@@ -98,11 +98,21 @@ export class ScriptedMembership implements Membership {
     const known = this.#told.get(info.name);
     if (known !== undefined && known.info.id !== info.id && (state === 'dead' || state === 'left')) return;
     if (known?.state === 'left' && known.info.id === info.id) return;
+    const isGone = state === 'dead' || state === 'left';
+    const lived = known !== undefined && known.state !== 'dead' && known.state !== 'left';
+    const restarted = lived && known.info.id !== info.id;
+    if (restarted) {
+      // Another process under the same name: its predecessor is gone, whether anybody saw it go or not.
+      known.state = 'left';
+      known.serving = false;
+      this.#tell({ is: 'left', member: { ...known.info, state: 'left', serving: false } });
+    }
     this.#told.set(info.name, { info, state, serving });
     if (state === 'alive') this.peers.dial(info.address);
     if (state === 'left' || state === 'dead') this.peers.undial(info.address);
-    const is = state === 'left' ? 'left' : state === 'dead' ? 'failed' : known === undefined ? 'joined' : 'updated';
-    this.#tell({ is, member: { ...info, state, serving } });
+    const member: Member = { ...info, state, serving };
+    if (!isGone) this.#tell({ is: lived && !restarted ? 'updated' : 'joined', member });
+    else if (lived) this.#tell({ is: state === 'left' ? 'left' : 'failed', member });
   }
 
   /** It hears that others suspect it, and denies it. */

@@ -11,6 +11,7 @@ import { createPeerLinks, type PeerLinks } from '../../../src/transport/peer-lin
 import { FakeClock } from '../../support/fake-clock.js';
 import { FakeNetwork } from '../../support/fake-network.js';
 import { History } from '../../support/history/history.js';
+import { saidOf } from '../../support/history/member-events.js';
 import { textFor } from '../../support/history/records.js';
 import { type Seeded, seeded } from '../../support/seeded.js';
 import { Cuts } from './cuts.js';
@@ -200,6 +201,7 @@ export class World {
     const node: SimNode = { name, address, engine, links, membership, clock, state: 'starting' };
     this.nodes.set(name, node);
     this.history.node(name, 'start');
+    void this.#listen(name, engine);
     this.#task(
       engine.open({ deadlineMs: this.clock.nowMs() + 30_000 }).then(
         () => {
@@ -248,6 +250,14 @@ export class World {
     if (this.random.chance(0.5)) node.clock.resume();
     this.network.thaw(node.address);
     node.clock.resume();
+  }
+
+  /** What this run of a node tells of its peers. */
+  async #listen(name: string, engine: CacheEngine): Promise<void> {
+    for await (const event of engine.events()) {
+      if (event.type === 'gap') this.history.member(name, 'gap', '');
+      else if (!('keyspace' in event)) this.history.member(name, saidOf[event.type], event.peer.name);
+    }
   }
 
   mendSource(): void {
