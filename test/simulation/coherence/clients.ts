@@ -248,11 +248,12 @@ export class Clients {
   #answered<T>(node: SimNode, call: Promise<T>, what: string): Promise<T> {
     const { clock } = this.world;
     return new Promise((resolve, reject) => {
-      const startedMs = clock.nowMs();
+      // By its own clock, which stands still while its machine sleeps.
+      const startedMs = node.clock.nowMs();
       const look = (): void => {
         if (node.state === 'gone') reject(new Error('GONE'));
         else cancel = clock.after(500, look);
-        if (node.state === 'up' && clock.nowMs() - startedMs > 3 * callTimeoutMs) {
+        if (node.state === 'up' && node.clock.nowMs() - startedMs > 3 * callTimeoutMs) {
           this.overdue.push(what);
           reject(new Error('OVERDUE'));
         }

@@ -13,6 +13,8 @@ export interface Scenario {
    * nothing lasts longer than that.
    */
   readonly answersWithinMs?: number;
+  /** A write of which nobody learnt takes effect at most so late; where the default does not do. */
+  readonly lateWriteMs?: number;
   /** A put of a key whose data source lags that need not survive what happens. */
   readonly putsMayBeLost?: (write: WriteRecord) => boolean;
   readonly world?: (random: Seeded) => Partial<WorldOptions>;

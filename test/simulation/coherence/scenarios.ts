@@ -2,6 +2,7 @@ import { crash, cutApart, few, join, leave, oneOf, oneWayCut, type Plot, pause }
 import { ofOneSlot } from './keys.js';
 import type { Scenario } from './scenario.js';
 import { keptScenarios } from './scenarios-kept.js';
+import { tangledScenarios } from './scenarios-tangled.js';
 import type { SimNode } from './world.js';
 
 /** A lease of two seconds, and latency and attempts beside it. */
@@ -296,4 +297,4 @@ const usual: readonly Scenario[] = [
   },
 ];
 
-export const scenarios: readonly Scenario[] = [...usual, ...keptScenarios];
+export const scenarios: readonly Scenario[] = [...usual, ...keptScenarios, ...tangledScenarios];

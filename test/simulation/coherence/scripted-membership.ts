@@ -14,7 +14,7 @@ export interface RumourMill {
   /** Everybody else hears it, each after a while of its own. */
   spread(from: string, info: NodeInfo, state: MemberState, serving: boolean): void;
   /** Nodes that run, for who looks for the cluster. */
-  running(): readonly NodeInfo[];
+  running(by: string): readonly NodeInfo[];
 }
 
 /** How often a joiner looks whether all links stand, and how long it waits for them. */
@@ -39,7 +39,7 @@ export class ScriptedMembership implements Membership {
   ) {}
 
   async start(wait: Wait): Promise<void> {
-    const others = this.mill.running().filter(({ id }) => id !== this.self.id);
+    const others = this.mill.running(this.self.name).filter(({ id }) => id !== this.self.id);
     for (const other of others) this.hear(other, 'alive', true);
     this.mill.spread(this.self.name, this.info(), 'alive', false);
     const endMs = Math.min(wait.deadlineMs, this.clock.nowMs() + joinWithinMs);
