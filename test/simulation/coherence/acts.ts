@@ -53,13 +53,26 @@ export async function pause(plot: Plot, forMs: number): Promise<void> {
   end();
 }
 
-/** The machine of one node sleeps. */
+/**
+ * The machine of one node sleeps. When it wakes some of its links are found broken, with what was on its way, and some of
+ * the others are in reach a moment later only.
+ */
 export async function sleep(plot: Plot, forMs: number): Promise<void> {
+  const { world, random } = plot;
   const node = oneOf(plot);
   const end = plot.begin();
-  plot.world.pause(node);
+  world.pause(node);
   await plot.after(forMs);
-  plot.world.resume(node, forMs);
+  const late: string[] = [];
+  for (const { address } of world.up()) {
+    const fate = random.next();
+    if (fate < 0.25) world.network.hangUp(node.address, address);
+    else if (fate < 0.6) late.push(address);
+  }
+  const heal = world.cuts.cut(bothWays([node.address], late));
+  world.resume(node, forMs);
+  await plot.after(random.between(100, 1500));
+  heal();
   end();
 }
 

@@ -48,10 +48,16 @@ export const tangledScenarios: readonly Scenario[] = [
     // Monotonic time stands still meanwhile, so that by it no lease has run out; the clock on the wall tells.
     name: 'sleep',
     lateWriteMs: 80_000,
-    world: (random) => ({ replicas: random.between(1, 2) }),
+    // Answers of the others arrive far apart, and there is much to ask meanwhile.
+    world: (random) => ({
+      nodes: random.between(3, 5),
+      replicas: random.between(1, 2),
+      latencyMs: random.pick([10, 40, 80]),
+    }),
+    crowd: () => ({ readers: 8 }),
     play: async (plot) => {
       const { random } = plot;
-      const forMs = random.chance(0.05) ? 60_000 : random.pick([3000, 4000, 6000, 10_000, 15_000]);
+      const forMs = random.chance(0.03) ? 60_000 : random.pick([3000, 4000, 6000, 10_000]);
       await plot.after(random.below(1000));
       await sleep(plot, forMs + random.below(1000));
       await plot.after(random.below(2500));
