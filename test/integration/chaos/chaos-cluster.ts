@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { Client } from '../../../src/client/client.js';
 import { connect } from '../../../src/client/client.js';
 import type { History } from '../../support/history/history.js';
+import { saidOf } from '../../support/history/member-events.js';
 import type { RealNode, RealNodes } from '../../support/real-nodes.js';
 import { programPath } from '../../support/servers.js';
 import { until, within } from '../../support/until.js';
@@ -131,12 +132,6 @@ export class ChaosCluster {
 
   /** Records what this run of the node says of its peers, until it ends. */
   async #watch({ name, node, client }: Place): Promise<void> {
-    const said = {
-      'peer-joined': 'joined',
-      'peer-left': 'left',
-      'peer-failed': 'failed',
-      'peer-updated': 'updated',
-    } as const;
     try {
       for await (const event of client.events({ signal: this.#ending.signal, timeoutMs: 10_000 })) {
         if (this.places.get(name)?.node !== node) return;
@@ -147,7 +142,7 @@ export class ChaosCluster {
             if (!peer.isSelf && isHere) this.history.member(name, 'present', peer.name);
           }
         } else if (!('keyspace' in event) && event.peer.name !== name) {
-          this.history.member(name, said[event.type], event.peer.name);
+          this.history.member(name, saidOf[event.type], event.peer.name);
         }
       }
     } catch {

@@ -12,23 +12,35 @@ export interface Plot {
 
 export const oneOf = (plot: Plot): SimNode => plot.random.pick(plot.world.up());
 
-const names = (nodes: readonly SimNode[]): readonly string[] => nodes.map(({ name }) => name);
+const names = (nodes: readonly SimNode[]): string[] => nodes.map(({ name }) => name);
 
+const bothWays = (left: readonly string[], right: readonly string[]): readonly Way[] =>
+  left.flatMap((a) =>
+    right.flatMap((b): readonly Way[] => [
+      [a, b],
+      [b, a],
+    ]),
+  );
+
+/** Who starts meanwhile does so on one of the sides. */
 export async function cutApart(plot: Plot, forMs: number, isLong: boolean): Promise<void> {
   const { world, random } = plot;
   const all = random.shuffled(world.up());
   const size = random.between(1, Math.max(1, all.length - 1));
-  const [left, right] = [all.slice(0, size), all.slice(size)];
-  const end = plot.begin(isLong ? [names(left), names(right)] : undefined);
-  const ways = left.flatMap((a) =>
-    right.flatMap((b): readonly Way[] => [
-      [a.address, b.address],
-      [b.address, a.address],
-    ]),
-  );
-  const heal = world.cuts.cut(ways);
+  const sides = [names(all.slice(0, size)), names(all.slice(size))] as const;
+  const end = plot.begin(isLong ? sides : undefined);
+  const addressesOf = (side: readonly string[]): readonly string[] => side.map((name) => world.node(name).address);
+  const healing = [world.cuts.cut(bothWays(addressesOf(sides[0]), addressesOf(sides[1])))];
+  const divide = ({ name, address }: SimNode): void => {
+    if (sides.some((side) => side.includes(name))) return;
+    const at = random.below(2);
+    healing.push(world.cuts.cut(bothWays([address], addressesOf(sides[1 - at]!))));
+    sides[at]!.push(name);
+  };
+  world.starting.add(divide);
   await plot.after(forMs);
-  heal();
+  world.starting.delete(divide);
+  for (const heal of healing) heal();
   end();
 }
 
@@ -38,6 +50,44 @@ export async function pause(plot: Plot, forMs: number): Promise<void> {
   plot.world.pause(node);
   await plot.after(forMs);
   plot.world.resume(node);
+  end();
+}
+
+/**
+ * The machine of one node sleeps. When it wakes some of its links are found broken, with what was on its way, and some of
+ * the others are in reach a moment later only.
+ */
+export async function sleep(plot: Plot, forMs: number): Promise<void> {
+  const { world, random } = plot;
+  const node = oneOf(plot);
+  const end = plot.begin();
+  world.pause(node);
+  await plot.after(forMs);
+  const late: string[] = [];
+  for (const { address } of world.up()) {
+    const fate = random.next();
+    if (fate < 0.25) world.network.hangUp(node.address, address);
+    else if (fate < 0.6) late.push(address);
+  }
+  const heal = world.cuts.cut(bothWays([node.address], late));
+  world.resume(node, forMs);
+  await plot.after(random.between(100, 1500));
+  heal();
+  end();
+}
+
+/** One leaves, and its process stands still at some moment of that. */
+export async function leaveWithPause(plot: Plot): Promise<void> {
+  const { world, random } = plot;
+  if (world.up().length < 3) return;
+  const node = oneOf(plot);
+  const end = plot.begin();
+  world.leave(node);
+  await plot.after(random.below(300));
+  world.pause(node);
+  await plot.after(random.between(100, 4000));
+  world.resume(node);
+  await plot.after(random.between(500, 3000));
   end();
 }
 

@@ -28,6 +28,8 @@ async function reached(sweeping: Promise<SweepResult>): Promise<void> {
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
+/** What is said before anything was done, and perhaps after an attempt that may have been. */
+const refusals: ReadonlySet<string> = new Set(['OVERLOADED', 'NOT_STARTED', 'CLUSTER_QUORUM', 'VALUE_TOO_LARGE']);
 const failed = (error: unknown): string => codeOf(error) ?? String(error);
 
 /** Clients that write and read until they are told to end. A client's node may be gone: then it asks another. */
@@ -179,6 +181,7 @@ export class Clients {
 
   async #write(node: SimNode, key: string, kind: 'put' | 'delete', seq: number): Promise<WriteOutcome> {
     const options = { timeoutMs: callTimeoutMs };
+    const startedMs = this.world.clock.nowMs();
     try {
       const call =
         kind === 'put'
@@ -187,7 +190,9 @@ export class Clients {
       const { version, unreached } = await this.#answered(node, call, `${kind} ${key}#${seq} at ${node.name}`);
       return { is: 'ok', version, unreached };
     } catch (error) {
-      return { is: 'unknown', code: failed(error) };
+      // Who is refused before any time has passed was refused by the node that was asked, and nothing had been sent.
+      const isRefused = refusals.has(failed(error)) && this.world.clock.nowMs() === startedMs;
+      return { is: isRefused ? 'failed' : 'unknown', code: failed(error) };
     }
   }
 
@@ -243,11 +248,12 @@ export class Clients {
   #answered<T>(node: SimNode, call: Promise<T>, what: string): Promise<T> {
     const { clock } = this.world;
     return new Promise((resolve, reject) => {
-      const startedMs = clock.nowMs();
+      // By its own clock, which stands still while its machine sleeps.
+      const startedMs = node.clock.nowMs();
       const look = (): void => {
         if (node.state === 'gone') reject(new Error('GONE'));
         else cancel = clock.after(500, look);
-        if (node.state === 'up' && clock.nowMs() - startedMs > 3 * callTimeoutMs) {
+        if (node.state === 'up' && node.clock.nowMs() - startedMs > 3 * callTimeoutMs) {
           this.overdue.push(what);
           reject(new Error('OVERDUE'));
         }

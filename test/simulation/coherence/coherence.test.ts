@@ -59,10 +59,18 @@ describe('simulation: clusters of real engines keep what coherence promises', fu
     expect(records.map(lineOf).filter((line) => /\bstale\b/.test(line)).length).to.be.above(10);
   });
 
-  it('the same seed gives the same run', async () => {
-    const scenario = scenarioNamed('mixed');
-    const [a, b] = [await runOnce(scenario, '7'), await runOnce(scenario, '7')];
-    expect(a.operations).to.be.above(100);
-    expect(hashOf(b)).to.equal(hashOf(a));
+  it('what nodes tell of their peers is among what is judged', async () => {
+    const { records } = await runOnce(scenarioNamed('crash'), String(first));
+    const told = new Set(records.map((record) => (record.is === 'member' ? record.what : undefined)));
+    expect([...told]).to.include.members(['joined', 'left']);
   });
+
+  for (const name of ['mixed', 'tangled', 'sleep', 'lagging']) {
+    it(`the same seed gives the same run of ${name}`, async () => {
+      const scenario = scenarioNamed(name);
+      const [a, b] = [await runOnce(scenario, '7'), await runOnce(scenario, '7')];
+      expect(a.operations).to.be.above(100);
+      expect(hashOf(b)).to.equal(hashOf(a));
+    });
+  }
 });

@@ -46,7 +46,15 @@ export class Detector {
     const { membership } = observer;
     const pair = `${observer.name}/${observer.membership.self.id}>${subject.membership.self.id}`;
     const known = membership.stateOf(subject.name);
-    if (known === undefined || known === 'left') return;
+    if (known === undefined) {
+      // They started while they were cut off from each other.
+      const { isServing } = subject.membership;
+      if (isServing && world.reaches(observer, subject)) {
+        observer.clock.run(() => membership.hear(subject.membership.info(), 'alive', true));
+      }
+      return;
+    }
+    if (known === 'left') return;
     const nowMs = world.clock.nowMs();
     if (world.reaches(observer, subject) || world.reachesByOthers(observer, subject)) {
       this.#doubts.delete(pair);

@@ -34,7 +34,8 @@ export class MachineClock extends ProcessClock {
         options,
       );
     };
-    arm(delayMs);
+    // Time that is left by this clock may be too little for the world's to move: then nothing would ever come.
+    arm(this.#sleptMs > 0 && delayMs > 0 ? Math.max(delayMs, leastMs) : delayMs);
     return () => cancel();
   }
 

@@ -31,7 +31,7 @@ interface Window {
 /** Sides of a split agree five seconds after it (G5). */
 const agreeAfterMs = 5000;
 /** A write in the socket of a frozen node, or of one that was cut off. */
-const lateWriteMs = 20_000;
+const usuallyLateMs = 20_000;
 const quietMs = 6000;
 
 export const scenarioNamed = (name: string): Scenario => {
@@ -123,12 +123,16 @@ export async function runOnce(scenario: Scenario, seed: string, guards: Guards =
 }
 
 /** What docs/coherence.md does not promise, and nothing more. */
-function checksOf(windows: readonly Window[], { putsMayBeLost }: Scenario): CheckOptions {
+function checksOf(
+  windows: readonly Window[],
+  { putsMayBeLost, answersWithinMs, lateWriteMs = usuallyLateMs }: Scenario,
+): CheckOptions {
   const splits = windows.filter(({ sides }) => sides !== undefined);
   return {
     lateWriteMs,
     monotonicAcrossNodes: false,
     isLagging,
+    answersWithinMs,
     excuses: (read, write) =>
       (isLagging(write.key) && putsMayBeLost?.(write) === true) ||
       splits.some(({ fromMs, toMs, sides }) => {

@@ -8,6 +8,13 @@ export interface Scenario {
   readonly name: string;
   /** The ring has stood still for a minute before clients come. */
   readonly isSettled?: boolean;
+  /**
+   * Writes are answered in this time: one lease, and what latency and attempts take where a link breaks meanwhile. Only where
+   * nothing lasts longer than that.
+   */
+  readonly answersWithinMs?: number;
+  /** A write of which nobody learnt takes effect at most so late; where the default does not do. */
+  readonly lateWriteMs?: number;
   /** A put of a key whose data source lags that need not survive what happens. */
   readonly putsMayBeLost?: (write: WriteRecord) => boolean;
   readonly world?: (random: Seeded) => Partial<WorldOptions>;

@@ -2,12 +2,17 @@ import { crash, cutApart, few, join, leave, oneOf, oneWayCut, type Plot, pause }
 import { ofOneSlot } from './keys.js';
 import type { Scenario } from './scenario.js';
 import { keptScenarios } from './scenarios-kept.js';
+import { tangledScenarios } from './scenarios-tangled.js';
 import type { SimNode } from './world.js';
 
+/** A lease of two seconds, and latency and attempts beside it. */
+const promptMs = 3000;
+
 const usual: readonly Scenario[] = [
-  { name: 'stable', isSettled: true, play: (plot) => plot.after(5000) },
+  { name: 'stable', isSettled: true, answersWithinMs: promptMs, play: (plot) => plot.after(5000) },
   {
     name: 'join',
+    answersWithinMs: promptMs,
     play: async (plot) => {
       for (let i = few(plot.random); i > 0; i--) await join(plot);
       await plot.after(1000);
@@ -68,6 +73,7 @@ const usual: readonly Scenario[] = [
   },
   {
     name: 'resets',
+    answersWithinMs: promptMs,
     play: async (plot) => {
       const { world, random } = plot;
       for (let i = random.between(5, 15); i > 0; i--) {
@@ -291,4 +297,4 @@ const usual: readonly Scenario[] = [
   },
 ];
 
-export const scenarios: readonly Scenario[] = [...usual, ...keptScenarios];
+export const scenarios: readonly Scenario[] = [...usual, ...keptScenarios, ...tangledScenarios];

@@ -14,7 +14,7 @@ export interface RumourMill {
   /** Everybody else hears it, each after a while of its own. */
   spread(from: string, info: NodeInfo, state: MemberState, serving: boolean): void;
   /** Nodes that run, for who looks for the cluster. */
-  running(): readonly NodeInfo[];
+  running(by: string): readonly NodeInfo[];
 }
 
 /** How often a joiner looks whether all links stand, and how long it waits for them. */
@@ -39,7 +39,7 @@ export class ScriptedMembership implements Membership {
   ) {}
 
   async start(wait: Wait): Promise<void> {
-    const others = this.mill.running().filter(({ id }) => id !== this.self.id);
+    const others = this.mill.running(this.self.name).filter(({ id }) => id !== this.self.id);
     for (const other of others) this.hear(other, 'alive', true);
     this.mill.spread(this.self.name, this.info(), 'alive', false);
     const endMs = Math.min(wait.deadlineMs, this.clock.nowMs() + joinWithinMs);
@@ -98,11 +98,21 @@ export class ScriptedMembership implements Membership {
     const known = this.#told.get(info.name);
     if (known !== undefined && known.info.id !== info.id && (state === 'dead' || state === 'left')) return;
     if (known?.state === 'left' && known.info.id === info.id) return;
+    const isGone = state === 'dead' || state === 'left';
+    const lived = known !== undefined && known.state !== 'dead' && known.state !== 'left';
+    const restarted = lived && known.info.id !== info.id;
+    if (restarted) {
+      // Another process under the same name: its predecessor is gone, whether anybody saw it go or not.
+      known.state = 'left';
+      known.serving = false;
+      this.#tell({ is: 'left', member: { ...known.info, state: 'left', serving: false } });
+    }
     this.#told.set(info.name, { info, state, serving });
     if (state === 'alive') this.peers.dial(info.address);
     if (state === 'left' || state === 'dead') this.peers.undial(info.address);
-    const is = state === 'left' ? 'left' : state === 'dead' ? 'failed' : known === undefined ? 'joined' : 'updated';
-    this.#tell({ is, member: { ...info, state, serving } });
+    const member: Member = { ...info, state, serving };
+    if (!isGone) this.#tell({ is: lived && !restarted ? 'updated' : 'joined', member });
+    else if (lived) this.#tell({ is: state === 'left' ? 'left' : 'failed', member });
   }
 
   /** It hears that others suspect it, and denies it. */

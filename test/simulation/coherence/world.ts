@@ -11,6 +11,7 @@ import { createPeerLinks, type PeerLinks } from '../../../src/transport/peer-lin
 import { FakeClock } from '../../support/fake-clock.js';
 import { FakeNetwork } from '../../support/fake-network.js';
 import { History } from '../../support/history/history.js';
+import { saidOf } from '../../support/history/member-events.js';
 import { textFor } from '../../support/history/records.js';
 import { type Seeded, seeded } from '../../support/seeded.js';
 import { Cuts } from './cuts.js';
@@ -48,6 +49,9 @@ export interface SimNode {
   readonly membership: ScriptedMembership;
   readonly clock: MachineClock;
   state: 'starting' | 'up' | 'paused' | 'gone';
+  /** What it was when it was paused. */
+  before: 'starting' | 'up';
+  readonly died: PromiseWithResolvers<void>;
 }
 
 /** A cluster of real engines over a fake network and clock, with a data source that counts. */
@@ -62,6 +66,8 @@ export class World {
   /** The data source: the latest seq of each key. */
   readonly source = new Map<string, number>();
   readonly logged: string[] = [];
+  /** Told of each process that starts, before it does anything. */
+  readonly starting = new Set<(node: SimNode) => void>();
   #sourceFails: number;
   readonly #detector: Detector;
   /** Work of the world's own that must have ended. */
@@ -127,10 +133,14 @@ export class World {
     return this.alive().some((other) => other !== a && other !== b && this.reaches(a, other) && this.reaches(other, b));
   }
 
-  running(): readonly NodeInfo[] {
-    return this.alive()
-      .filter(({ membership }) => membership.isServing)
-      .map(({ membership }) => membership.info());
+  /** What who starts is told: of those it reaches, and of those who do not count as dead to one that it reaches. */
+  running(by: string): readonly NodeInfo[] {
+    const asker = this.nodes.get(by)!;
+    const serving = this.alive().filter(({ membership }) => membership.isServing);
+    const near = serving.filter((node) => this.reaches(asker, node));
+    const counts = ({ name }: SimNode): boolean =>
+      near.some(({ membership }) => ['alive', 'suspect'].includes(membership.stateOf(name) ?? ''));
+    return serving.filter((node) => near.includes(node) || counts(node)).map(({ membership }) => membership.info());
   }
 
   /** A new process of this name, which joins those that run. */
@@ -197,10 +207,24 @@ export class World {
       },
       resolved,
     );
-    const node: SimNode = { name, address, engine, links, membership, clock, state: 'starting' };
+    const died = Promise.withResolvers<void>();
+    const node: SimNode = {
+      name,
+      address,
+      engine,
+      links,
+      membership,
+      clock,
+      state: 'starting',
+      before: 'starting',
+      died,
+    };
     this.nodes.set(name, node);
+    for (const heard of this.starting) heard(node);
     this.history.node(name, 'start');
+    void this.#listen(name, engine);
     this.#task(
+      node,
       engine.open({ deadlineMs: this.clock.nowMs() + 30_000 }).then(
         () => {
           if (node.state === 'starting') node.state = 'up';
@@ -218,6 +242,7 @@ export class World {
     node.state = 'gone';
     node.clock.kill();
     this.network.crash(node.address, { silent });
+    node.died.resolve();
     this.history.node(node.name, 'crash');
   }
 
@@ -226,6 +251,7 @@ export class World {
     node.state = 'starting';
     this.history.node(node.name, 'drain');
     this.#task(
+      node,
       node.engine.close({ deadlineMs: this.clock.nowMs() + 5000 }).then(() => {
         node.state = 'gone';
         node.clock.kill();
@@ -235,19 +261,32 @@ export class World {
   }
 
   pause(node: SimNode): void {
+    if (node.state !== 'up' && node.state !== 'starting') return;
+    node.before = node.state;
     node.state = 'paused';
     node.clock.pause();
     this.network.freeze(node.address);
     this.history.node(node.name, 'freeze');
   }
 
-  resume(node: SimNode): void {
-    node.state = 'up';
+  /** `sleptMs`: all the time that the whole machine stood still, and not the process alone. */
+  resume(node: SimNode, sleptMs = 0): void {
+    if (node.state !== 'paused') return;
+    node.state = node.before;
+    node.clock.slept(sleptMs);
     this.history.node(node.name, 'wake');
     // Timers first, or what waits in the sockets first: both happen.
     if (this.random.chance(0.5)) node.clock.resume();
     this.network.thaw(node.address);
     node.clock.resume();
+  }
+
+  /** What this run of a node tells of its peers. */
+  async #listen(name: string, engine: CacheEngine): Promise<void> {
+    for await (const event of engine.events()) {
+      if (event.type === 'gap') this.history.member(name, 'gap', '');
+      else if (!('keyspace' in event)) this.history.member(name, saidOf[event.type], event.peer.name);
+    }
   }
 
   mendSource(): void {
@@ -266,8 +305,9 @@ export class World {
     await this.clock.advance(500);
   }
 
-  #task(work: Promise<void>): void {
-    const tracked = work.finally(() => this.#tasks.delete(tracked));
+  /** A process that is gone ends nothing. */
+  #task(node: SimNode, work: Promise<void>): void {
+    const tracked = Promise.race([work, node.died.promise]).finally(() => this.#tasks.delete(tracked));
     // Its failure is seen by `stop`.
     tracked.catch(() => {});
     this.#tasks.add(tracked);

@@ -1,3 +1,4 @@
+import { checkAnswers } from './check-answers.js';
 import { checkKept } from './check-kept.js';
 import { checkLinear } from './check-linear.js';
 import { checkLoads } from './check-loads.js';
@@ -43,6 +44,7 @@ export function judge(
     ...checkMonotonic(history, options, writes),
     ...checkOwnWrites(history, options, writes),
     ...checkMinVersion(history),
+    ...checkAnswers(history, options),
     ...checkKept(history, options, writes),
     ...checkVersions(history, options),
     ...linear.violations,

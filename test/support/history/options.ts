@@ -16,6 +16,8 @@ export interface CheckOptions {
   readonly monotonicAcrossNodes?: boolean;
   /** A write with unknown outcome takes effect this long after it began, or never. Default: no limit. */
   readonly lateWriteMs?: number;
+  /** Longer than this no write takes. Default: no limit. */
+  readonly answersWithinMs?: number | undefined;
   /** Loads of a key at once within one invalidation. Default 1. */
   readonly loadsAtOnce?: number;
   /** The ring moved while this load ran, or its owner was out of reach. */

@@ -1,6 +1,6 @@
 import { type HistoryRecord, lineOf } from './records.js';
 
-export type CheckerName = 'C1' | 'C2' | 'C3' | 'C4' | 'C5' | 'C6' | 'C7' | 'C8' | 'C9' | 'C10' | 'G6' | 'G7';
+export type CheckerName = 'C1' | 'C2' | 'C3' | 'C4' | 'C5' | 'C6' | 'C7' | 'C8' | 'C9' | 'C10' | 'G3' | 'G6' | 'G7';
 
 /** A broken promise with what shows it. */
 export interface Violation {

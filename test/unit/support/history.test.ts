@@ -1,27 +1,10 @@
 import { expect } from 'chai';
 import { History } from '../../support/history/history.js';
 import { judge } from '../../support/history/judge.js';
-import type { CheckOptions } from '../../support/history/options.js';
 import { lineOf, partsOf, textFor, type WriteOutcome } from '../../support/history/records.js';
 import { acknowledged, saw, Tale, timedOut } from '../../support/history/tale.js';
 import { textOf } from '../../support/history/violations.js';
-
-type Row = readonly [what: string, tell: (tale: Tale) => unknown, fires: readonly string[], options?: CheckOptions];
-
-/** Names of the checkers that fire, each once. */
-function fired([, tell, , options]: Row): readonly string[] {
-  const tale = new Tale();
-  tell(tale);
-  const { violations } = judge(tale.history, options);
-  for (const found of violations) expect(textOf(found)).to.match(/^(C\d+|G\d): \S.*\n {4}\[/);
-  return [...new Set(violations.map(({ checker }) => checker))];
-}
-
-function suite(name: string, rows: readonly Row[]): void {
-  describe(name, () => {
-    for (const row of rows) it(row[0], () => expect(fired(row)).to.deep.equal(row[2]));
-  });
-}
+import { suite } from './history-suite.js';
 
 describe('a history', () => {
   suite('of acknowledged writes', [
@@ -251,47 +234,6 @@ describe('a history', () => {
       (t) => t.ask()({ is: 'missing', version: 1 }),
       [],
       { mayBeMissing: () => true },
-    ],
-  ]);
-
-  const lagging = { isLagging: () => true };
-  const beside = (t: Tale, seq: number, more: object = {}): void => t.ask(more)({ ...saw(seq), version: 0 } as never);
-  suite('of keys that only the cache has', [
-    ['with every put kept passes', (t) => t.wrote(1).read(1).wrote(2).read(2).read(2, final('a')), [], lagging],
-    ['with a put lost fires once', (t) => t.wrote(1).read(0, {}, 700).read(0, final('a'), 700), ['G6'], lagging],
-    ['with a put of before lost fires', (t) => t.wrote(1).wrote(2).read(1, {}, 700), ['G6'], lagging],
-    ['with a deleted value back fires', (t) => t.wrote(1).wrote(2, { kind: 'delete' }).read(1), ['G6'], lagging],
-    ['with a put read beside the cache passes', (t) => beside(t.wrote(1).read(1), 0), [], lagging],
-    ['with a put read beside it after quiet fires', (t) => beside(t.wrote(1), 0, final('a')), ['G6'], lagging],
-    [
-      'with a deleted value read beside it fires',
-      (t) => beside(t.wrote(1).wrote(2, { kind: 'delete' }), 1),
-      ['G6'],
-      lagging,
-    ],
-    [
-      'with a put that a delete of unknown end may have taken passes',
-      (t) => t.wrote(1).wrote(2, { kind: 'delete' }, timedOut).wrote(3).read(2, {}, 700),
-      [],
-      lagging,
-    ],
-    [
-      'but not when that was too long before',
-      (t) => t.wrote(2, { kind: 'delete' }, timedOut).pass(50).wrote(3).read(2, {}, 700),
-      ['G6'],
-      { ...lagging, lateWriteMs: 20 },
-    ],
-    [
-      'with a put that may be lost passes, the one before may not be',
-      (t) => t.wrote(1).wrote(2).read(1, {}, 700).read(0, { client: 's' }, 800),
-      ['G6'],
-      { ...lagging, excuses: (_, write) => write.seq === 2 },
-    ],
-    [
-      'after quiet at nodes that differ fires',
-      (t) => t.begin(1) && t.read(1, final('a')).read(0, final('b')),
-      ['C7'],
-      lagging,
     ],
   ]);
 

@@ -1,0 +1,71 @@
+import { acknowledged, saw, type Tale, timedOut } from '../../support/history/tale.js';
+import { suite } from './history-suite.js';
+
+const final = (node: string) => ({ node, client: node, final: true });
+
+describe('a history', () => {
+  suite('of answers', [
+    [
+      'that come in time passes',
+      (t) => {
+        const end = t.begin(1);
+        t.pass(20);
+        end(acknowledged(1));
+      },
+      [],
+      { answersWithinMs: 30 },
+    ],
+    [
+      'one of which comes late fires',
+      (t) => {
+        const end = t.begin(1);
+        t.pass(50);
+        end(acknowledged(1));
+      },
+      ['G3'],
+      { answersWithinMs: 30 },
+    ],
+    ['one of which never comes fires', (t) => t.begin(1) && t.pass(50), ['G3'], { answersWithinMs: 30 }],
+  ]);
+
+  const lagging = { isLagging: () => true };
+  const beside = (t: Tale, seq: number, more: object = {}): void => t.ask(more)({ ...saw(seq), version: 0 } as never);
+  suite('of keys that only the cache has', [
+    ['with every put kept passes', (t) => t.wrote(1).read(1).wrote(2).read(2).read(2, final('a')), [], lagging],
+    ['with a put lost fires once', (t) => t.wrote(1).read(0, {}, 700).read(0, final('a'), 700), ['G6'], lagging],
+    ['with a put of before lost fires', (t) => t.wrote(1).wrote(2).read(1, {}, 700), ['G6'], lagging],
+    ['with a deleted value back fires', (t) => t.wrote(1).wrote(2, { kind: 'delete' }).read(1), ['G6'], lagging],
+    ['with a put read beside the cache passes', (t) => beside(t.wrote(1).read(1), 0), [], lagging],
+    ['with a put read beside it after quiet fires', (t) => beside(t.wrote(1), 0, final('a')), ['G6'], lagging],
+    [
+      'with a deleted value read beside it fires',
+      (t) => beside(t.wrote(1).wrote(2, { kind: 'delete' }), 1),
+      ['G6'],
+      lagging,
+    ],
+    [
+      'with a put that a delete of unknown end may have taken passes',
+      (t) => t.wrote(1).wrote(2, { kind: 'delete' }, timedOut).wrote(3).read(2, {}, 700),
+      [],
+      lagging,
+    ],
+    [
+      'but not when that was too long before',
+      (t) => t.wrote(2, { kind: 'delete' }, timedOut).pass(50).wrote(3).read(2, {}, 700),
+      ['G6'],
+      { ...lagging, lateWriteMs: 20 },
+    ],
+    [
+      'with a put that may be lost passes, the one before may not be',
+      (t) => t.wrote(1).wrote(2).read(1, {}, 700).read(0, { client: 's' }, 800),
+      ['G6'],
+      { ...lagging, excuses: (_, write) => write.seq === 2 },
+    ],
+    [
+      'after quiet at nodes that differ fires',
+      (t) => t.begin(1) && t.read(1, final('a')).read(0, final('b')),
+      ['C7'],
+      lagging,
+    ],
+  ]);
+});
