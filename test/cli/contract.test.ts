@@ -79,6 +79,7 @@ describe('cli: what holds for every command', function () {
     },
     { name: 'put without key', args: ['put', 'ks'], exit: 2, code: 'INVALID_ARGUMENT' },
     { name: '--ttl of 0', args: ['put', 'ks', 'k', 'v', '--ttl', '0s'], exit: 2, code: 'INVALID_ARGUMENT' },
+    { name: '--ttl of ages', args: ['put', 'ks', 'k', 'v', '--ttl', '36501d'], exit: 2, code: 'INVALID_ARGUMENT' },
     { name: 'output nowhere', args: ['get', 'ks', 'k', '-o', '/nowhere/f'], exit: 2, code: 'INVALID_ARGUMENT' },
   ];
   for (const { name, args, exit, code } of rows) {
