@@ -12,6 +12,7 @@ export default class Doctor extends BaseCommand {
   static override summary = 'Look for what is unsafe or amiss, and say what to mend.';
   static override description =
     `With --config: the file, who could get at the node, certificates and keys, tokens and secrets, permissions of files,
+whether the data sources open (no server is asked, no module run),
 ports, discovery, memory and open files of this machine. Run it where the node runs.
 
 Then the cluster: members and their reach, releases, keyspaces, circuits, clocks, gossip, and what a stranger is told. It

@@ -36,7 +36,7 @@ Exits with 3 when the data source has no such key; of several keys the others ar
     ...connectionFlags,
     output: Flags.string({
       char: 'o',
-      description: 'Write the value there instead of stdout. The file changes all at once or not at all.',
+      description: 'Write the value there instead of stdout, which is -. The file changes all at once or not at all.',
       helpValue: 'FILE',
     }),
     ...readFlags,
@@ -46,12 +46,14 @@ Exits with 3 when the data source has no such key; of several keys the others ar
   protected async execute(): Promise<void> {
     const { args, flags } = await this.parse(Get);
     const { stdout } = this.terminal;
+    const files = flags.output === undefined ? undefined : await import('../src/cli/file-output.js');
+    const file = flags.output === undefined || files?.isStdout(flags.output) ? undefined : flags.output;
     const read = (values: Sink): Promise<void> => {
       const out: GetOutput = {
         values,
         stdout,
         json: this.wantsJson,
-        file: flags.output,
+        file,
         meta: flags.meta ? (line) => this.note(line) : undefined,
       };
       const terms = readTermsOf(flags);
@@ -64,8 +66,7 @@ Exits with 3 when the data source has no such key; of several keys the others ar
         return getMany(client, args.keyspace, keys, call, out);
       });
     };
-    if (flags.output === undefined) return read(stdout);
-    const { writeFileAtomically } = await import('../src/cli/file-output.js');
-    await writeFileAtomically(flags.output, (cleanUp) => this.onInterrupt(cleanUp), read);
+    if (files === undefined || file === undefined) return read(stdout);
+    await files.writeFileAtomically(file, (cleanUp) => this.onInterrupt(cleanUp), read);
   }
 }

@@ -1,4 +1,5 @@
 import { Flags } from '@oclif/core';
+import { ttlMaxMs } from '../src/base/lifetimes.js';
 import { keyspaceArg, optionalArg } from '../src/cli/arguments.js';
 import { BaseCommand } from '../src/cli/base-command.js';
 import { connectionFlags } from '../src/cli/connection-flags.js';
@@ -50,6 +51,7 @@ With --from many entries are stored, one JSON object a line: {"key":"a","value":
     ttl: durationFlag({
       description: 'Time to live; with --from for lines that have none. Else the default of the keyspace.',
       above: 0,
+      most: ttlMaxMs,
       example: '30s',
     }),
   };

@@ -41,7 +41,7 @@ export default class ConfigValidate extends BaseCommand {
     const { config, warnings } = loaded;
     for (const warning of warnings) await this.note(`Warning: ${oneLine(formatProblem(warning))}`);
     const keyspaces = config.keyspaces.map(({ name }) => name);
-    await this.print({ valid: true, file, keyspaces, warnings }, () => summary(file, config));
+    await this.print({ valid: true, file, keyspaces, warnings, problems: [] }, () => summary(file, config));
   }
 }
 

@@ -56,6 +56,7 @@ export abstract class BaseCommand extends Command {
 
   override async run(): Promise<void> {
     rejectValueOfSwitch(this.argv);
+    rejectBrokenText(this.argv);
     if ((this.constructor as typeof BaseCommand).ownsSignals) return this.execute();
     const { promise: ended, reject } = Promise.withResolvers<never>();
     const onSignal = (): void => {
@@ -142,4 +143,16 @@ const ensureNewline = (text: string): string => (text === '' || text.endsWith('\
 function rejectValueOfSwitch(argv: readonly string[]): void {
   const given = beforeDashes(argv).find((word) => word.startsWith('--json='));
   if (given !== undefined) throw usageError(`${given}: --json takes no value; write --json or leave it out`);
+}
+
+/** What stands in an argument in place of bytes that are no UTF-8, which Node does not hand on. */
+const replacement = '\ufffd';
+
+/** Different bytes would otherwise become one and the same key or value. */
+function rejectBrokenText(argv: readonly string[]): void {
+  const broken = argv.find((word) => word.includes(replacement));
+  if (broken === undefined) return;
+  throw usageError(
+    `${JSON.stringify(broken)} holds bytes that are not UTF-8, or U+FFFD, which stands for them; give a value with --file or on stdin, and keys with U+FFFD on stdin`,
+  );
 }

@@ -32,7 +32,11 @@ export function certificatePlan({
   const names = (flag: string, given: string | undefined, standard: string): readonly string[] => {
     // One kind alone was asked for: the other is not meant.
     const chosen = given === undefined ? (node === undefined && client === undefined ? [standard] : []) : listOf(given);
+    if (chosen.length === 0 && given !== undefined)
+      throw usageError(`--${flag} is empty; give a name, or leave it out`);
     for (const name of chosen) {
+      // Its files would be those of the authority.
+      if (name === 'ca') throw usageError(`--${flag}: ca is the name of the authority; choose another`);
       if (!plainName.test(name)) {
         throw usageError(`--${flag}: ${JSON.stringify(name)} must be letters, digits and . _ -, at most 63 of them`);
       }
@@ -40,16 +44,26 @@ export function certificatePlan({
     return chosen;
   };
   const hosts = listOf(host);
-  for (const name of [...hosts, nodeName]) {
+  for (const name of hosts) {
     if (!plainHost.test(name) && !ipv6.test(name)) {
       throw usageError(`--host: ${JSON.stringify(name)} must be a DNS name or an IP address, without port`);
     }
   }
+  if (!plainHost.test(nodeName)) throw usageError(`--node-name: ${JSON.stringify(nodeName)} must be a DNS name`);
   if (days > yearsMax * 365) throw usageError(`--lifetime must be at most ${yearsMax * 365}d`);
+  const clients = names('client', client, 'client');
+  // Nodes tell each other from clients by that name alone, whatever a certificate was made for.
+  const impostor = clients.find((name) => name.toLowerCase() === nodeName.toLowerCase());
+  if (impostor !== undefined) {
+    throw usageError(
+      `--client: ${impostor} is the node name, which would give the client all rights of a node; choose another name`,
+    );
+  }
+  if (out === '') throw usageError('--out is empty; name a folder');
   return {
     folder: out,
     nodes: names('node', node, 'node'),
-    clients: names('client', client, 'client'),
+    clients,
     hosts: [...new Set(['localhost', '127.0.0.1', '::1', ...hosts])],
     nodeName,
     lifetime: { nowMs: systemClock.wallMs(), days },

@@ -1,8 +1,9 @@
-import { mkdir, open, readFile } from 'node:fs/promises';
+import { open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf } from '../base/errors.js';
 import type { Issued, Lifetime, Subject } from '../certificates/issue.js';
 import { systemReason, usageError } from './failure.js';
+import { makeFolder } from './make-folder.js';
 
 export interface CertificatePlan {
   readonly folder: string;
@@ -41,11 +42,11 @@ const authorityName = 'distcache development CA';
 export async function createCertificates(plan: CertificatePlan): Promise<CreatedCertificates> {
   const { folder, lifetime, nodeName, hosts } = plan;
   const names = [...plan.nodes, ...plan.clients];
-  const double = names.find((name, index) => names.indexOf(name) !== index || name === 'ca');
+  const double = names.find((name, index) => names.indexOf(name) !== index);
   if (double !== undefined)
     throw usageError(`--node and --client: ${double} would be written twice; names must differ`);
   const { issueAuthority, issueCertificate } = await import('../certificates/issue.js');
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder, '--out');
   const ca = join(folder, 'ca.pem');
   const known = await authorityIn(folder);
   const authority = known ?? (await issueAuthority(authorityName, { ...lifetime, days: 10 * lifetime.days }));

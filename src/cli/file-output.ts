@@ -1,5 +1,5 @@
-import { rmSync } from 'node:fs';
-import { type FileHandle, open, realpath, rename, rm, stat } from 'node:fs/promises';
+import { rmSync, write as writeFd } from 'node:fs';
+import { open, realpath, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { systemRandom } from '../platform/random.js';
 import { systemReason, usageError } from './failure.js';
@@ -14,6 +14,10 @@ export async function writeFileAtomically(
   onInterrupt: (cleanUp: () => void) => void,
   fill: (sink: Sink) => Promise<void>,
 ): Promise<void> {
+  if (file === '') throw usageError('--output is empty; name a file, or - for stdout');
+  const descriptor = descriptorIn(file);
+  // What others write to the same open file, before and after, has to stay.
+  if (descriptor !== undefined) return fill(sinkOf((bytes, start) => writeTo(descriptor, bytes, start)));
   // A link stays a link: what it points to is replaced.
   const target = await realpath(file).catch(() => file);
   const before = await stat(target).catch(() => undefined);
@@ -26,7 +30,7 @@ export async function writeFileAtomically(
   if (!isDirect) onInterrupt(() => rmSync(written, { force: true }));
   try {
     if (before?.isFile()) await handle.chmod(before.mode & 0o7777);
-    await fill(sinkOf(handle));
+    await fill(sinkOf(async (bytes, start) => (await handle.write(bytes, start)).bytesWritten));
     await handle.close();
     if (!isDirect) await rename(written, target);
   } catch (error) {
@@ -36,15 +40,33 @@ export async function writeFileAtomically(
   }
 }
 
-const sinkOf = (handle: FileHandle): Sink => ({
+/** Whether `--output` names stdout, in one way or another. */
+export const isStdout = (file: string): boolean => file === '-' || descriptorIn(file) === 1;
+
+/** The open file of this process that a path stands for. */
+function descriptorIn(file: string): number | undefined {
+  const standard = ['/dev/stdin', '/dev/stdout', '/dev/stderr'].indexOf(file);
+  if (standard !== -1) return standard;
+  const number = /^\/(?:dev|proc\/self)\/fd\/(\d{1,9})$/.exec(file)?.[1];
+  return number === undefined ? undefined : Number(number);
+}
+
+const writeTo = (descriptor: number, bytes: Uint8Array, start: number): Promise<number> =>
+  new Promise((resolve, reject) => {
+    writeFd(descriptor, bytes, start, (error, bytesWritten) => {
+      if (error === null) resolve(bytesWritten);
+      else reject(usageError(`--output: cannot write to descriptor ${descriptor}: ${systemReason(error)}`, error));
+    });
+  });
+
+const sinkOf = (write: (bytes: Uint8Array, start: number) => Promise<number>): Sink => ({
   isTerminal: false,
   columns: 80,
   hasColor: false,
   async write(data) {
     const bytes = typeof data === 'string' ? Buffer.from(data) : data;
     for (let start = 0; start < bytes.length; ) {
-      const { bytesWritten } = await handle.write(bytes, start);
-      start += bytesWritten;
+      start += await write(bytes, start);
     }
   },
 });

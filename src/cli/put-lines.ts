@@ -1,6 +1,7 @@
 import { DistcacheError, type KeyFailure, PartialFailure } from '../base/errors.js';
+import { ttlMaxMs } from '../base/lifetimes.js';
 import { tagsFault } from '../base/tags.js';
-import { parseDuration } from '../base/units.js';
+import { formatDuration, parseDuration } from '../base/units.js';
 import type { Client } from '../client/client.js';
 import type { PutEntry, WriteOptions } from '../ports/cache.js';
 import { FailureWithData, usageError } from './failure.js';
@@ -169,6 +170,7 @@ function ttlOf(ttl: unknown): number {
   if (ttlMs === undefined || !(ttlMs > 0)) {
     throw new Error(`"ttl" is ${JSON.stringify(ttl)}, must be a duration above 0 such as "30s", or milliseconds`);
   }
+  if (ttlMs > ttlMaxMs) throw new Error(`"ttl" is ${JSON.stringify(ttl)}, may be at most ${formatDuration(ttlMaxMs)}`);
   return ttlMs;
 }
 

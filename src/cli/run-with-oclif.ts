@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { Config, loadHelpClass, settings } from '@oclif/core';
 import { asksForHelp, commandIn, leadingWords, wordsOf } from './argv.js';
 import { usageError } from './failure.js';
+import { makeFolder } from './make-folder.js';
 import { checkStdoutTaken, silenceStreamErrors, type Terminal } from './terminal.js';
 
 /** Help, `--version`, the commands of plugins, and words that are no command. */
@@ -20,6 +21,7 @@ export async function runWithOclif(argv: readonly string[], root: string, termin
   // A plugin brings an oclif of its own.
   await config.findCommand(id, { must: true }).load();
   silenceStreamErrors();
+  await makeFolder(config.cacheDir, 'HOME (or XDG_CACHE_HOME)');
   await config.runCommand(id, argv.slice(wordsOf(id)));
   checkStdoutTaken();
 }

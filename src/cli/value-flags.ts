@@ -16,8 +16,8 @@ const shared = ({ description, env, helpGroup }: Looks) => ({
   ...(helpGroup === undefined ? {} : { helpGroup }),
 });
 
-/** Milliseconds, written `250ms`, `30s`, `1h30m`. `above`: exclusive lower bound in milliseconds. */
-export const durationFlag = (looks: Looks & { readonly above?: number }) =>
+/** Milliseconds, written `250ms`, `30s`, `1h30m`. `above`: exclusive lower bound; `most`: the longest that is allowed. */
+export const durationFlag = (looks: Looks & { readonly above?: number; readonly most?: number }) =>
   Flags.custom<number>({
     ...shared(looks),
     helpValue: 'DURATION',
@@ -31,6 +31,11 @@ export const durationFlag = (looks: Looks & { readonly above?: number }) =>
       if (looks.above !== undefined && valueMs <= looks.above) {
         throw usageError(
           `--${flag.name} is ${JSON.stringify(text)}, must be longer than ${formatDuration(looks.above)}, for example ${looks.example}`,
+        );
+      }
+      if (looks.most !== undefined && valueMs > looks.most) {
+        throw usageError(
+          `--${flag.name} is ${JSON.stringify(text)}, may be at most ${formatDuration(looks.most)}, for example ${looks.example}`,
         );
       }
       return valueMs;

@@ -1,9 +1,10 @@
 import { Buffer } from 'node:buffer';
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
-import { aborted, DistcacheError, messageOf } from '../base/errors.js';
+import { aborted, DistcacheError } from '../base/errors.js';
 import { formatDuration, formatSize } from '../base/units.js';
 import type { Clock } from '../ports/clock.js';
+import { whyBroken } from './admin-faults.js';
 
 /** PEM texts: whom to trust, and who we are. */
 export interface AdminTls {
@@ -130,7 +131,7 @@ export class AdminHttp {
     } catch (error) {
       request.destroy();
       if (ended !== undefined) throw ended;
-      throw error instanceof DistcacheError ? error : brokenBy(url, error);
+      throw error instanceof DistcacheError ? error : await whyBroken(url, error, this.options);
     } finally {
       cancel();
       signal?.removeEventListener('abort', onAbort);
@@ -139,26 +140,3 @@ export class AdminHttp {
 }
 
 const errorCharsMax = 64 * 1024;
-
-const hints: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'refused the connection; is a node running there, and its admin server on (--admin-addr)?',
-  ECONNRESET: 'broke the connection',
-  EPIPE: 'broke the connection',
-  ENOTFOUND: 'is a name that cannot be resolved',
-  EAI_AGAIN: 'is a name that cannot be resolved now',
-  ENETUNREACH: 'cannot be reached from here',
-  EHOSTUNREACH: 'cannot be reached from here',
-  EPROTO: 'speaks no TLS; write http:// instead of https://',
-};
-
-/** Anything that went wrong below HTTP. Certificates are the usual fault of TLS and are named. */
-function brokenBy(url: URL, cause: unknown): DistcacheError {
-  const code = (cause as NodeJS.ErrnoException).code ?? '';
-  const isTrust = /CERT|SELF_SIGNED|UNABLE_TO|ALTNAME/.test(code);
-  if (isTrust) {
-    const message = `${url.host} has a certificate that is not trusted (${code}); name what signed it with --tls-ca`;
-    return new DistcacheError('UNAUTHORIZED', message, { cause });
-  }
-  const what = hints[code] ?? `did not answer properly: ${code || messageOf(cause)}`;
-  return new DistcacheError('PEER_UNREACHABLE', `${url.host} ${what}`, { cause });
-}

@@ -179,6 +179,8 @@ function refusalOf(url: URL, { status, text }: AdminAnswer): DistcacheError {
     // No document of ours: the status is all there is.
   }
   const message = typeof told?.message === 'string' ? told.message : undefined;
+  // Of a path, not of a key: it has no such endpoint where we ask for one.
+  if (told?.code === 'NOT_FOUND') return notOurs(url);
   if (isErrorCode(told?.code)) return new DistcacheError(told.code, message ?? told.code);
   if (status === 401 || status === 403) {
     const why = message ?? 'it wants another token (--token, DISTCACHE_TOKEN)';

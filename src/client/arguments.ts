@@ -1,5 +1,5 @@
 import { ArgumentTypeError, invalidArgument } from '../base/errors.js';
-import { tagsOf } from '../engine/arguments.js';
+import { lifeOf, tagsOf } from '../engine/arguments.js';
 import type { PutEntry } from '../ports/cache.js';
 import type { Clock } from '../ports/clock.js';
 
@@ -9,8 +9,16 @@ export function checkKey(key: unknown): asserts key is string {
   if (!key.isWellFormed()) throw invalidArgument('key has a lone surrogate; keys are well-formed Unicode');
 }
 
-export function checkTimeout(timeoutMs: number): void {
-  if (!(timeoutMs > 0)) throw invalidArgument(`timeoutMs is ${timeoutMs}, must be above 0`);
+/**
+ * gRPC counts deadlines in 32 signed bits of milliseconds, here and on the node, and takes a longer one for one that has
+ * passed. Who waits for weeks does not miss the rest.
+ */
+const timeoutMaxMs = 24 * 86_400_000;
+
+/** How long a call waits, checked. */
+export function timeoutOf(givenMs: number): number {
+  if (!(givenMs > 0)) throw invalidArgument(`timeoutMs is ${givenMs}, must be above 0`);
+  return Math.min(givenMs, timeoutMaxMs);
 }
 
 /** At most three bytes a UTF-16 unit: an upper bound, without encoding. */
@@ -28,14 +36,13 @@ export const entryBound = ({ key, value, tags }: EntryMessage): number =>
   tags.reduce((sum, tag) => sum + keyBytes(tag), keyBytes(key) + value.byteLength);
 
 /** An entry as it travels. Throws where it cannot; times end as durations, so clocks need not agree. */
-export function entryMessage({ key, value, ttlMs, expiresAt, ...rest }: PutEntry, clock: Clock): EntryMessage {
+export function entryMessage(entry: PutEntry, clock: Clock): EntryMessage {
+  const { key, value } = entry;
   checkKey(key);
-  const tags = [...tagsOf(rest)];
+  const tags = [...tagsOf(entry)];
   if (!(value instanceof Uint8Array)) {
     throw new ArgumentTypeError('value must be a Uint8Array; encode text with new TextEncoder()');
   }
-  const lifeMs = ttlMs ?? (expiresAt && expiresAt.getTime() - clock.wallMs());
-  if (lifeMs === undefined) return { key, value, tags };
-  if (!(lifeMs > 0)) throw invalidArgument(`time to live of ${JSON.stringify(key)} is ${lifeMs} ms, must be above 0`);
-  return { key, value, ttlMs: lifeMs, tags };
+  const lifeMs = lifeOf(entry, clock);
+  return lifeMs === undefined ? { key, value, tags } : { key, value, ttlMs: lifeMs, tags };
 }

@@ -23,7 +23,7 @@ import type {
 import type { Clock } from '../ports/clock.js';
 import type { KeyspaceChanges, KeyspacePreview } from '../ports/keyspace-changes.js';
 import { readFlagsOf, writeFlagsOf } from '../wire/public.js';
-import { checkKey, checkTimeout, entryBound, entryMessage, keyBytes } from './arguments.js';
+import { checkKey, entryBound, entryMessage, keyBytes, timeoutOf } from './arguments.js';
 import { batchesOf, writeInBatches } from './batches.js';
 import { type Ask, type Call, type HeadersGiven, headersOf, type Method, serverStream, unary } from './calls.js';
 import { watchEvents } from './events.js';
@@ -136,7 +136,6 @@ const batchLimits = { items: 1_000, bytes: 1024 * 1024 };
 export function connect(options: ConnectOptions): Client {
   const { addresses, timeoutMs = defaultTimeoutMs, maxMessageBytes = defaultMaxMessageBytes } = options;
   if (addresses.length === 0) throw invalidArgument('addresses is empty, must name at least one node as host:port');
-  checkTimeout(timeoutMs);
   if (!(Number.isSafeInteger(maxMessageBytes) && maxMessageBytes > 0)) {
     throw invalidArgument(`maxMessageBytes is ${maxMessageBytes}, must be a whole number above 0`);
   }
@@ -144,7 +143,7 @@ export function connect(options: ConnectOptions): Client {
   const headers = headersOf(options.headers);
   return new GrpcClient({
     addresses,
-    timeoutMs,
+    timeoutMs: timeoutOf(timeoutMs),
     maxMessageBytes,
     headers,
     clock,
@@ -387,8 +386,7 @@ class GrpcClient implements Client {
 
   #call(what: string, options: CallOptions = {}): Call {
     const { clock, maxMessageBytes, headers } = this.options;
-    const timeoutMs = options.timeoutMs ?? this.options.timeoutMs;
-    checkTimeout(timeoutMs);
+    const timeoutMs = timeoutOf(options.timeoutMs ?? this.options.timeoutMs);
     const wait = { deadlineMs: clock.nowMs() + timeoutMs, signal: options.signal };
     return { what, wait, timeoutMs, maxMessageBytes, clock, headers: headers() };
   }

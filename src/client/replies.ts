@@ -1,4 +1,5 @@
 import { DistcacheError, isErrorCode, type KeyFailure } from '../base/errors.js';
+import { dateAt } from '../base/lifetimes.js';
 import type {
   ClusterEvent,
   FailedLookup,
@@ -34,17 +35,12 @@ export function lookupOf(key: string, reply: distcache.v1.GetReply.$Properties, 
     outcome: outcomes[reply.outcome ?? 0] ?? 'hit',
     node: reply.node ?? '',
     version: reply.version ?? 0,
-    expiresAt: lifeMs === undefined || lifeMs === Number.POSITIVE_INFINITY ? undefined : dateIn(lifeMs, clock),
+    expiresAt: lifeMs !== undefined && Number.isFinite(lifeMs) ? dateAt(clock.wallMs() + lifeMs) : undefined,
   };
   if (!reply.found) return { ...read, found: false };
   const found = { ...read, found: true, value: reply.value ?? new Uint8Array() } as const;
   return read.outcome === 'stale' ? { ...found, staleMs } : found;
 }
-
-/** The latest moment that a Date can hold, in milliseconds since 1970. */
-const lastDateMs = 8.64e15;
-
-const dateIn = (lifeMs: number, clock: Clock): Date => new Date(Math.min(lastDateMs, clock.wallMs() + lifeMs));
 
 interface WireFailure {
   readonly key?: string | null;
@@ -210,7 +206,7 @@ export type WatchedEvent = (ClusterEvent | { readonly type: 'listening' }) & {
 /** undefined: of a newer release, with a type unknown here. */
 export function watchedEventOf(message: distcache.v1.Event): WatchedEvent | undefined {
   const { node, peer, keyspace, missed } = message;
-  const told = { node, at: new Date(Math.min(lastDateMs, Math.max(0, message.atMs))) };
+  const told = { node, at: dateAt(Math.max(0, message.atMs)) };
   switch (message.type) {
     case 'listening':
       return { ...told, type: message.type };

@@ -93,6 +93,8 @@ export function applyFlags({ config, sections }: Resolved, flags: NodeFlags): Fl
     if (address === undefined) problem('peers', refusal(scalars.peerAddress, peer));
     return address ?? [];
   });
+  // An unset variable of an entrypoint would otherwise make a node that stands alone, and says nothing of it.
+  if (peers?.length === 0) problem('peers', 'is empty; give host:port of other nodes, or leave it out');
   const provider = take('discovery', scalars.oneOf(providers));
   const admin = take('admin-addr', adminAddress);
   const gossipPort = take('discovery-port', scalars.port());

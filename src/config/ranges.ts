@@ -1,3 +1,4 @@
+import { ttlMaxMs } from '../base/lifetimes.js';
 import { defaultAdminBasePath } from '../ports/admin.js';
 
 /** Every bound and default of the config file, in the units of the resolved config. */
@@ -33,8 +34,8 @@ export const ranges = {
   timeoutMs: { min: 1, max: day },
   /** As `timeoutMs`, where 0 switches something off. */
   pauseMs: { min: 0, max: day },
-  ttlMs: { min: 1, max: 36_500 * day },
-  graceMs: { min: 0, max: 36_500 * day },
+  ttlMs: { min: 1, max: ttlMaxMs },
+  graceMs: { min: 0, max: ttlMaxMs },
   minimumPeers: { min: 1, max: 1000 },
   weight: { min: 0.1, max: 10 },
   replicas: { min: 1, max: 16 },

@@ -1,3 +1,6 @@
+import type { SourceDefinition } from '../connectors/definition.js';
+import { readQuery } from '../connectors/postgres-query.js';
+import { parametersOf } from '../connectors/sqlite-parameters.js';
 import { discoveryDoubts, discoveryFaults, discoveryOf, gossipOf, type Relation } from './discovery.js';
 import type {
   AdminConfig,
@@ -213,8 +216,32 @@ export function contradictions(file: FileConfig): readonly Relation[] {
     ...telemetryFaults(file),
     ...discoveryFaults(file),
     ...protectionFaults(file),
+    ...queryFaults(file),
     ...securityFaults(file),
   ];
+}
+
+/** As the connectors have it, which see a query only when the node starts, and know no line. */
+function queryFaults({ keyspaces = {} }: FileConfig): readonly Relation[] {
+  return Object.entries(keyspaces).flatMap(([name, { source }]) => {
+    const problem = queryProblem(source);
+    return problem === undefined ? [] : [{ path: ['keyspaces', name, 'source', 'query'], message: problem }];
+  });
+}
+
+function queryProblem(source: SourceDefinition): string | undefined {
+  switch (source.type) {
+    case 'sqlite': {
+      const parameters = parametersOf(source.query);
+      return parameters.is === 'wrong' ? parameters.problem : undefined;
+    }
+    case 'postgres': {
+      const query = readQuery(source.query);
+      return 'problem' in query ? query.problem : undefined;
+    }
+    default:
+      return undefined;
+  }
 }
 
 function protectionFaults({ source = {} }: FileConfig): readonly Relation[] {

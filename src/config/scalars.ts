@@ -142,6 +142,17 @@ export const text = (what: string, options: { readonly isSecret?: boolean } = {}
 const isText = (value: string): boolean =>
   value.trim() !== '' && value.length <= ranges.textCharsMax && value.isWellFormed() && !value.includes('\0');
 
+/** What a header can carry, as callers show it. */
+export const token: Scalar<string> = {
+  expected: `a token of 1 to ${ranges.textCharsMax} printable characters without spaces; make one with openssl rand -hex 32`,
+  parse: (value) =>
+    typeof value === 'string' && value.length <= ranges.textCharsMax && /^[\x21-\x7e]+$/.test(value)
+      ? value
+      : undefined,
+  isSecret: true,
+  json: { type: 'string', minLength: 1 },
+};
+
 const bytesOf = (value: string): number => new TextEncoder().encode(value).byteLength;
 
 /** Names are shown in tables and stand in lines that scripts split. */

@@ -12,7 +12,6 @@ const lifetime = () => scalar.duration(ranges.ttlMs);
 const grace = () => scalar.duration(ranges.graceMs);
 const list = <T extends z.ZodType>(doc: string, element: T) =>
   z.array(element).max(ranges.listLengthMax).meta({ description: doc });
-const secret = (what: string) => scalar.text(what, { isSecret: true });
 
 const bind = () =>
   section('Where the node listens for clients and other nodes (gRPC).', {
@@ -42,7 +41,7 @@ const admin = () =>
             })
             .meta({ description: 'TLS of the admin endpoints.' })
             .optional(),
-          token: leaf(secret('a token'), { doc: 'Asked of every caller.' }).optional(),
+          token: leaf(scalar.token, { doc: 'Asked of every caller.' }).optional(),
         }),
       ],
       { error: 'false, or a map with addr and port' },

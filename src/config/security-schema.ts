@@ -52,7 +52,7 @@ export const auth = () =>
       'Callers that show a token.',
       section('A caller.', {
         name: leaf(scalar.nodeName, { doc: 'Shown in logs.' }),
-        token: leaf(scalar.text('a token', { isSecret: true }), {
+        token: leaf(scalar.token, {
           doc: 'What the caller shows: openssl rand -hex 32 makes a good one.',
           // biome-ignore lint/suspicious/noTemplateCurlyInString: this is what users write
           examples: ['${CI_TOKEN}'],

@@ -49,6 +49,7 @@ export function securityFaults({ tls, auth, admin }: FileConfig): readonly Relat
     found.push({ path: ['admin', 'tls'], message: 'is true, but there is no tls whose files it could use; give that' });
   }
   const names = new Set<string>();
+  const holders = new Map<string, string>();
   for (const [index, { name, token, tokenFile, allow }] of (auth?.tokens ?? []).entries()) {
     const path = ['auth', 'tokens', index];
     if ((token === undefined) === (tokenFile === undefined)) {
@@ -57,6 +58,10 @@ export function securityFaults({ tls, auth, admin }: FileConfig): readonly Relat
     if (names.has(name)) found.push({ path: [...path, 'name'], message: 'is the name of another token as well' });
     if (allow.length === 0) found.push({ path: [...path, 'allow'], message: 'is empty; list at least one right' });
     names.add(name);
+    if (token === undefined) continue;
+    const other = holders.get(token);
+    if (other !== undefined) found.push({ path: [...path, 'token'], message: `is the token of ${other} as well` });
+    holders.set(token, name);
   }
   for (const [index, { allow }] of (auth?.certificates ?? []).entries()) {
     const path = ['auth', 'certificates', index, 'allow'];

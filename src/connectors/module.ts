@@ -15,9 +15,7 @@ const shape =
  */
 export async function loadModule(definition: ModuleDefinition, context: SourceContext): Promise<DataSource> {
   const { keyspace } = context;
-  const file = resolve(context.baseDir, definition.path);
-  const kind = await stat(file).catch(() => undefined);
-  if (kind?.isFile() !== true) throw badDefinition(keyspace, 'path', `there is no module file ${file}`);
+  const file = await moduleFile(definition, context);
   let exported: unknown;
   try {
     const loaded: { default?: unknown } = await import(pathToFileURL(file).href);
@@ -26,6 +24,17 @@ export async function loadModule(definition: ModuleDefinition, context: SourceCo
     throw badDefinition(keyspace, 'path', `${file} does not load`, error);
   }
   return guarded(checked(exported, file, keyspace), keyspace);
+}
+
+/** Where the module lies. Rejects with INVALID_ARGUMENT when there is no such file. */
+export async function moduleFile(
+  definition: ModuleDefinition,
+  { baseDir, keyspace }: Pick<SourceContext, 'baseDir' | 'keyspace'>,
+): Promise<string> {
+  const file = resolve(baseDir, definition.path);
+  const kind = await stat(file).catch(() => undefined);
+  if (kind?.isFile() !== true) throw badDefinition(keyspace, 'path', `there is no module file ${file}`);
+  return file;
 }
 
 function checked(exported: unknown, file: string, keyspace: string): DataSource {

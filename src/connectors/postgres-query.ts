@@ -30,19 +30,26 @@ const hint = 'write for example: select doc from users where id = $1';
 
 /** Holds the query to "one statement, the key and nothing else". Rejects what isn't with INVALID_ARGUMENT. */
 export function parseQuery(definition: PostgresDefinition, keyspace: string): PostgresQuery {
-  const bad = (problem: string): Error => badDefinition(keyspace, 'query', problem);
-  const text = definition.query.replace(/[;\s]+$/, '');
+  const read = readQuery(definition.query);
+  if ('problem' in read) throw badDefinition(keyspace, 'query', read.problem);
+  return read;
+}
+
+/** The same, with what is wrong as a result. */
+export function readQuery(query: string): PostgresQuery | { readonly problem: string } {
+  const text = query.replace(/[;\s]+$/, '');
   const pieces: string[] = [];
   let from = 0;
   for (const found of text.matchAll(token)) {
     const { parameter, end } = found.groups ?? {};
-    if (end !== undefined) throw bad(`has more than one statement; ${hint}`);
+    if (end !== undefined) return { problem: `has more than one statement; ${hint}` };
     if (parameter === undefined) continue;
-    if (parameter !== '$1') throw bad(`has the parameter ${parameter}, but only $1, the key, is known; ${hint}`);
+    if (parameter !== '$1')
+      return { problem: `has the parameter ${parameter}, but only $1, the key, is known; ${hint}` };
     pieces.push(text.slice(from, found.index));
     from = found.index + parameter.length;
   }
-  if (pieces.length === 0) throw bad(`has no parameter for the key; ${hint}`);
+  if (pieces.length === 0) return { problem: `has no parameter for the key; ${hint}` };
   pieces.push(text.slice(from));
   return {
     text,

@@ -6,6 +6,7 @@ import { type DistcacheError, messageOf } from '../base/errors.js';
 import type { DataSource, FetchResult } from '../ports/data-source.js';
 import type { SourceContext, SqliteDefinition } from './definition.js';
 import { attempt, badDefinition, endIfAborted, sourceFailed, tooLarge } from './outcome.js';
+import { parametersOf } from './sqlite-parameters.js';
 import { tagsOfText } from './tags.js';
 
 // SQLite runs inside the process and node:sqlite is synchronous: a query holds the event loop while it runs and cannot
@@ -23,7 +24,8 @@ const lockWaitMs = 100;
  */
 export async function openSqlite(definition: SqliteDefinition, context: SourceContext): Promise<DataSource> {
   const { keyspace } = context;
-  const parameters = parametersOf(definition.query, keyspace);
+  const parameters = parametersOf(definition.query);
+  if (parameters.is === 'wrong') throw badDefinition(keyspace, 'query', parameters.problem);
   const file = await existing(resolve(context.baseDir, definition.file), keyspace);
   const database = opened(file, keyspace);
   let statement: StatementSync;
@@ -110,26 +112,6 @@ function opened(file: string, keyspace: string): DatabaseSync {
     database?.close();
     throw badDefinition(keyspace, 'file', `${file} does not open as a SQLite database`, error);
   }
-}
-
-type Parameters =
-  | { readonly is: 'named'; readonly names: readonly string[] }
-  | { readonly is: 'counted'; readonly times: readonly string[] };
-
-/** Finds the query's parameters outside of literals, quoted names and comments, and holds them to "the key, nothing else". */
-function parametersOf(query: string, keyspace: string): Parameters {
-  const skipped = String.raw`'(?:[^']|'')*'|"(?:[^"]|"")*"|${'`'}[^${'`'}]*${'`'}|\[[^\]]*\]|--[^\n]*|/\*[\s\S]*?\*/`;
-  const tokens = query.matchAll(new RegExp(String.raw`${skipped}|(\?\d*|[:@$][\p{L}_][\p{L}\p{N}_]*)`, 'gu'));
-  const found = [...tokens].flatMap((token) => token[1] ?? []);
-  const hint = 'write for example: select json from city where id = :key';
-  if (found.length === 0) throw badDefinition(keyspace, 'query', `has no parameter for the key; ${hint}`);
-  const foreign = found.find((name) => !/^[:@$]key$|^\?1?$/.test(name));
-  if (foreign !== undefined)
-    throw badDefinition(keyspace, 'query', `has the parameter ${foreign}, but only :key is known; ${hint}`);
-  const named = found.filter((name) => name !== '?');
-  if (named.length === 0) return { is: 'counted', times: found };
-  if (named.length < found.length) throw badDefinition(keyspace, 'query', `mixes ${named[0]} with ?; use one of them`);
-  return { is: 'named', names: [...new Set(named)] };
 }
 
 const bindByName = (names: readonly string[], key: string): Record<string, string> =>

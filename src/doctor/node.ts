@@ -20,7 +20,8 @@ import { checkAuthorityKey, checkSecretFile } from './file-modes.js';
 import { checkMemory, checkNodeVersion, checkOpenFiles } from './machine.js';
 import { checkPorts, type Running } from './ports.js';
 import { checkProtection } from './protection.js';
-import { checkGossipSecrets, checkToken } from './secrets.js';
+import { checkGossipSecrets, checkSameTokens, checkToken } from './secrets.js';
+import { checkSources } from './sources.js';
 
 /** A node as a config describes it, and what is needed to look at it. */
 export interface Described {
@@ -48,6 +49,7 @@ export async function examineNode(node: Described): Promise<readonly Check[]> {
     ...(await tokenChecks(node)),
     ...(await gossipSecretChecks(node)),
     ...(await fileChecks(node)),
+    ...(await checkSources(node)),
     checkNodeVersion(nodeVersion()),
     checkOpenFiles(openFilesMax(), config),
     checkMemory(availableMemoryBytes(), config),
@@ -118,6 +120,7 @@ async function tokenChecks({ config, baseDir }: Described): Promise<readonly Che
     const { tokens = [] } = (await securityOf({ tls: undefined, auth, gossip: false }, baseDir)).auth;
     return [
       ...tokens.map(({ name, token }, index) => checkToken({ setting: `auth.tokens[${index}]`, name, token })),
+      ...checkSameTokens(tokens),
       ...found,
     ];
   } catch (error) {

@@ -27,6 +27,25 @@ export function checkToken({ setting, name, token }: TokenFound): Check {
   return ok(setting, `the token of ${name} has ${token.length} characters`);
 }
 
+/** Files may hold what the config cannot show: a caller by whose token another is meant as well. */
+export function checkSameTokens(
+  tokens: readonly { readonly name: string; readonly token: string }[],
+): readonly Check[] {
+  const holders = new Map<string, string>();
+  return tokens.flatMap(({ name, token }) => {
+    const other = holders.get(token);
+    holders.set(token, name);
+    if (other === undefined) return [];
+    return [
+      fail(
+        'auth.tokens',
+        `it refuses to start: ${other} and ${name} have the same token`,
+        'give each a token of its own',
+      ),
+    ];
+  });
+}
+
 /** Base64 of 16, 24 or 32 bytes each, as the config asks for. */
 export function checkGossipSecrets(secrets: readonly string[]): readonly Check[] {
   return secrets.map((secret, index) => {

@@ -1,5 +1,7 @@
 import { ArgumentTypeError, aborted, DistcacheError, invalidArgument } from '../base/errors.js';
+import { ttlMaxMs } from '../base/lifetimes.js';
 import { tagsFault, uniqueTags } from '../base/tags.js';
+import { formatDuration } from '../base/units.js';
 import { sweepFault } from '../coherence/sweeps.js';
 import type { CallOptions, GetOptions, PutEntry, WriteOptions } from '../ports/cache.js';
 import type { Clock, Wait } from '../ports/clock.js';
@@ -57,13 +59,21 @@ export function checkValueBytes(bytes: number, limits: EngineLimits): void {
   }
 }
 
-/** Life of an entry being put, in milliseconds; undefined where the entry leaves it to its keyspace. */
-function lifeOf(entry: PutEntry, clock: Clock): number | undefined {
+/**
+ * Life of an entry being put, in milliseconds; undefined where the entry leaves it to its keyspace. A date further ahead
+ * than a time to live may be counts as the latest: people write the year 9999 for "never".
+ */
+export function lifeOf(entry: Pick<PutEntry, 'ttlMs' | 'expiresAt'>, clock: Pick<Clock, 'wallMs'>): number | undefined {
   if (entry.ttlMs !== undefined) {
     if (typeof entry.ttlMs !== 'number')
       throw new ArgumentTypeError(`ttlMs is ${typeName(entry.ttlMs)}, must be a number`);
     if (!(entry.ttlMs > 0)) {
       throw invalidArgument(`ttlMs is ${entry.ttlMs}, must be above 0; delete the key instead, or leave it out`);
+    }
+    if (entry.ttlMs > ttlMaxMs && entry.ttlMs !== Number.POSITIVE_INFINITY) {
+      throw invalidArgument(
+        `ttlMs is ${entry.ttlMs}, may be at most ${ttlMaxMs} (${formatDuration(ttlMaxMs)}), or Infinity to never expire`,
+      );
     }
     return entry.ttlMs;
   }
@@ -76,7 +86,7 @@ function lifeOf(entry: PutEntry, clock: Clock): number | undefined {
     const when = Number.isNaN(lifeMs) ? 'not a valid date' : `${entry.expiresAt.toISOString()}, which has passed`;
     throw invalidArgument(`expiresAt is ${when}; it must lie ahead`);
   }
-  return lifeMs;
+  return Math.min(lifeMs, ttlMaxMs);
 }
 
 /** Each once. */

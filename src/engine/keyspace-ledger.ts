@@ -18,7 +18,7 @@ import {
 } from './keyspace-records.js';
 import type { Keyspaces } from './keyspaces.js';
 import type { KeyspaceOptions, ResolvedKeyspace, ResolvedOptions } from './options.js';
-import { digestOf, inForce, type Settings, withSettings } from './tunables.js';
+import { checkParts, digestOf, inForce, type Settings, withSettings } from './tunables.js';
 
 export interface KeyspaceLedgerDeps extends Pick<ResolvedOptions, 'resolveKeyspace'> {
   readonly hybrid: HybridClock;
@@ -86,7 +86,9 @@ export class KeyspaceLedger {
   /** The options that a keyspace would have with these settings laid over what is in force. Throws INVALID_ARGUMENT. */
   preview(space: Keyspace, settings: Settings): ResolvedKeyspace {
     const inForce = settingsIn(this.#records.get(space.name));
-    return this.#deps.resolveKeyspace(withSettings(space.given, new Map([...inForce, ...settings])));
+    const options = withSettings(space.given, new Map([...inForce, ...settings]));
+    checkParts(settings, options);
+    return this.#deps.resolveKeyspace(options);
   }
 
   /** Whether and when a keyspace was deleted or brought back. */

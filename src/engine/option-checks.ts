@@ -1,4 +1,4 @@
-import { type Duration, formatSize, parseDuration, parseSize, type Size } from '../base/units.js';
+import { type Duration, formatDuration, formatSize, parseDuration, parseSize, type Size } from '../base/units.js';
 
 /** One thing that is wrong: where, and in words what is allowed. */
 export interface OptionProblem {
@@ -35,10 +35,9 @@ export class Checker {
     if (given === undefined) return fallbackMs;
     const ms = typeof given === 'string' ? parseDuration(given) : given;
     if (typeof ms === 'number' && ms >= minMs && (ms <= maxMs || ms === fallbackMs)) return ms;
-    const most = maxMs === Number.MAX_SAFE_INTEGER ? '' : ' and at most 24h';
     this.problem(
       path,
-      `is ${show(given)}, must be a duration of at least ${minMs} ms${most}, such as 250ms, 30s or 5m`,
+      `is ${show(given)}, must be a duration of at least ${minMs} ms and at most ${formatDuration(maxMs)}, such as 250ms, 30s or 5m`,
     );
     return fallbackMs;
   }

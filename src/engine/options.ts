@@ -1,4 +1,5 @@
 import { invalidArgument } from '../base/errors.js';
+import { ttlMaxMs } from '../base/lifetimes.js';
 import type { Duration, Size } from '../base/units.js';
 import type { DataSource } from '../ports/data-source.js';
 import type { BatchLimits } from '../source/batcher.js';
@@ -201,8 +202,7 @@ export function checkOptions(
   const keyspaceOf = (check: Checker, given: Partial<KeyspaceOptions>, path: Path): ResolvedKeyspace => {
     const name = given.name ?? '';
     const at = (field: string): Path => [...path, field];
-    const grace = (field: Path, ms: Duration | undefined): number =>
-      check.duration(field, ms, 0, 0, Number.MAX_SAFE_INTEGER);
+    const grace = (field: Path, ms: Duration | undefined): number => check.duration(field, ms, 0, 0, ttlMaxMs);
     check.keyspaceName(at('name'), name);
     if (typeof given.dataSource?.fetch !== 'function') {
       check.problem(at('dataSource'), 'has no fetch(key, { signal }) function');
@@ -220,15 +220,9 @@ export function checkOptions(
       maxBytes: check.size(at('maxBytes'), given.maxBytes, undefined, maxBytesMin, context.totalMemoryBytes),
       dataSource: given.dataSource ?? { fetch: () => null },
       expiresAt: given.expiresAt,
-      defaultTtlMs: check.duration(
-        at('defaultTtl'),
-        given.defaultTtl,
-        Number.POSITIVE_INFINITY,
-        1,
-        Number.MAX_SAFE_INTEGER,
-      ),
+      defaultTtlMs: check.duration(at('defaultTtl'), given.defaultTtl, Number.POSITIVE_INFINITY, 1, ttlMaxMs),
       ttlJitter: check.share(at('ttlJitter'), given.ttlJitter, 0, 1),
-      negativeTtlMs: check.duration(at('negativeTtl'), given.negativeTtl, 0, 0, Number.MAX_SAFE_INTEGER),
+      negativeTtlMs: check.duration(at('negativeTtl'), given.negativeTtl, 0, 0, ttlMaxMs),
       staleWhileRevalidateMs: grace(at('staleWhileRevalidate'), given.staleWhileRevalidate),
       staleIfErrorMs: grace(at('staleIfError'), given.staleIfError),
       rate: rateLimitOf(check, at('rateLimit'), given.rateLimit, protection.rate),

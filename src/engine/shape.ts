@@ -1,3 +1,4 @@
+import { dateAt } from '../base/lifetimes.js';
 import type { Found, GetOptions, Lookup } from '../ports/cache.js';
 import type { Clock } from '../ports/clock.js';
 import type { NodeInfo } from '../ports/membership.js';
@@ -64,6 +65,6 @@ export class Shape {
       this.#offsetMs = this.#clock.wallMs() - nowMs;
       this.#offsetReadMs = nowMs;
     }
-    return new Date(expiresAtMs + this.#offsetMs);
+    return dateAt(expiresAtMs + this.#offsetMs);
   }
 }

@@ -94,6 +94,25 @@ export function settingsOf(changes: KeyspaceChanges | KeyspaceOptions): Settings
   return settings;
 }
 
+/** Each with what it is a part of, without which it says nothing. */
+const partOf: readonly (readonly [part: Tunable, head: Tunable])[] = [
+  ['rateBurst', 'rate'],
+  ['rateWait', 'rate'],
+  ['breakerReset', 'breakerFailures'],
+];
+
+/**
+ * Throws INVALID_ARGUMENT where a setting has nothing to hold for in `options`, over which it is laid: it would lie in wait
+ * for whoever sets the head another day.
+ */
+export function checkParts(settings: Settings, options: KeyspaceOptions): void {
+  for (const [part, head] of partOf) {
+    if (!settings.has(part) || (valueAt(options, head) ?? null) !== null) continue;
+    const [what, needed] = [part, head].map((tunable) => facts[tunable].place.join('.'));
+    throw invalidArgument(`${what} has no effect without ${needed}; give that too`);
+  }
+}
+
 /** The options with the settings laid over them. */
 export function withSettings(given: KeyspaceOptions, settings: Settings): KeyspaceOptions {
   const options: Record<string, unknown> = { ...given };

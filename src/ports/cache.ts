@@ -67,8 +67,12 @@ export interface FailedLookup {
 export interface PutEntry {
   readonly key: string;
   readonly value: Uint8Array;
-  /** Time to live in milliseconds, above zero; Infinity: never expires. Without this and `expiresAt` the keyspace's default. */
+  /**
+   * Time to live in milliseconds: above zero and at most 36500 days, or Infinity to never expire. Without this and
+   * `expiresAt` the keyspace's default.
+   */
   readonly ttlMs?: number | undefined;
+  /** Lies ahead; from 36500 days on it counts as that far. */
   readonly expiresAt?: Date | undefined;
   /** Names by which it is deleted together with others: at most 16, of 1 to 128 bytes. See `deleteByTag`. */
   readonly tags?: readonly string[] | undefined;

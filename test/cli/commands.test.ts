@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -221,49 +221,6 @@ describe('cli: commands against a node', function () {
         'mkfifo "$DIR/keys"; distcache get ks - < "$DIR/keys" | { exec 3> "$DIR/keys"; echo a >&3; read -r line; echo "got $line"; echo a >&3; exec 3>&-; cat; }',
       );
       expect(ended.stdout.toString()).to.equal('got a\t1\na\t1\n');
-    });
-  });
-
-  describe('--output', () => {
-    it('replaces the file as a whole, keeping its mode and a link to it', async () => {
-      await store('k', 'new');
-      const file = join(folder, 'file');
-      await writeFile(file, 'old and longer');
-      await chmod(file, 0o640);
-      await symlink(file, join(folder, 'link'));
-      expect((await run(['get', 'ks', 'k', '--output', join(folder, 'link')])).exit).to.equal(0);
-      expect(await readFile(file, 'utf8')).to.equal('new');
-      expect((await stat(file)).mode & 0o777).to.equal(0o640);
-      expect((await readdir(folder)).sort()).to.deep.equal(['file', 'link']);
-    });
-
-    it('leaves the file alone when there is nothing to write', async () => {
-      const file = join(folder, 'file');
-      await writeFile(file, 'old');
-      expect((await run(['get', 'ks', 'absent', '-o', file])).exit).to.equal(3);
-      expect(await readFile(file, 'utf8')).to.equal('old');
-      expect(await readdir(folder)).to.deep.equal(['file']);
-    });
-
-    it('writes to devices and pipes directly, and refuses folders', async () => {
-      await store('k', 'v');
-      expect((await bash('distcache get ks k -o /dev/stdout | cat')).stdout.toString()).to.equal('v');
-      expect((await run(['get', 'ks', 'k', '-o', '/dev/null'])).exit).to.equal(0);
-      expect((await stat('/dev/null')).isCharacterDevice()).to.equal(true);
-      await mkdir(join(folder, 'sub'));
-      const ended = await run(['get', 'ks', 'k', '-o', join(folder, 'sub')]);
-      expect(ended.exit).to.equal(2);
-      expect(ended.stderr).to.contain('is a directory');
-    });
-
-    it('with --json tells of the value and not the value', async () => {
-      await store('k', 'value');
-      const file = join(folder, 'file');
-      const told = json(await run(['get', 'ks', 'k', '-o', file, '--json']));
-      expect(told).to.include({ key: 'k', found: true, size_bytes: 5, output: file }).and.not.have.property('value');
-      expect(await readFile(file, 'utf8')).to.equal('value');
-      expect(json(await run(['get', 'ks', 'k', 'k', '-o', file, '--json']))).to.include({ output: file });
-      expect(await readFile(file, 'utf8')).to.equal('k\tvalue\nk\tvalue\n');
     });
   });
 

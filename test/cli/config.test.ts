@@ -117,7 +117,12 @@ keyspace cities: 64MiB for 5m, source none
       ]);
       const asJson = await cli([...args, '--json'], { env });
       expect(asJson.exit).to.equal(0);
-      expect(json(asJson.stdout)).to.deep.include({ valid: true, file: file('good.yaml'), keyspaces: ['cities'] });
+      expect(json(asJson.stdout)).to.deep.include({
+        valid: true,
+        file: file('good.yaml'),
+        keyspaces: ['cities'],
+        problems: [],
+      });
       const unset = await cli(args, { env: { NODE: undefined } });
       expect(unset.exit).to.equal(2);
       expect(unset.stderr).to.include('1:7 name: variable NODE is not set');

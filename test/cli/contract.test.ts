@@ -79,6 +79,10 @@ describe('cli: what holds for every command', function () {
     },
     { name: 'put without key', args: ['put', 'ks'], exit: 2, code: 'INVALID_ARGUMENT' },
     { name: '--ttl of 0', args: ['put', 'ks', 'k', 'v', '--ttl', '0s'], exit: 2, code: 'INVALID_ARGUMENT' },
+    { name: 'output without a name', args: ['get', 'ks', 'k', '-o', ''], exit: 2, code: 'INVALID_ARGUMENT' },
+    { name: 'a value that is not UTF-8', args: ['put', 'ks', 'k', 'a\ufffd'], exit: 2, code: 'INVALID_ARGUMENT' },
+    { name: 'a key that is not UTF-8', args: ['get', 'ks', '\ufffd'], exit: 2, code: 'INVALID_ARGUMENT' },
+    { name: '--ttl of ages', args: ['put', 'ks', 'k', 'v', '--ttl', '36501d'], exit: 2, code: 'INVALID_ARGUMENT' },
     { name: 'output nowhere', args: ['get', 'ks', 'k', '-o', '/nowhere/f'], exit: 2, code: 'INVALID_ARGUMENT' },
   ];
   for (const { name, args, exit, code } of rows) {

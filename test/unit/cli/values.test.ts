@@ -42,6 +42,7 @@ describe('cli: lines of --from', () => {
     { name: 'a lone surrogate', line: '{"key":"a","value":"\\ud800"}', says: 'lone surrogate' },
     { name: 'broken base64', line: '{"key":"a","value_base64":"%%%"}', says: 'not base64' },
     { name: 'a ttl of 0', line: '{"key":"a","value":"1","ttl":0}', says: '"ttl" is 0' },
+    { name: 'a ttl beyond the longest', line: '{"key":"a","value":"1","ttl":1e20}', says: 'at most 36500d' },
     { name: 'a ttl without unit', line: '{"key":"a","value":"1","ttl":"5"}', says: '"ttl" is "5"' },
   ];
   for (const { name, line, says } of bad) {

@@ -1,9 +1,11 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer as createTlsServer } from 'node:https';
+import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { expect } from 'chai';
 import { codeOf } from '../../../src/base/errors.js';
 import { AdminClient, type AdminOptions } from '../../../src/client/admin.js';
 import { type AdminTarget, adminTargetOf } from '../../../src/client/admin-target.js';
+import { TestAuthority } from '../../support/issued.js';
 
 /** A server on a free port, and a client that knows where. */
 async function serve(listener: RequestListener, options: AdminOptions = {}) {
@@ -83,6 +85,7 @@ describe('AdminClient', () => {
       'is not the admin server of a distcache node',
     ],
     ['with a status and no word', 500, '', 'PEER_UNREACHABLE', 'answered with status 500'],
+    ['of no such path', 404, '{"error":{"code":"NOT_FOUND","message":"x"}}', 'PEER_UNREACHABLE', 'below another path'],
     ['with what is no JSON', 200, 'hello', 'PEER_UNREACHABLE', 'is not the admin server of a distcache node'],
     ['with JSON that is no document', 200, '7', 'PEER_UNREACHABLE', 'is not the admin server of a distcache node'],
   ];
@@ -132,6 +135,40 @@ describe('AdminClient', () => {
     const error = await failure(new AdminClient().node(server.target));
     expect(codeOf(error)).to.equal('PEER_UNREACHABLE');
     expect(error.message).to.include('refused the connection');
+  });
+
+  it('tells that TLS did not come about, whichever side did not speak it', async () => {
+    const { cert, key } = await (await TestAuthority.create()).server();
+    const server = createTlsServer({ cert, key }, answer(200, '{}'));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as AddressInfo;
+    await using plain = await serve(answer(200, '{}'));
+    const client = new AdminClient({ timeoutMs: 2_000 });
+    const rows = [
+      [`http://127.0.0.1:${port}`, 'speaks TLS; write https://'],
+      [`https://127.0.0.1:${port}`, 'not trusted'],
+      [plain.target.origin.replace('http:', 'https:'), 'speaks no TLS; write http://'],
+    ] as const;
+    for (const [address, says] of rows) {
+      const error = await failure(client.node(adminTargetOf(address)));
+      expect(codeOf(error), address).to.equal('UNAUTHORIZED');
+      expect(error.message).to.include(says);
+    }
+    client.close();
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  });
+
+  it('tells of what speaks no HTTP/1.1, as gRPC ports do not', async () => {
+    const server = createTcpServer((socket) => {
+      socket.on('error', () => {}).write('\0\0\x12\x04', () => socket.destroySoon());
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as AddressInfo;
+    const error = await failure(new AdminClient().node(adminTargetOf(`127.0.0.1:${port}`)));
+    expect(codeOf(error)).to.equal('PEER_UNREACHABLE');
+    expect(error.message).to.include('is it the gRPC port');
+    await new Promise((resolve) => server.close(resolve));
   });
 
   it('follows events until the server ends them', async () => {

@@ -92,6 +92,22 @@ describe('client', () => {
       expect(expiresAt?.getTime()).to.be.closeTo(Date.now() + 60_000, 10_000);
     });
 
+    it('with a date far ahead live as long as any may; a longer time to live is refused before it leaves', async () => {
+      const cache = client();
+      await cache.put('ks', { key: 'k', value: bytes('v'), expiresAt: new Date(Date.UTC(9999, 11, 31)) });
+      const { expiresAt } = await cache.get('ks', 'k');
+      expect(expiresAt?.getTime()).to.be.closeTo(Date.now() + 36_500 * 86_400_000, 10_000);
+      const error = await rejection(cache.put('ks', { key: 'k', value: bytes('v'), ttlMs: 1e20 }));
+      expect(error.code).to.equal('INVALID_ARGUMENT');
+      expect(error.message).to.contain('ttlMs is 100000000000000000000').and.contain('36500d');
+    });
+
+    it('come within a time-out of months, longer than deadlines of gRPC can be', async () => {
+      const cache = clientWith({ addresses: [node.address], timeoutMs: 90 * 86_400_000 });
+      await cache.put('ks', { key: 'k', value: bytes('v') });
+      expect((await cache.get('ks', 'k', { timeoutMs: Number.POSITIVE_INFINITY })).found).to.equal(true);
+    });
+
     it('larger than the client takes are refused by name of the limit', async () => {
       await client().put('ks', { key: 'k', value: new Uint8Array(100_000) });
       const error = await rejection(clientWith({ addresses: [node.address], maxMessageBytes: 10_000 }).get('ks', 'k'));

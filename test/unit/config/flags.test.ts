@@ -192,6 +192,7 @@ describe('config: flags of node start', () => {
       { discovery: 'dns' },
       '--discovery: dns needs its section in the config file; add discovery.dns there',
     ],
+    ['peers of an unset variable', { peers: '' }, '--peers: is empty; give host:port of other nodes, or leave it out'],
     [
       'peers beside another provider',
       { discovery: 'nats', peers: 'a' },

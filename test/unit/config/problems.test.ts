@@ -287,6 +287,16 @@ const rows: readonly (readonly [string, string, ...string[]])[] = [
     '1:35 keyspaces.a.source.query: missing; must be a query, which is text of at most 4096 characters',
   ],
   [
+    'query of SQLite without key',
+    'keyspaces: { a: { maxBytes: 1MiB, source: { type: sqlite, file: a.db, query: select 1 } } }',
+    '1:78 keyspaces.a.source.query: has no parameter for the key; write for example: select json from city where id = :key',
+  ],
+  [
+    'query of Postgres with another parameter',
+    'keyspaces: { a: { maxBytes: 1MiB, source: { type: postgres, url: "postgres://h/d", query: select $2 } } }',
+    '1:91 keyspaces.a.source.query: has the parameter $2, but only $1, the key, is known; write for example: select doc from users where id = $1',
+  ],
+  [
     'key of another source',
     'keyspaces: { a: { maxBytes: 1MiB, source: { type: none, file: x } } }',
     '1:57 keyspaces.a.source.file: unknown key; known here are type',
@@ -304,7 +314,7 @@ const rows: readonly (readonly [string, string, ...string[]])[] = [
   [
     'secret of a wrong type',
     'admin: { token: 12345 }',
-    '1:17 admin.token: must be a token, which is text of at most 4096 characters',
+    '1:17 admin.token: must be a token of 1 to 4096 printable characters without spaces; make one with openssl rand -hex 32',
   ],
   [
     'several at once',

@@ -47,8 +47,23 @@ auth:
       '5:15 auth.tokens[1].name: is the name of another token as well',
       '5:25 auth.tokens[1].token: must be given, or tokenFile instead of it, and not both',
       '5:55 auth.tokens[1].allow: is empty; list at least one right',
+      '6:25 auth.tokens[2].token: is the token of a as well',
       '7:17 auth.certificates: needs tls whose clientAuth is request or require, or nobody can show a certificate',
     ]);
     expect(found.join()).not.to.include('hunter2');
+  });
+
+  it('refuses tokens that no header carries, and does not show them', () => {
+    for (const token of ['x y', 'é', 'x'.repeat(4097)]) {
+      const found = problemsOf(
+        `auth: { tokens: [{ name: a, token: "${token}", allow: [read] }] }\nadmin: { token: "${token}" }\n`,
+      );
+      expect(found).to.have.length(2);
+      for (const problem of found) {
+        expect(problem)
+          .to.match(/token: must be a token of 1 to 4096 printable characters/)
+          .and.not.include(token);
+      }
+    }
   });
 });

@@ -95,6 +95,25 @@ describe('engine: keyspaces changed at run time', () => {
       );
     });
 
+    it('a burst, wait or reset without what it belongs to is refused, and lies in wait for nothing', async () => {
+      await start({ nodes: 1 });
+      const update = (changes: KeyspaceChanges) => cluster.run(cluster.node(0).engine.updateKeyspace(ks, changes));
+      const refused =
+        /^INVALID_ARGUMENT: (rateLimit\.(burst|wait) has no effect without rateLimit\.rate|breaker\.reset has no effect without breaker\.failures); give that too$/;
+      const parts: KeyspaceChanges[] = [
+        { rateLimit: { burst: 5 } },
+        { rateLimit: { wait: '7s' } },
+        { rateLimit: { burst: null } },
+        { rateLimit: { rate: null, wait: '7s' } },
+        { breaker: { reset: '9s' } },
+      ];
+      for (const changes of parts) expect(await codeAndText(update(changes))).to.match(refused);
+      await update({ rateLimit: { rate: null }, breaker: { failures: null } });
+      for (const changes of parts) expect(await codeAndText(update(changes))).to.match(refused);
+      await update({ rateLimit: { rate: 5 } });
+      expect(cluster.node(0).engine.describeKeyspace(ks).source!.rateLimit).to.include({ burst: 5, waitMs: 0 });
+    });
+
     it('lives that begin afterwards are the new ones; entries that are valid stay', async () => {
       await start({ keyspace: { defaultTtl: '10m' } });
       const [first] = cluster.nodes as [TestNode];

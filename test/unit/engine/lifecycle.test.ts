@@ -205,6 +205,7 @@ describe('engine: start, stop, events', () => {
       ['no data source', { dataSource: undefined }, 'keyspaces[0].dataSource'],
       ['a negative time to live', { defaultTtl: -1 }, 'keyspaces[0].defaultTtl is -1'],
       ['a time to live of 0', { defaultTtl: 0 }, 'keyspaces[0].defaultTtl is 0'],
+      ['a time to live of 36501 days', { defaultTtl: '36501d' }, 'at most 36500d'],
       ['a share above a half', { hotShare: 0.6 }, 'keyspaces[0].hotShare is 0.6'],
       ['an unknown policy', { eviction: 'arc' }, "keyspaces[0].eviction is 'arc'"],
       ['a time-out of 0', { readTimeout: 0 }, 'keyspaces[0].readTimeout is 0'],

@@ -156,6 +156,17 @@ describe('engine: writes', () => {
       expect(await life({ expiresAt: at(5000) }, { defaultTtl: '1m' })).to.equal(5000);
     });
 
+    it('the longest is 36500 days; a later date counts as that, one that no Date can hold is the last there is', async () => {
+      const longestMs = 36_500 * 86_400_000;
+      expect(await life({ ttlMs: longestMs })).to.equal(longestMs);
+      await cluster.stop();
+      expect(await life({ expiresAt: new Date(Date.UTC(9999, 11, 31)) })).to.equal(longestMs);
+      await cluster.stop();
+      await start({ nodes: 1, fetch: () => ({ value: 'v', ttlMs: 1e20 }) });
+      const { expiresAt } = await cluster.run(cluster.node(0).engine.get(ks, 'k'));
+      expect(expiresAt?.getTime()).to.equal(8.64e15);
+    });
+
     it('an entry is gone when its time is over, also one of 1 ms and one beyond the reach of a timer', async () => {
       await start({ nodes: 1 });
       const { engine } = cluster.node(0);
@@ -327,6 +338,7 @@ describe('engine: writes', () => {
       ['ttlMs 0', { ttlMs: 0 }],
       ['ttlMs -1', { ttlMs: -1 }],
       ['ttlMs NaN', { ttlMs: Number.NaN }],
+      ['ttlMs beyond 36500 days', { ttlMs: 36_501 * 86_400_000 }],
       ['an expiresAt that has passed', { expiresAt: new Date(0) }],
       ['an expiresAt that is no date', { expiresAt: new Date(Number.NaN) }],
     ] as const) {
