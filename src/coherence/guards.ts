@@ -31,10 +31,6 @@ export const guardNames = [
   /** A copy bears the version of its owner's entry, a load the clock of its start. */
   'copy-version',
   'load-version',
-  /** What is handed over unasked is kept only where its sender has heard of all that the receiver has written. */
-  'hold-heard',
-  /** What is taken over from an owner that is gone, and was not heard of at the last, waits for what the others know. */
-  'takeover',
   /** An owner that lost touch with the others neither answers from memory nor writes. */
   'owner-lease',
 ] as const;

@@ -76,7 +76,7 @@ export class Holdings {
     }
     if (!mine && (yours || owner.id !== from.id)) return sequence > 0 ? applied : { is: 'not-owner', owner: owner.id };
     const hasHeard = heard >= space.slots.written(slot) && !space.slots.isContested(slot, nowMs);
-    if (sequence === 0 && guards['hold-heard'] && !hasHeard) return nothing;
+    if (sequence === 0 && !hasHeard) return nothing;
     // An owner tells its replicas of its writes in their order; anything else must know of all that is known here.
     const inOrder = !mine && sequence > 0 && !space.slots.isEmbargoed(slot, nowMs);
     if (!inOrder && !knewLess) return sequence > 0 ? applied : nothing;

@@ -236,7 +236,7 @@ export class Peering {
   }
 
   #moved(): void {
-    const { spaces, clock, guards } = this.#deps;
+    const { spaces, clock } = this.#deps;
     const nowMs = clock.nowMs();
     this.leases.weigh();
     const until = (ownerId: string): number => this.leases.leases.until(ownerId);
@@ -245,7 +245,7 @@ export class Peering {
     let hasTakenOver = false;
     const becomes = (former: string): string => {
       if (former === '' || isUnsure(former)) return former;
-      if (!guards.takeover || until(former) > nowMs) return '';
+      if (until(former) > nowMs) return '';
       hasTakenOver = true;
       return takenOver;
     };

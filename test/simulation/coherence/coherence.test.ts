@@ -5,7 +5,7 @@ import { type Outcome, runOnce, scenarioNamed } from './run.js';
 import { scenarios } from './scenarios.js';
 
 /** Runs of each scenario; `npm run simulate` does as many as one likes. */
-const seeds = Number(process.env.DISTCACHE_SIMULATE_SEEDS ?? 100);
+const seeds = Number(process.env.DISTCACHE_SIMULATE_SEEDS ?? 70);
 const first = 100;
 
 /** Runs that broke a promise once, each with what was at fault. */

@@ -26,6 +26,7 @@ describe('Handover', () => {
       self: () => ({ id: 'self' }) as never,
       topology: {
         place: () => ({ hash: 0, owner: { id: 'heir' }, mine: false }),
+        placeOf: () => ({ hash: 0, owner: { id: 'heir' }, mine: false }),
         hash: () => 0,
         isReplica: () => isReplica,
       } as never,

@@ -319,7 +319,7 @@ describe('engine: reads', () => {
     const put = owner.engine.put(ks, { key, value: bytesOf('put') });
     expect(textOf((await cluster.run(gathering)).value)).to.equal('put');
     await cluster.run(put);
-    expect(textOf((await cluster.run(first)).value)).to.equal('before');
+    expect(textOf((await cluster.run(first)).value)).to.equal('put');
     expect(await cluster.text(owner, key)).to.equal('put');
     expect(cluster.fetched.get(key)).to.equal(1);
   });
