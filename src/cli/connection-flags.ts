@@ -1,10 +1,14 @@
 import { Flags } from '@oclif/core';
 import type { ClientTls } from '../client/links.js';
+import { ranges } from '../config/ranges.js';
 import { systemReason, usageError } from './failure.js';
 import { durationFlag } from './value-flags.js';
 
 export const defaultAddress = '127.0.0.1:3320';
 export const defaultTimeoutMs = 5_000;
+
+/** The largest value that a config allows, with its key and what is around them. */
+const maxMessageBytes = ranges.maxValueBytes.max + ranges.maxKeyBytes.max + 64 * 1024;
 
 const helpGroup = 'CONNECTION';
 
@@ -62,6 +66,7 @@ export interface ConnectionFlagValues {
 export interface Connection {
   readonly addresses: readonly string[];
   readonly timeoutMs: number;
+  readonly maxMessageBytes: number;
   readonly token?: string;
   readonly tls?: ClientTls;
 }
@@ -72,6 +77,7 @@ export async function connectionOf(flags: ConnectionFlagValues): Promise<Connect
   return {
     addresses: addressesOf(flags.addr ?? defaultAddress),
     timeoutMs: flags.timeout ?? defaultTimeoutMs,
+    maxMessageBytes,
     ...(flags.token === undefined || flags.token === '' ? {} : { token: tokenOf(flags.token) }),
     ...(tls === undefined ? {} : { tls }),
   };

@@ -10,8 +10,8 @@ import { readLines } from './input.js';
 /** Of one request; a line alone may be larger. */
 const entriesPerRequest = 1_000;
 const bytesPerRequest = 1024 * 1024;
-/** A value of 64 MiB as JSON, escaped as most texts are. */
-const lineBytesMax = 128 * 1024 * 1024;
+/** A text of JavaScript holds no more. Larger values go by themselves. */
+const lineBytesMax = 511 * 1024 * 1024;
 /** Failures kept of one command, for the message and the JSON; the count goes on. */
 const failuresKept = 100;
 

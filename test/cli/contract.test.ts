@@ -231,6 +231,18 @@ describe('cli: what holds for every command', function () {
   });
 
   describe('help', () => {
+    for (const [args, says] of [
+      [['-h'], 'write distcache --help'],
+      [['-v'], 'write distcache --version'],
+      [['get', '-h'], 'write --help'],
+    ] as const) {
+      it(`has no short form: ${args.join(' ')} tells the long one`, async () => {
+        const ended = await cli(args);
+        expect(ended.exit).to.equal(2);
+        expect(ended.stderr).to.contain(says);
+      });
+    }
+
     it('lists commands, and --version tells the release', async () => {
       const help = await cli(['--help']);
       expect(help.exit).to.equal(0);

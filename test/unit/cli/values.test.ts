@@ -4,6 +4,7 @@ import { addressesOf, connectionOf } from '../../../src/cli/connection-flags.js'
 import { entryJson, valueJson } from '../../../src/cli/entries.js';
 import { parseEntry } from '../../../src/cli/put-lines.js';
 import { wantsColor } from '../../../src/cli/terminal.js';
+import { ranges } from '../../../src/config/ranges.js';
 
 const textOf = (value: Uint8Array): string => Buffer.from(value).toString('latin1');
 
@@ -58,6 +59,10 @@ describe('cli: values in JSON', () => {
     expect(valueJson(Uint8Array.of(0xff))).to.deep.equal({ value_base64: '/w==' });
   });
 
+  it('that no JSON text could hold are refused with what to do', () => {
+    expect(() => valueJson(new Uint8Array(64 * 1024 * 1024 + 1))).to.throw('--output FILE');
+  });
+
   it('come with where they are from, the version as text', () => {
     const lookup = { key: 'a', node: 'n', version: 2 ** 52, expiresAt: new Date(0) };
     expect(entryJson({ ...lookup, found: true, outcome: 'hot', value: Buffer.from('v') }, true)).to.deep.equal({
@@ -82,7 +87,12 @@ describe('cli: addresses', () => {
   }
 
   it('come with a default, and a time-out', async () => {
-    expect(await connectionOf({})).to.deep.equal({ addresses: ['127.0.0.1:3320'], timeoutMs: 5_000 });
+    expect(await connectionOf({})).to.deep.include({ addresses: ['127.0.0.1:3320'], timeoutMs: 5_000 });
+  });
+
+  it('come with room for the largest value that a node may be configured for', async () => {
+    const { maxMessageBytes } = await connectionOf({});
+    expect(maxMessageBytes).to.be.greaterThan(ranges.maxValueBytes.max + ranges.maxKeyBytes.max);
   });
 
   it('take a token, and TLS with the authorities of a file or of the machine', async () => {
