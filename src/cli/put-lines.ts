@@ -96,7 +96,9 @@ async function* entriesOf(
   let batch: NumberedEntry[] = [];
   let bytes = 0;
   for await (const lines of readLines(source.bytes, source.name, lineBytesMax)) {
-    for (const { number, text } of lines) {
+    for (const { number, text: line } of lines) {
+      // Editors put a byte order mark before the first line, where JSON has none.
+      const text = number === 1 ? line.replace(/^\ufeff/, '') : line;
       if (text.trim() === '') continue;
       let entry: PutEntry;
       try {

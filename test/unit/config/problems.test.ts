@@ -286,16 +286,7 @@ const rows: readonly (readonly [string, string, ...string[]])[] = [
     'keyspaces: { a: { maxBytes: 1MiB, source: { type: sqlite, file: a.db } } }',
     '1:35 keyspaces.a.source.query: missing; must be a query, which is text of at most 4096 characters',
   ],
-  [
-    'query of SQLite without key',
-    'keyspaces: { a: { maxBytes: 1MiB, source: { type: sqlite, file: a.db, query: select 1 } } }',
-    '1:78 keyspaces.a.source.query: has no parameter for the key; write for example: select json from city where id = :key',
-  ],
-  [
-    'query of Postgres with another parameter',
-    'keyspaces: { a: { maxBytes: 1MiB, source: { type: postgres, url: "postgres://h/d", query: select $2 } } }',
-    '1:91 keyspaces.a.source.query: has the parameter $2, but only $1, the key, is known; write for example: select doc from users where id = $1',
-  ],
+  ['a second document', 'name: a\n---\nname: b\n', '2:1 the file has a second document from here on; a config is one'],
   [
     'key of another source',
     'keyspaces: { a: { maxBytes: 1MiB, source: { type: none, file: x } } }',
