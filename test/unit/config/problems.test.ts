@@ -286,7 +286,6 @@ const rows: readonly (readonly [string, string, ...string[]])[] = [
     'keyspaces: { a: { maxBytes: 1MiB, source: { type: sqlite, file: a.db } } }',
     '1:35 keyspaces.a.source.query: missing; must be a query, which is text of at most 4096 characters',
   ],
-  ['a second document', 'name: a\n---\nname: b\n', '2:1 the file has a second document from here on; a config is one'],
   [
     'key of another source',
     'keyspaces: { a: { maxBytes: 1MiB, source: { type: none, file: x } } }',
@@ -318,11 +317,7 @@ const rows: readonly (readonly [string, string, ...string[]])[] = [
   ['tab for indentation', 'bind:\n\tport: 1', '2:1 Tabs are not allowed as indentation'],
   ['no JSON', '{\n  "name": "a"\n  "label": "b"\n}', '3:3 Missing , between flow map items'],
   ['JSON cut off', '{"name": "a",', '1:14 Flow map must end with a }'],
-  [
-    'two documents',
-    'name: a\n---\nname: b',
-    '2:1 Source contains multiple documents; please use YAML.parseAllDocuments()',
-  ],
+  ['two documents', 'name: a\n---\nname: b', '2:1 the file has a second document from here on; a config is one'],
   ['tag', 'name: !!js/function x', '1:7 Unresolved tag: tag:yaml.org,2002:js/function'],
   ['list for a key', '[a]: 1', '1:1 a key must be text'],
   ['alias of nothing', 'name: *a', '1:7 name: *a is the name of no anchor above'],

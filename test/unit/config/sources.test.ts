@@ -1,6 +1,17 @@
 import { expect } from 'chai';
 import { problemsOf } from './support.js';
 
+describe('config: URLs of data sources', () => {
+  it('that cannot be read are told so, and not shown', () => {
+    for (const url of ['redis://127.0.0.1:99999', 'redis://:hunter2/3@h:1']) {
+      const [problem = ''] = problemsOf(`keyspaces: { a: { maxBytes: 1MiB, source: { type: redis, url: "${url}" } } }`);
+      expect(problem).to.include('its host or port cannot be read').and.not.include('hunter2');
+    }
+    const [other = ''] = problemsOf('keyspaces: { a: { maxBytes: 1MiB, source: { type: redis, url: "http://h" } } }');
+    expect(other).to.match(/must be a URL that starts with redis:\/\/ or rediss:\/\/$/);
+  });
+});
+
 describe('config: queries of data sources', () => {
   const rows: readonly { name: string; source: string; problem: string }[] = [
     {
