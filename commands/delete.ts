@@ -14,7 +14,8 @@ export default class Delete extends BaseCommand {
     `Once it returns with 0, no node answers with the removed value; the next read loads the key again.
 Exits with 4 and names the nodes that could not be told. A key that is nowhere is no error.
 
-By tag or prefix it is one message to each node, however many entries there are; --json says how many it removed.
+By tag or prefix it is one message to each node, however many entries there are; deleted in --json is how many
+it removed. By name it counts the keys whose deletion was acknowledged, those that were nowhere among them.
 Loads that are under way are not kept either. To remove all entries of a keyspace: distcache keyspace clear.`;
   static override examples = [
     '<%= config.bin %> delete cities paris',

@@ -35,7 +35,7 @@ With --from many entries are stored, one JSON object a line: {"key":"a","value":
   };
   static override flags = {
     ...connectionFlags,
-    file: Flags.string({ char: 'f', description: 'Read the value from there.', helpValue: 'FILE' }),
+    file: Flags.string({ char: 'f', description: 'Read the value from there; - is stdin.', helpValue: 'FILE' }),
     from: Flags.string({
       description: 'Store the entries of that NDJSON file; - is stdin.',
       helpValue: 'FILE.ndjson',

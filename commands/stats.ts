@@ -10,7 +10,8 @@ import { systemClock } from '../src/platform/clock.js';
 export default class Stats extends BaseCommand {
   static override summary = 'Show the counters of keyspaces, node by node.';
   static override description =
-    `Counters are since the start of each node; loads are those from data sources, coalesced those that joined a load under way.
+    `Counters are since the start of each node; loads are those from data sources (local_loads in --json, whose
+loads are the reads that memory could not answer), coalesced those that joined a load under way.
 Latencies are of the last minute or so; reads that memory answered count as 0. --json has all counters, removals by reason
 among them. A node that could not be asked is named on stderr. Exits with 3 when there is no such keyspace.`;
   static override examples = [

@@ -1,6 +1,6 @@
 import chalk from 'chalk';
 import { render, renderToString } from 'ink';
-import { aborted, DistcacheError } from '../src/base/errors.js';
+import { DistcacheError } from '../src/base/errors.js';
 import type { Clock } from '../src/ports/clock.js';
 import { Dashboard } from './components/dashboard.js';
 import { Lines } from './components/screen.js';
@@ -13,6 +13,9 @@ import { plainText } from './model/text.js';
 import { startUi } from './model/ui.js';
 import type { ViewName } from './model/view.js';
 import { Session, type SessionOptions } from './polling/session.js';
+
+/** As every command says it. */
+const interrupted = (): DistcacheError => new DistcacheError('ABORTED', 'interrupted');
 
 export interface DashOptions extends SessionOptions {
   readonly view: ViewName;
@@ -47,7 +50,7 @@ export async function runDashboard(options: DashOptions, streams: DashStreams): 
       size={size}
       theme={options.hasColor ? colours : colourless}
       glyphs={glyphsFor(options.env)}
-      onQuit={(interrupted) => (interrupted ? ended.reject(aborted('the dashboard')) : ended.resolve())}
+      onQuit={(byCtrlC) => (byCtrlC ? ended.reject(interrupted()) : ended.resolve())}
       onRepaint={() => repaint()}
     />
   );
@@ -68,7 +71,7 @@ export async function runDashboard(options: DashOptions, streams: DashStreams): 
   };
   // Before Ink's own listener, which draws what there is: the old frame must not be drawn on a screen too small for it.
   const onResize = (): void => screen.rerender(tree(sizeNow()));
-  const onAbort = (): void => ended.reject(aborted('the dashboard'));
+  const onAbort = (): void => ended.reject(interrupted());
   const onCrash = (error: unknown): void => ended.reject(error);
   stdout.prependListener('resize', onResize);
   signal.addEventListener('abort', onAbort, { once: true });
@@ -141,7 +144,7 @@ function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
       'abort',
       () => {
         cancel();
-        reject(aborted('the dashboard'));
+        reject(interrupted());
       },
       { once: true },
     );

@@ -27,7 +27,8 @@ export default class ConfigValidate extends BaseCommand {
   protected async execute(): Promise<void> {
     const { args } = await this.parse(ConfigValidate);
     const file = args.file === '-' ? 'stdin' : args.file;
-    const read = args.file === '-' ? readConfigStream(file, this.terminal.stdin) : readConfigText(file);
+    const read =
+      args.file === '-' ? readConfigStream(`config file ${file}`, this.terminal.stdin) : readConfigText(file);
     const text = await read.catch((error: unknown) => {
       throw rejected(file, [{ file, line: 1, column: 1, path: '', message: messageOf(error) }], error);
     });

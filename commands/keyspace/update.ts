@@ -5,6 +5,7 @@ import { connectionFlags } from '../../src/cli/connection-flags.js';
 import { usageError } from '../../src/cli/failure.js';
 import { changeFlags, changesOf } from '../../src/cli/keyspace-flags.js';
 import { previewJson, previewText, printResults, resultsJson, resultsText } from '../../src/cli/keyspace-results.js';
+import type { Terminal } from '../../src/cli/terminal.js';
 
 export default class KeyspaceUpdate extends BaseCommand {
   static override summary = 'Change a keyspace on every node while it runs.';
@@ -32,7 +33,8 @@ none clears a setting, as if no file had it; of --rate-limit and --breaker-failu
     ...changeFlags,
     file: Flags.string({
       char: 'f',
-      description: "YAML or JSON with keys as below a keyspace's name in a node's file; flags beat it.",
+      description:
+        "YAML or JSON with keys as below a keyspace's name in a node's file, but for source, eviction and batch; - is stdin. Flags beat it.",
       helpValue: 'F.yaml',
     }),
     'dry-run': Flags.boolean({ description: 'Show the difference on the node that answers, and change nothing.' }),
@@ -41,7 +43,10 @@ none clears a setting, as if no file had it; of --rate-limit and --breaker-failu
   protected async execute(): Promise<void> {
     const { args, flags } = await this.parse(KeyspaceUpdate);
     const { keyspace } = args;
-    const changes = { ...(flags.file === undefined ? {} : await changesInFile(flags.file)), ...changesOf(flags) };
+    const changes = {
+      ...(flags.file === undefined ? {} : await changesInFile(flags.file, this.terminal)),
+      ...changesOf(flags),
+    };
     if (Object.keys(changes).length === 0) {
       throw usageError('nothing is to be changed; give a flag such as --default-ttl 10m, or a file with --file');
     }
@@ -58,7 +63,7 @@ none clears a setting, as if no file had it; of --rate-limit and --breaker-failu
 }
 
 /** Loads what reads YAML only where there is a file. */
-async function changesInFile(file: string) {
+async function changesInFile(file: string, terminal: Terminal) {
   const { readChanges } = await import('../../src/cli/keyspace-file.js');
-  return readChanges(file, process.env);
+  return readChanges(file, () => terminal.stdin, process.env);
 }

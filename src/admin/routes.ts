@@ -1,4 +1,4 @@
-import { type KeyspaceResult, type NodeOutcome, PartialFailure } from '../base/errors.js';
+import { invalidArgument, type KeyspaceResult, type NodeOutcome, PartialFailure } from '../base/errors.js';
 import {
   adminPaths,
   type BreakersDocument,
@@ -88,7 +88,10 @@ export function routesOf(deps: RouteDeps, urlOf: (path: string) => string): read
     ),
     get(adminPaths.hotKeys, ({ query }) => {
       const keyspace = query.get('keyspace') ?? undefined;
-      const limit = Number(query.get('limit') ?? hotKeysShown);
+      const given = query.get('limit') ?? String(hotKeysShown);
+      if (!/^\d+$/.test(given))
+        throw invalidArgument(`limit is ${JSON.stringify(given)}, must be a whole number above 0`);
+      const limit = Number(given);
       return ok(told<HotKeysDocument>({ keyspaces: node.hotKeys({ keyspace, limit }).map(hotKeyspaceDocument) }));
     }),
     get(adminPaths.breakers, () =>

@@ -9,24 +9,29 @@ import { usageError } from './failure.js';
 const textBytesMax = 1024 ** 2 + 1;
 
 const reasons: Readonly<Record<string, string>> = {
-  ENOENT: 'does not exist; distcache config init --output FILE writes one to start from',
+  ENOENT: 'does not exist',
   EISDIR: 'is a folder; name the file in it',
   EACCES: 'may not be read by this user',
 };
 
 /** The text of a config file, or of a pipe. Rejects as bad usage where it cannot be read, or is no UTF-8. */
-export async function readConfigText(file: string): Promise<string> {
+export const readConfigText = (file: string): Promise<string> =>
+  readTextFile(file, `config file ${file}`, '; distcache config init --output FILE writes one to start from');
+
+/** The same of another file. `what` begins the message; `whenAbsent` ends that of a file that is not there. */
+export async function readTextFile(file: string, what: string, whenAbsent = ''): Promise<string> {
   try {
-    return decoded(file, await readAtMost(file, textBytesMax));
+    return decoded(what, await readAtMost(file, textBytesMax));
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? '';
     if ((error as NodeJS.ErrnoException).syscall === undefined) throw error;
-    throw usageError(`config file ${file} ${reasons[code] ?? `cannot be read: ${messageOf(error)}`}`, error);
+    const reason = reasons[code] ?? `cannot be read: ${messageOf(error)}`;
+    throw usageError(`${what} ${reason}${code === 'ENOENT' ? whenAbsent : ''}`, error);
   }
 }
 
 /** The same of a stream, such as stdin. */
-export async function readConfigStream(name: string, stream: AsyncIterable<Uint8Array>): Promise<string> {
+export async function readConfigStream(what: string, stream: AsyncIterable<Uint8Array>): Promise<string> {
   const chunks: Uint8Array[] = [];
   let length = 0;
   for await (const chunk of stream) {
@@ -34,7 +39,7 @@ export async function readConfigStream(name: string, stream: AsyncIterable<Uint8
     length += chunk.byteLength;
     if (length >= textBytesMax) break;
   }
-  return decoded(name, Buffer.concat(chunks).subarray(0, textBytesMax));
+  return decoded(what, Buffer.concat(chunks).subarray(0, textBytesMax));
 }
 
 async function readAtMost(file: string, bytesMax: number): Promise<Uint8Array> {
@@ -53,12 +58,12 @@ async function readAtMost(file: string, bytesMax: number): Promise<Uint8Array> {
   }
 }
 
-function decoded(file: string, bytes: Uint8Array): string {
+function decoded(what: string, bytes: Uint8Array): string {
   try {
     // What was cut off at the limit may have ended within a character, and is refused for its size.
     return new TextDecoder('utf-8', { fatal: bytes.byteLength < textBytesMax }).decode(bytes);
   } catch (error) {
-    throw usageError(`config file ${file} is not UTF-8 text`, error);
+    throw usageError(`${what} is not UTF-8 text`, error);
   }
 }
 

@@ -1,10 +1,14 @@
 import { Flags } from '@oclif/core';
 import type { ClientTls } from '../client/links.js';
+import { ranges } from '../config/ranges.js';
 import { systemReason, usageError } from './failure.js';
-import { durationFlag } from './value-flags.js';
+import { durationFlag, originOf } from './value-flags.js';
 
 export const defaultAddress = '127.0.0.1:3320';
 export const defaultTimeoutMs = 5_000;
+
+/** The largest value that a config allows, with its key and what is around them. */
+const maxMessageBytes = ranges.maxValueBytes.max + ranges.maxKeyBytes.max + 64 * 1024;
 
 const helpGroup = 'CONNECTION';
 
@@ -62,6 +66,7 @@ export interface ConnectionFlagValues {
 export interface Connection {
   readonly addresses: readonly string[];
   readonly timeoutMs: number;
+  readonly maxMessageBytes: number;
   readonly token?: string;
   readonly tls?: ClientTls;
 }
@@ -72,6 +77,7 @@ export async function connectionOf(flags: ConnectionFlagValues): Promise<Connect
   return {
     addresses: addressesOf(flags.addr ?? defaultAddress),
     timeoutMs: flags.timeout ?? defaultTimeoutMs,
+    maxMessageBytes,
     ...(flags.token === undefined || flags.token === '' ? {} : { token: tokenOf(flags.token) }),
     ...(tls === undefined ? {} : { tls }),
   };
@@ -82,6 +88,9 @@ function tokenOf(token: string): string {
   throw usageError('--token (or DISTCACHE_TOKEN) must be printable characters without spaces');
 }
 
+const pemCertificate = /-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----/;
+const pemKey = /-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----/;
+
 async function tlsOf(flags: ConnectionFlagValues): Promise<ClientTls | undefined> {
   const { 'tls-ca': ca, 'tls-cert': cert, 'tls-key': key } = flags;
   if (!ca && !cert && !key) return undefined;
@@ -91,11 +100,13 @@ async function tlsOf(flags: ConnectionFlagValues): Promise<ClientTls | undefined
   }
   const { readFile } = await import('node:fs/promises');
   const read = async (flag: string, path: string): Promise<string> => {
-    try {
-      return await readFile(path, 'utf8');
-    } catch (error) {
+    const text = await readFile(path, 'utf8').catch((error: unknown) => {
       throw usageError(`--tls-${flag}: ${path} cannot be read: ${systemReason(error)}`, error);
-    }
+    });
+    // OpenSSL takes a file without any for no authority at all, and blames what the node shows.
+    const [what, begins] = flag === 'key' ? ['private key', pemKey] : ['certificate', pemCertificate];
+    if (!begins.test(text)) throw usageError(`--tls-${flag}: ${path} holds no ${what} in PEM`);
+    return text;
   };
   return {
     ...(ca && ca !== 'system' ? { ca: await read('ca', ca) } : {}),
@@ -115,7 +126,7 @@ export function addressesOf(text: string): readonly string[] {
     const port = /^(?:\[[0-9a-f:.%a-z]+\]|[^\s:[\]/]+):(\d{1,5})$/i.exec(address)?.[1];
     if (port === undefined || Number(port) < 1 || Number(port) > 65_535) {
       throw usageError(
-        `--addr: ${JSON.stringify(address)} is no host:port; write for example 127.0.0.1:3320 or [::1]:3320`,
+        `--addr${originOf('addr', text, 'DISTCACHE_ADDR')}: ${JSON.stringify(address)} is no host:port; write for example 127.0.0.1:3320 or [::1]:3320`,
       );
     }
   }

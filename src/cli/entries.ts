@@ -1,3 +1,5 @@
+import { DistcacheError } from '../base/errors.js';
+import { formatSize } from '../base/units.js';
 import type { FailedLookup, Lookup } from '../ports/cache.js';
 
 // ignoreBOM keeps a byte order mark, which is part of the value.
@@ -11,8 +13,17 @@ const decodeText = (bytes: Uint8Array): string | undefined => {
 
 const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
+/** As JSON, where a byte may take six characters, more would not fit into one text of JavaScript. */
+const jsonBytesMax = 64 * 1024 * 1024;
+
 /** `value` where the bytes are UTF-8, else `value_base64`: both give back the very same bytes. */
 export function valueJson(bytes: Uint8Array): { readonly value: string } | { readonly value_base64: string } {
+  if (bytes.byteLength > jsonBytesMax) {
+    throw new DistcacheError(
+      'VALUE_TOO_LARGE',
+      `the value has ${formatSize(bytes.byteLength)}, and JSON takes up to ${formatSize(jsonBytesMax)}; give --output FILE, or leave --json out`,
+    );
+  }
   const text = decodeText(bytes);
   return text === undefined ? { value_base64: asBuffer(bytes).toString('base64') } : { value: text };
 }

@@ -90,6 +90,7 @@ function usageMessage(thrown: unknown): string | undefined {
   if (!(thrown instanceof Error) || !('oclif' in thrown)) return undefined;
   const fault = thrown as ParserFault;
   const [flag] = fault.flags ?? [];
+  if (flag === '-h') return `unknown flag -h; write --help, or -- -h where it is a value`;
   if (typeof flag === 'string') return `unknown flag ${flag}; a value that starts with a dash goes behind --`;
   const [arg] = fault.args ?? [];
   if (typeof arg === 'string') return `unexpected argument ${JSON.stringify(arg)}`;

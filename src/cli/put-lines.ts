@@ -10,8 +10,8 @@ import { readLines } from './input.js';
 /** Of one request; a line alone may be larger. */
 const entriesPerRequest = 1_000;
 const bytesPerRequest = 1024 * 1024;
-/** A value of 64 MiB as JSON, escaped as most texts are. */
-const lineBytesMax = 128 * 1024 * 1024;
+/** A text of JavaScript holds no more. Larger values go by themselves. */
+const lineBytesMax = 511 * 1024 * 1024;
 /** Failures kept of one command, for the message and the JSON; the count goes on. */
 const failuresKept = 100;
 
@@ -96,7 +96,9 @@ async function* entriesOf(
   let batch: NumberedEntry[] = [];
   let bytes = 0;
   for await (const lines of readLines(source.bytes, source.name, lineBytesMax)) {
-    for (const { number, text } of lines) {
+    for (const { number, text: line } of lines) {
+      // Editors put a byte order mark before the first line, where JSON has none.
+      const text = number === 1 ? line.replace(/^\ufeff/, '') : line;
       if (text.trim() === '') continue;
       let entry: PutEntry;
       try {

@@ -36,10 +36,17 @@ async function showHelp(config: Config, id: string | undefined, words: readonly 
   checkStdoutTaken();
 }
 
+/** What other programs know by a letter. */
+const shortFor: Readonly<Record<string, string>> = { '-h': '--help', '-v': '--version', '-V': '--version' };
+
 function unknownCommand(config: Config, words: readonly string[], first: string): Error {
   const { bin } = config;
   const [name] = words;
-  if (name === undefined) return usageError(`${first} stands before any command; write ${bin} COMMAND ${first}`);
+  if (name === undefined) {
+    const meant = shortFor[first];
+    if (meant !== undefined) return usageError(`unknown flag ${first}; write ${bin} ${meant}`);
+    return usageError(`${first} stands before any command; write ${bin} COMMAND ${first}`);
+  }
   const topic = config.findTopic(name);
   if (topic === undefined) return usageError(`unknown command ${name}; ${bin} --help lists all`);
   const help = `${bin} ${topic.name} --help lists them`;

@@ -1,5 +1,6 @@
 import { Flags } from '@oclif/core';
 import { formatDuration, formatSize, parseDuration, parseRate, parseSize } from '../base/units.js';
+import { beforeDashes } from './argv.js';
 import { usageError } from './failure.js';
 
 interface Looks {
@@ -16,6 +17,16 @@ const shared = ({ description, env, helpGroup }: Looks) => ({
   ...(helpGroup === undefined ? {} : { helpGroup }),
 });
 
+/** How messages begin: a value of the environment is looked for in vain on the command line. */
+const told = (name: string, text: string, env: string | undefined): string =>
+  `--${name} is ${JSON.stringify(text)}${originOf(name, text, env)}`;
+
+/** `, from VARIABLE` where that is where the text is from. */
+export function originOf(name: string, text: string, env: string | undefined): string {
+  const isGiven = beforeDashes(process.argv).some((word) => word === `--${name}` || word.startsWith(`--${name}=`));
+  return env !== undefined && !isGiven && process.env[env] === text ? `, from ${env}` : '';
+}
+
 /** Milliseconds, written `250ms`, `30s`, `1h30m`. `above`: exclusive lower bound; `most`: the longest that is allowed. */
 export const durationFlag = (looks: Looks & { readonly above?: number; readonly most?: number }) =>
   Flags.custom<number>({
@@ -25,17 +36,17 @@ export const durationFlag = (looks: Looks & { readonly above?: number; readonly 
       const valueMs = parseDuration(text);
       if (valueMs === undefined) {
         throw usageError(
-          `--${flag.name} is ${JSON.stringify(text)}, which is no duration; write a number with ms, s, m, h or d, for example ${looks.example}`,
+          `${told(flag.name, text, looks.env)}, which is no duration; write a number with ms, s, m, h or d, for example ${looks.example}`,
         );
       }
       if (looks.above !== undefined && valueMs <= looks.above) {
         throw usageError(
-          `--${flag.name} is ${JSON.stringify(text)}, must be longer than ${formatDuration(looks.above)}, for example ${looks.example}`,
+          `${told(flag.name, text, looks.env)}, must be longer than ${formatDuration(looks.above)}, for example ${looks.example}`,
         );
       }
       if (looks.most !== undefined && valueMs > looks.most) {
         throw usageError(
-          `--${flag.name} is ${JSON.stringify(text)}, may be at most ${formatDuration(looks.most)}, for example ${looks.example}`,
+          `${told(flag.name, text, looks.env)}, may be at most ${formatDuration(looks.most)}, for example ${looks.example}`,
         );
       }
       return valueMs;
@@ -51,12 +62,12 @@ export const sizeFlag = (looks: Looks & { readonly above?: number }) =>
       const bytes = parseSize(text);
       if (bytes === undefined) {
         throw usageError(
-          `--${flag.name} is ${JSON.stringify(text)}, which is no size; write a number with B, KiB, MiB, GiB, KB, MB or GB, for example ${looks.example}`,
+          `${told(flag.name, text, looks.env)}, which is no size; write a number with B, KiB, MiB, GiB, KB, MB or GB, for example ${looks.example}`,
         );
       }
       if (looks.above !== undefined && bytes <= looks.above) {
         throw usageError(
-          `--${flag.name} is ${JSON.stringify(text)}, must be larger than ${formatSize(looks.above)}, for example ${looks.example}`,
+          `${told(flag.name, text, looks.env)}, must be larger than ${formatSize(looks.above)}, for example ${looks.example}`,
         );
       }
       return bytes;
@@ -72,7 +83,7 @@ export const rateFlag = (looks: Looks) =>
       const perSecond = parseRate(text);
       if (perSecond === undefined) {
         throw usageError(
-          `--${flag.name} is ${JSON.stringify(text)}, which is no rate; write a number per s, m or h, for example ${looks.example}`,
+          `${told(flag.name, text, looks.env)}, which is no rate; write a number per s, m or h, for example ${looks.example}`,
         );
       }
       return perSecond;
@@ -90,7 +101,7 @@ export const integerFlag = (
       const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
       if (!(value >= looks.min && value <= looks.max)) {
         throw usageError(
-          `--${flag.name} is ${JSON.stringify(text)}, must be a whole number from ${looks.min} to ${looks.max}, for example ${looks.example}`,
+          `${told(flag.name, text, looks.env)}, must be a whole number from ${looks.min} to ${looks.max}, for example ${looks.example}`,
         );
       }
       return value;

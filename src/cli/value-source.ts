@@ -1,24 +1,23 @@
 import { createReadStream, type Stats } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { formatSize } from '../base/units.js';
+import { ranges } from '../config/ranges.js';
 import { systemReason, usageError } from './failure.js';
 import { readAll } from './input.js';
 import type { Terminal } from './terminal.js';
 
-/** The most that is read of one value. Nodes allow less (limits.maxValueBytes) and then say so. */
-const valueBytesMax = 64 * 1024 * 1024;
+/** The most that is read of one value. Nodes mostly allow less (limits.maxValueBytes) and then say so. */
+const valueBytesMax = ranges.maxValueBytes.max;
 
-/** A value as the user gives it: the argument's UTF-8, a file's bytes, or those of stdin where neither or `-` is given. */
+/** A value as the user gives it: the argument's UTF-8, a file's bytes, or those of stdin where neither, or `-`, is given. */
 export async function readValue(
   given: { readonly argument: string | undefined; readonly file: string | undefined },
   terminal: Terminal,
   note: (line: string) => Promise<void>,
 ): Promise<Uint8Array> {
   const { argument, file } = given;
-  if (file !== undefined) {
-    if (argument !== undefined) throw usageError('both VALUE and --file are given; leave one out');
-    return readValueFile(file);
-  }
+  if (file !== undefined && argument !== undefined) throw usageError('both VALUE and --file are given; leave one out');
+  if (file !== undefined && file !== '-') return readValueFile(file);
   if (argument !== undefined && argument !== '-') return Buffer.from(argument);
   if (terminal.stdinIsTerminal) await note('Reading the value from the terminal; end it with Ctrl-D.');
   const value = await readAll(terminal.stdin, 'the value on stdin', valueBytesMax);

@@ -127,6 +127,7 @@ function syntaxProblems(
 
 /** The parser's words without the piece of the file that it quotes, which may be a secret. */
 function syntaxMessage(code: string, message: string, text: string, offset: number): string {
+  if (code === 'MULTIPLE_DOCS') return 'the file has a second document from here on; a config is one';
   const words = message.split('\n', 1)[0]!.replace(/: ".*$/, '');
   if (code !== 'UNEXPECTED_TOKEN') return words;
   const line = text.slice(text.lastIndexOf('\n', offset - 1) + 1).split('\n', 1)[0] ?? '';

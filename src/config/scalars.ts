@@ -12,7 +12,7 @@ export interface Scalar<T> {
   /** Completes "must be …". */
   readonly expected: string;
   parse(value: unknown): T | undefined;
-  /** What to write instead, where a mistake is recognised. */
+  /** What to write instead, where a mistake is recognised. Shows nothing of a secret. */
   hint?(value: unknown): string | undefined;
   /** The words allowed, where they are few. */
   readonly choices?: readonly string[];
@@ -24,8 +24,8 @@ export interface Scalar<T> {
 
 /** Why `value` is refused. */
 export function refusal(scalar: Scalar<unknown>, value: unknown): string {
-  if (scalar.isSecret) return `must be ${scalar.expected}`;
   const hint = scalar.hint?.(value);
+  if (scalar.isSecret) return `must be ${scalar.expected}${hint === undefined ? '' : `; ${hint}`}`;
   const near = hint === undefined ? suggestion(value, scalar.choices ?? []) : `; ${hint}`;
   return `must be ${scalar.expected}, found ${show(value)}${near}`;
 }
@@ -251,7 +251,6 @@ export const gossipSecret: Scalar<string> = {
   json: { type: 'string', minLength: 1 },
 };
 
-/** The URL as written. Never shown: it may carry a password. */
 /** What stands before the paths of a server. Without a slash at its end. */
 export const urlPath: Scalar<string> = {
   expected:
@@ -261,6 +260,7 @@ export const urlPath: Scalar<string> = {
   json: { type: 'string', minLength: 1 },
 };
 
+/** The URL as written. Never shown: it may carry a password. */
 export const url = (protocols: readonly string[], options: { readonly mustHave?: string } = {}): Scalar<string> => {
   const { mustHave } = options;
   return {
@@ -270,6 +270,10 @@ export const url = (protocols: readonly string[], options: { readonly mustHave?:
       const sample = mustHave === undefined ? value : value.replaceAll(mustHave, 'x');
       return URL.canParse(sample) && protocols.includes(new URL(sample).protocol) ? value : undefined;
     },
+    hint: (value) =>
+      typeof value === 'string' && protocols.some((name) => value.startsWith(`${name}//`)) && !URL.canParse(value)
+        ? 'its host or port cannot be read: a port is at most 65535, and @ : / in a password are %40 %3A %2F'
+        : undefined,
     isSecret: true,
     json: { type: 'string', minLength: 1 },
   };

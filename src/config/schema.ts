@@ -117,9 +117,12 @@ const keyspace = (totalMemoryBytes: number) =>
     source: sourceDefinition(),
   });
 
-/** What `keyspace update --file` takes: the same keys below no name, without those that need a restart; `none` is gone. */
+/** Keys of a keyspace that stay as they are while it runs. */
+export const fixedKeys = ['source', 'eviction', 'batch'] as const;
+
+/** What `keyspace update --file` takes: the same keys below no name, without those that stay; `none` is gone. */
 export const keyspaceChangesSchema = () =>
-  keyspace(Number.MAX_SAFE_INTEGER).omit({ source: true, eviction: true }).partial();
+  keyspace(Number.MAX_SAFE_INTEGER).omit({ source: true, eviction: true, batch: true }).partial();
 
 /**
  * The whole file, later releases' keys included; not-yet.ts tells which are in force. The output has milliseconds,

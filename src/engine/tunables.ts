@@ -107,7 +107,10 @@ const partOf: readonly (readonly [part: Tunable, head: Tunable])[] = [
  */
 export function checkParts(settings: Settings, options: KeyspaceOptions): void {
   for (const [part, head] of partOf) {
-    if (!settings.has(part) || (valueAt(options, head) ?? null) !== null) continue;
+    const headNow = valueAt(options, head);
+    // No burst of a limit that is off is what there is.
+    const isNone = settings.get(part) === null && headNow === null;
+    if (!settings.has(part) || isNone || (headNow ?? null) !== null) continue;
     const [what, needed] = [part, head].map((tunable) => facts[tunable].place.join('.'));
     throw invalidArgument(`${what} has no effect without ${needed}; give that too`);
   }

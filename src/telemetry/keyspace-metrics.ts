@@ -90,7 +90,8 @@ export const keyspaceMetrics: readonly KeyspaceMetric[] = [
     name: 'distcache.refreshes',
     kind: 'counter',
     unit: '{load}',
-    description: 'Loads begun behind an answer that was past its expiry.',
+    description:
+      'Loads begun behind an answer that was past its expiry, or ahead of need: by warm, for warm keys and for hot keys.',
     attributes: [keyspaceKey],
     points: ofStat('refreshes'),
   },

@@ -119,7 +119,13 @@ describe('cli: what holds for every command', function () {
     expect((await cli(['peers'], { env: { DISTCACHE_ADDR: `${deadAddress},${node.address}` } })).exit).to.equal(0);
     expect((await cli(['peers', '--addr', node.address], { env: { DISTCACHE_ADDR: deadAddress } })).exit).to.equal(0);
     expect((await cli(['peers'], { env: { ...env(), DISTCACHE_TOKEN: 'a b' } })).stderr).to.contain('DISTCACHE_TOKEN');
-    expect((await cli(['peers'], { env: { ...env(), DISTCACHE_TIMEOUT: 'x' } })).stderr).to.contain('--timeout is "x"');
+    expect((await cli(['peers'], { env: { ...env(), DISTCACHE_TIMEOUT: 'x' } })).stderr).to.contain(
+      '--timeout is "x", from DISTCACHE_TIMEOUT',
+    );
+    expect((await cli(['peers'], { env: { DISTCACHE_ADDR: 'x' } })).stderr).to.contain(
+      '--addr, from DISTCACHE_ADDR: "x"',
+    );
+    expect((await cli(['peers', '--addr', 'x'])).stderr).to.contain('--addr: "x"');
   });
 
   it('a node that takes connections and says nothing: exit 4 within the time-out', async () => {
@@ -231,6 +237,18 @@ describe('cli: what holds for every command', function () {
   });
 
   describe('help', () => {
+    for (const [args, says] of [
+      [['-h'], 'write distcache --help'],
+      [['-v'], 'write distcache --version'],
+      [['get', '-h'], 'write --help'],
+    ] as const) {
+      it(`has no short form: ${args.join(' ')} tells the long one`, async () => {
+        const ended = await cli(args);
+        expect(ended.exit).to.equal(2);
+        expect(ended.stderr).to.contain(says);
+      });
+    }
+
     it('lists commands, and --version tells the release', async () => {
       const help = await cli(['--help']);
       expect(help.exit).to.equal(0);

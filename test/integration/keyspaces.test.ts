@@ -211,7 +211,7 @@ describe('keyspaces of real nodes, changed while they run', function () {
     [
       'a file that is not there',
       ['keyspace', 'update', 'ks', '--file', '/nowhere.yaml'],
-      /config file \/nowhere.yaml does not exist/,
+      /^Error: --file: \/nowhere.yaml does not exist\n$/,
     ],
   ];
   for (const [name, args, message] of refusals) {
@@ -221,6 +221,14 @@ describe('keyspaces of real nodes, changed while they run', function () {
       expect(ended.exit).to.equal(2);
     });
   }
+
+  it('a file may come by stdin', async () => {
+    const args = ['keyspace', 'update', 'ks', '--file', '-', '--dry-run'];
+    const input = 'maxBytes: none\n';
+    const ended = await cli(args, { env: { DISTCACHE_ADDR: cluster[0]!.grpc }, input });
+    expect(ended.stderr).to.match(/^Error: maxBytes cannot be none/);
+    expect(ended.exit).to.equal(2);
+  });
 
   it('a file is refused with line and path', async () => {
     const file = await nodes.file('bad.yaml', 'defaultTtl: 5m\nmaxByte: 1MiB\nsource: { type: none }\n');

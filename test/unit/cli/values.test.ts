@@ -1,10 +1,16 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { addressesOf, connectionOf } from '../../../src/cli/connection-flags.js';
 import { entryJson, valueJson } from '../../../src/cli/entries.js';
 import { parseEntry } from '../../../src/cli/put-lines.js';
 import { wantsColor } from '../../../src/cli/terminal.js';
+import { ranges } from '../../../src/config/ranges.js';
+import { TestAuthority } from '../../support/issued.js';
 
+const thisFile = fileURLToPath(import.meta.url);
 const textOf = (value: Uint8Array): string => Buffer.from(value).toString('latin1');
 
 describe('cli: lines of --from', () => {
@@ -58,6 +64,10 @@ describe('cli: values in JSON', () => {
     expect(valueJson(Uint8Array.of(0xff))).to.deep.equal({ value_base64: '/w==' });
   });
 
+  it('that no JSON text could hold are refused with what to do', () => {
+    expect(() => valueJson(new Uint8Array(64 * 1024 * 1024 + 1))).to.throw('--output FILE');
+  });
+
   it('come with where they are from, the version as text', () => {
     const lookup = { key: 'a', node: 'n', version: 2 ** 52, expiresAt: new Date(0) };
     expect(entryJson({ ...lookup, found: true, outcome: 'hot', value: Buffer.from('v') }, true)).to.deep.equal({
@@ -82,19 +92,38 @@ describe('cli: addresses', () => {
   }
 
   it('come with a default, and a time-out', async () => {
-    expect(await connectionOf({})).to.deep.equal({ addresses: ['127.0.0.1:3320'], timeoutMs: 5_000 });
+    expect(await connectionOf({})).to.deep.include({ addresses: ['127.0.0.1:3320'], timeoutMs: 5_000 });
+  });
+
+  it('come with room for the largest value that a node may be configured for', async () => {
+    const { maxMessageBytes } = await connectionOf({});
+    expect(maxMessageBytes).to.be.greaterThan(ranges.maxValueBytes.max + ranges.maxKeyBytes.max);
   });
 
   it('take a token, and TLS with the authorities of a file or of the machine', async () => {
     expect(await connectionOf({ token: 't' })).to.include({ token: 't' });
     expect(await connectionOf({ 'tls-ca': 'system' })).to.deep.include({ tls: {} });
-    expect((await connectionOf({ 'tls-ca': fileURLToPath(import.meta.url) })).tls?.ca).to.include('describe');
+    const folder = await mkdtemp(join(tmpdir(), 'distcache-cli-'));
+    const authority = await TestAuthority.create();
+    const { cert, key } = await authority.client();
+    const file = async (name: string, text: string): Promise<string> => {
+      await writeFile(join(folder, name), text);
+      return join(folder, name);
+    };
+    const { tls } = await connectionOf({
+      'tls-ca': await file('ca.pem', authority.ca.cert),
+      'tls-cert': await file('c.pem', cert),
+      'tls-key': await file('k.pem', key),
+    });
+    expect(tls).to.deep.equal({ ca: authority.ca.cert, cert, key });
+    await rm(folder, { recursive: true });
   });
 
   const refusals: readonly [string, Parameters<typeof connectionOf>[0], string][] = [
     ['a token with a line break', { token: 'a\nb' }, '--token'],
     ['a certificate without its key', { 'tls-cert': 'x' }, '--tls-cert needs --tls-key'],
     ['a key without its certificate', { 'tls-key': 'x' }, '--tls-key needs --tls-cert'],
+    ['an authority that is no PEM', { 'tls-ca': thisFile }, `--tls-ca: ${thisFile} holds no certificate in PEM`],
     ['a file that is not there', { 'tls-ca': '/nowhere/ca.pem' }, '--tls-ca: /nowhere/ca.pem cannot be read: ENOENT'],
   ];
   for (const [name, flags, message] of refusals) {

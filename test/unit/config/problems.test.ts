@@ -287,16 +287,6 @@ const rows: readonly (readonly [string, string, ...string[]])[] = [
     '1:35 keyspaces.a.source.query: missing; must be a query, which is text of at most 4096 characters',
   ],
   [
-    'query of SQLite without key',
-    'keyspaces: { a: { maxBytes: 1MiB, source: { type: sqlite, file: a.db, query: select 1 } } }',
-    '1:78 keyspaces.a.source.query: has no parameter for the key; write for example: select json from city where id = :key',
-  ],
-  [
-    'query of Postgres with another parameter',
-    'keyspaces: { a: { maxBytes: 1MiB, source: { type: postgres, url: "postgres://h/d", query: select $2 } } }',
-    '1:91 keyspaces.a.source.query: has the parameter $2, but only $1, the key, is known; write for example: select doc from users where id = $1',
-  ],
-  [
     'key of another source',
     'keyspaces: { a: { maxBytes: 1MiB, source: { type: none, file: x } } }',
     '1:57 keyspaces.a.source.file: unknown key; known here are type',
@@ -327,11 +317,7 @@ const rows: readonly (readonly [string, string, ...string[]])[] = [
   ['tab for indentation', 'bind:\n\tport: 1', '2:1 Tabs are not allowed as indentation'],
   ['no JSON', '{\n  "name": "a"\n  "label": "b"\n}', '3:3 Missing , between flow map items'],
   ['JSON cut off', '{"name": "a",', '1:14 Flow map must end with a }'],
-  [
-    'two documents',
-    'name: a\n---\nname: b',
-    '2:1 Source contains multiple documents; please use YAML.parseAllDocuments()',
-  ],
+  ['two documents', 'name: a\n---\nname: b', '2:1 the file has a second document from here on; a config is one'],
   ['tag', 'name: !!js/function x', '1:7 Unresolved tag: tag:yaml.org,2002:js/function'],
   ['list for a key', '[a]: 1', '1:1 a key must be text'],
   ['alias of nothing', 'name: *a', '1:7 name: *a is the name of no anchor above'],
