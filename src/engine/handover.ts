@@ -17,7 +17,7 @@ const toldWithinMs = 2000;
 /** A new owner that has written to a key's slot takes nothing of it from who has not heard of that yet: it is asked so often. */
 const refusalsMax = 10;
 
-/** Once the ring has stood still for so long, what has moved is pushed, and so many at a time beside what else goes on. */
+/** So long after the ring has changed, what has moved is pushed, and so many at a time beside what else goes on. */
 const settledMs = 2000;
 const atOnceBehind = 32;
 
@@ -33,8 +33,8 @@ interface Leaving {
  */
 export class Handover {
   readonly #deps: ReplicaDeps;
-  /** What has moved and was not pushed yet: entries of the stores, kept there as long as the ring remembers former owners. */
-  #moved: Leaving[] = [];
+  /** Keys that have moved and were not pushed yet; their entries are held as long as the ring remembers former owners. */
+  readonly #moved = new Map<Keyspace, Set<string>>();
   #cancel: Cancel | undefined;
   #isPushing = false;
 
@@ -44,15 +44,16 @@ export class Handover {
 
   /** These entries of a keyspace belong to other nodes than before. */
   moved(space: Keyspace, entries: readonly Entry[]): void {
-    for (const entry of entries) this.#moved.push({ space, entry, refusals: 0 });
-    this.#cancel?.();
-    this.#arm();
+    const keys = this.#moved.get(space) ?? new Set();
+    this.#moved.set(space, keys);
+    for (const { key } of entries) keys.add(key);
+    if (this.#cancel === undefined) this.#arm();
   }
 
   stop(): void {
     this.#cancel?.();
     this.#cancel = undefined;
-    this.#moved = [];
+    this.#moved.clear();
   }
 
   /** Ends at the deadline with what it has done by then. Never rejects. */
@@ -66,13 +67,20 @@ export class Handover {
   }
 
   #pushMoved(): void {
+    this.#cancel = undefined;
     if (this.#isPushing) {
       this.#arm();
       return;
     }
     this.#isPushing = true;
-    const moved = this.#moved;
-    this.#moved = [];
+    const moved: Leaving[] = [];
+    for (const [space, keys] of this.#moved) {
+      for (const key of keys) {
+        const entry = space.store.peek(key);
+        if (entry?.isHeld === true) moved.push({ space, entry, refusals: 0 });
+      }
+    }
+    this.#moved.clear();
     this.#push(moved, { deadlineMs: this.#deps.clock.nowMs() + handoffMs }, false).finally(() => {
       this.#isPushing = false;
     });

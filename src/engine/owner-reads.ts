@@ -181,9 +181,10 @@ export class OwnerReads {
     const { topology, peers, clock, leases } = this.#deps;
     const previous = topology.previousOwners(place.hash).slice(0, recallsMax);
     const further = previous.length === 0 ? [] : topology.successors(place.hash, furtherMax);
+    const known = new Set(previous.map(({ id }) => id));
     let allAsked = true;
-    for (const owner of new Set([...previous, ...further])) {
-      const isSure = previous.includes(owner);
+    for (const owner of [...previous, ...further.filter(({ id }) => !known.has(id))]) {
+      const isSure = known.has(owner.id);
       if (leases.isSilent(owner.id)) {
         allAsked &&= !isSure;
         continue;
