@@ -36,7 +36,7 @@ export interface SessionDeps {
 
 /**
  * A write that was on its way for longer is refused. A node that was frozen must not carry out what its sender has repeated
- * elsewhere meanwhile, and perhaps followed by a later write; the sender gives a silent node up after 750 ms.
+ * elsewhere meanwhile, and perhaps followed by a later write; the sender gives a silent node up after 1250 ms.
  */
 const lateMs = 600;
 
