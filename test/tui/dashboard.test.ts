@@ -232,6 +232,7 @@ describe('dash in a pseudo-terminal', function () {
       expect(terminal.isOnOwnScreen, way).to.equal(false);
       expect(terminal.isCursorHidden, way).to.equal(false);
       expect(terminal.text, way).to.not.include('cache-1');
+      if (expected.code === 130) expect(terminal.text, way).to.include('Error: interrupted');
     };
     await Promise.all(ways.map(leave));
   });
