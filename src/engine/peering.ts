@@ -105,7 +105,7 @@ export class Peering {
       silenceChanged: (peerId, isSilent) => this.#silenceChanged(peerId, isSilent),
     });
     const { topology, leases } = this;
-    this.#takeovers = new Takeovers({ clock, peers, spaces, topology, leases });
+    this.#takeovers = new Takeovers({ clock, peers, spaces, topology, leases, self });
     const path: PathDeps = { clock, hybrid, peers, topology, leases, takeovers: this.#takeovers, guards, self };
     const ledger = new KeyspaceLedger({ ...deps, resolveKeyspace: options.resolveKeyspace });
     this.control = new KeyspaceControl({ ...deps, leases: this.leases, ledger, limits: options.limits });

@@ -7,7 +7,7 @@ export const takenOver = '!';
 /** How long the others may take to say what they know: they answer at once, or are in trouble. */
 const toldWithinMs = 1000;
 
-type Deps = Pick<PathDeps, 'clock' | 'peers' | 'topology' | 'leases'> & { readonly spaces: Keyspaces };
+type Deps = Pick<PathDeps, 'clock' | 'peers' | 'topology' | 'leases' | 'self'> & { readonly spaces: Keyspaces };
 
 /**
  * Entries that were held for an owner that is gone, and that had not been heard of at the last: until it crashed it may
@@ -54,13 +54,15 @@ export class Takeovers {
    * in touch with half of the others.
    */
   async #ask(): Promise<boolean> {
-    const { clock, peers, leases, topology } = this.#deps;
+    const { clock, peers, leases, topology, self } = this.#deps;
     const wait = { deadlineMs: clock.nowMs() + toldWithinMs };
     const asked = peers.linked().filter(({ id }) => !leases.isSilent(id));
     // The floors come on the same stream before the answer.
     const asks = asked.map(({ id }) => peers.call(id, { do: 'renew', resync: true }, wait));
     const answers = await Promise.allSettled(asks);
-    const told = answers.filter(({ status }) => status === 'fulfilled').length;
-    return 2 * told >= topology.serving - 1;
+    const told = asked.filter((_, i) => answers[i]!.status === 'fulfilled');
+    const selfId = self().id;
+    const others = topology.ring().members.filter(({ id }) => id !== selfId);
+    return 2 * others.filter(({ id }) => told.some((peer) => peer.id === id)).length >= others.length;
   }
 }

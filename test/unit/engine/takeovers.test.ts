@@ -8,7 +8,7 @@ import { Store } from '../../../src/store/store.js';
 import { FakeClock } from '../../support/fake-clock.js';
 
 describe('Takeovers', () => {
-  const setUp = (peerIds: readonly string[], silent: readonly string[] = []) => {
+  const setUp = (peerIds: readonly string[], silent: readonly string[] = [], owners = peerIds) => {
     const clock = new FakeClock();
     const store = new Store({ maxBytes: 64 * 1024, hotShare: 0.125, index: lruIndex });
     const entry = { value: Buffer.from('v'), version: 1, expiresAtMs: 60_000, wasPut: true, isHeld: true };
@@ -18,7 +18,8 @@ describe('Takeovers', () => {
     const takeovers = new Takeovers({
       clock,
       spaces: { values: () => [space] } as unknown as Keyspaces,
-      topology: { serving: peerIds.length + 1 } as never,
+      self: () => ({ id: 'self' }) as never,
+      topology: { ring: () => ({ members: ['self', ...owners].map((id) => ({ id })) }) } as never,
       leases: { isSilent: (id: string) => silent.includes(id) } as never,
       peers: {
         linked: () => peerIds.map((id) => ({ id })),
@@ -75,6 +76,15 @@ describe('Takeovers', () => {
       await clock.advance(10);
       expect(store.peek('k'), `${peers.length} others`).to.include({ owner: '' });
     }
+  });
+
+  it('go, where those who answered own no keys, so that owners need not have heard of them', async () => {
+    const { clock, store, hold, asked, takeovers } = setUp(['a', 'guest'], [], ['a']);
+    hold('k', takenOver);
+    takeovers.begin();
+    for (const { id, answer } of asked) answer(id === 'guest');
+    await clock.advance(10);
+    expect(store.peek('k')).to.equal(undefined);
   });
 
   it('ask nobody who is silent', () => {
