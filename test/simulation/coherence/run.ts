@@ -125,7 +125,7 @@ export async function runOnce(scenario: Scenario, seed: string, guards: Guards =
 /** What docs/coherence.md does not promise, and nothing more. */
 function checksOf(
   windows: readonly Window[],
-  { putsMayBeLost, answersWithinMs, lateWriteMs = usuallyLateMs }: Scenario,
+  { putsMayBeLost, ownersCrash, answersWithinMs, lateWriteMs = usuallyLateMs }: Scenario,
 ): CheckOptions {
   const splits = windows.filter(({ sides }) => sides !== undefined);
   return {
@@ -133,6 +133,7 @@ function checksOf(
     monotonicAcrossNodes: false,
     isLagging,
     answersWithinMs,
+    ownersCrash,
     excuses: (read, write) =>
       (isLagging(write.key) && putsMayBeLost?.(write) === true) ||
       splits.some(({ fromMs, toMs, sides }) => {

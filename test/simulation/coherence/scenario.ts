@@ -15,6 +15,8 @@ export interface Scenario {
   readonly answersWithinMs?: number;
   /** A write of which nobody learnt takes effect at most so late; where the default does not do. */
   readonly lateWriteMs?: number;
+  /** See `CheckOptions`. */
+  readonly ownersCrash?: boolean;
   /** A put of a key whose data source lags that need not survive what happens. */
   readonly putsMayBeLost?: (write: WriteRecord) => boolean;
   readonly world?: (random: Seeded) => Partial<WorldOptions>;

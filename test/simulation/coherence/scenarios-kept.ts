@@ -32,6 +32,7 @@ export const keptScenarios: readonly Scenario[] = [
      * one copy, where it was the replica's node.
      */
     name: 'lagging-crash',
+    ownersCrash: true,
     putsMayBeLost: ({ outcome }) => outcome.is === 'ok' && outcome.unreached.length > 0,
     world: (random) => ({ nodes: random.between(3, 5), replicas: 2, keyspace: roomy }),
     crowd: (random) => ({

@@ -19,6 +19,7 @@ export function checkKept(
   writes = new Writes(history, options),
 ): readonly Violation[] {
   const { isLagging = () => false, excuses = () => false, lateWriteMs = Number.POSITIVE_INFINITY } = options;
+  const { ownersCrash = false } = options;
   const found: Violation[] = [];
   const lagging = history.reads.filter((read) => isLagging(read.key));
   for (const [key, reads] of groupBy(lagging, (read) => read.key)) {
@@ -30,7 +31,8 @@ export function checkKept(
     const isBehind = (read: ReadRecord, write: WriteRecord): boolean => {
       if (!(seqOf(read) < write.seq) || writes.mayBeLate(read, write) || excuses(read, write)) return false;
       const isBeside = Number.isNaN(versionOf(read)) && !read.final;
-      return write.kind === 'delete' || !(isBeside || mayBeDeleted(write));
+      const isUndone = ownersCrash && writes.isUnderWay(read);
+      return write.kind === 'delete' || !(isBeside || isUndone || mayBeDeleted(write));
     };
     againstHighestBefore(
       acknowledged,

@@ -61,6 +61,14 @@ export class Writes {
     return put !== undefined && put.startMs + this.#lateMs >= than.startMs;
   }
 
+  /** Another write of the key was on its way when this was read, or nobody has learnt what became of it. */
+  isUnderWay(read: ReadRecord): boolean {
+    return this.of(read.key).some(({ startStep, startMs, endStep, outcome }) => {
+      if (startStep >= read.endStep) return false;
+      return outcome.is === 'unknown' ? startMs + this.#lateMs >= read.startMs : endStep > read.startStep;
+    });
+  }
+
   wasRefused({ outcome }: ReadRecord): boolean {
     return outcome.is === 'ok' && this.#refused.has(outcome.value);
   }
@@ -125,7 +133,7 @@ export function checkMonotonic(
   options: CheckOptions = {},
   writes = new Writes(history, options),
 ): readonly Violation[] {
-  const { excusesBack = never, monotonicAcrossNodes = true } = options;
+  const { excusesBack = never, monotonicAcrossNodes = true, ownersCrash = false } = options;
   const at = (read: ReadRecord): string => (monotonicAcrossNodes ? '' : read.node);
   const found: Violation[] = [];
   for (const reads of groupBy(history.reads, (read) => JSON.stringify([read.client, read.key, at(read)])).values()) {
@@ -144,11 +152,16 @@ export function checkMonotonic(
     // A load sees what a write has brought to the source and not to the cache yet, and a later entry need not have it.
     const isLater = (earlier: ReadRecord, later: ReadRecord): boolean =>
       howOf(earlier) === 'load' && versionOf(later) > versionOf(earlier);
+    const isUndone = (read: ReadRecord): boolean => ownersCrash && writes.isLagging(key) && writes.isUnderWay(read);
     compare(
       'seq',
       seqOf,
       (earlier, later) =>
-        isBeside(later) || isLater(earlier, later) || writes.mayBeLate(later, earlier) || excusesBack(earlier, later),
+        isBeside(later) ||
+        isUndone(later) ||
+        isLater(earlier, later) ||
+        writes.mayBeLate(later, earlier) ||
+        excusesBack(earlier, later),
     );
   }
   return found;

@@ -31,6 +31,11 @@ export interface CheckOptions {
    * it gets that. What reads of it show is then told as G6: a put that was lost.
    */
   readonly isLagging?: (key: string) => boolean;
+  /**
+   * Nodes crash: a put that some nodes have heard of and nobody has acknowledged takes away the one before, where it goes with
+   * its owner.
+   */
+  readonly ownersCrash?: boolean | undefined;
   /** More open choices of order than this, and the key's history is left undecided. Default 20,000. */
   readonly orderingsMax?: number;
 }
