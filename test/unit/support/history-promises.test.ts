@@ -62,6 +62,32 @@ describe('a history', () => {
       { ...lagging, excuses: (_, write) => write.seq === 2 },
     ],
     [
+      'with a put lost while the next is on its way passes where owners crash',
+      (t) => {
+        const end = t.wrote(1).begin(2);
+        t.read(0, {}, 700);
+        end(acknowledged(900));
+      },
+      [],
+      { ...lagging, ownersCrash: true },
+    ],
+    [
+      'with a put lost while none is on its way fires, though owners crash',
+      (t) => t.wrote(1).read(0, {}, 700).wrote(2),
+      ['G6'],
+      { ...lagging, ownersCrash: true },
+    ],
+    [
+      'with a put lost while the next is on its way fires where nobody crashes',
+      (t) => {
+        const end = t.wrote(1).begin(2);
+        t.read(0, {}, 700);
+        end(acknowledged(900));
+      },
+      ['G6'],
+      lagging,
+    ],
+    [
       'after quiet at nodes that differ fires',
       (t) => t.begin(1) && t.read(1, final('a')).read(0, final('b')),
       ['C7'],
