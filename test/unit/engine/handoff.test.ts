@@ -1,4 +1,6 @@
 import { expect } from 'chai';
+import { Slots } from '../../../src/coherence/slots.js';
+import { xxh3Hasher } from '../../../src/platform/hasher.js';
 import { bytesOf, ks, TestCluster, type TestNode, textOf } from '../../support/cluster.js';
 
 describe('engine: handing over', () => {
@@ -91,6 +93,58 @@ describe('engine: handing over', () => {
     for (const node of cluster.nodes) expect(await cluster.text(node, key)).to.equal('newer');
     await cluster.clock.advance(62_000);
     for (const node of cluster.nodes) expect(node.engine.stats()[ks]!.held_entries).to.equal(0);
+  });
+
+  /** Puts what the source does not have, and gives the keys. */
+  const putAll = async (count: number): Promise<readonly string[]> => {
+    const put = keys.slice(0, count);
+    for (const key of put) await cluster.run(cluster.node(0).engine.put(ks, { key, value: bytesOf('put') }));
+    return put;
+  };
+
+  it('what was put is found when several nodes join one after the other, though nobody asks for it between', async () => {
+    cluster = await TestCluster.of({ latencyMs: 1, fetch: () => 'row' });
+    const put = await putAll(100);
+    for (const name of ['node-4', 'node-5', 'node-6']) {
+      const node = cluster.make(name, 9);
+      await cluster.run(node.engine.open(cluster.wait(10_000)));
+      await cluster.clock.advance(100);
+    }
+    for (const key of put) expect(await cluster.text(cluster.ownerOf(key), key), key).to.equal('put');
+    expect(cluster.fetched.size).to.equal(0);
+  });
+
+  it('what nobody asks for is with its new owner when the former ones have let go', async () => {
+    cluster = await TestCluster.of({ latencyMs: 1, fetch: () => 'row' });
+    const put = await putAll(200);
+    const joined = await join('node-4');
+    const moved = put.filter((key) => cluster.ownerOf(key) === joined);
+    await cluster.clock.advance(4000);
+    expect(joined.engine.stats()[ks]!.entries_received).to.equal(moved.length);
+    const held = cluster.nodes.map(({ engine }) => engine.stats()[ks]!.held_entries!);
+    expect(held.reduce((sum, count) => sum + count)).to.equal(0);
+    await cluster.clock.advance(62_000);
+    for (const node of cluster.nodes) {
+      for (const key of put) expect(await cluster.text(node, key), `${key} on ${node.name}`).to.equal('put');
+    }
+    expect(cluster.fetched.size).to.equal(0);
+  });
+
+  it('a node that joins costs nothing that the others hold, whatever else was written to its slot since', async () => {
+    cluster = await TestCluster.of({ latencyMs: 1, fetch: () => 'row' });
+    const put = await putAll(40);
+    const slots = new Slots();
+    const slotOf = (key: string): number => slots.slotOf(xxh3Hasher.hash(key));
+    const wanted = new Set(put.map(slotOf));
+    for (let i = 0; wanted.size > 0; i++) {
+      const key = `other-${i}`;
+      if (wanted.delete(slotOf(key))) await cluster.run(cluster.node(1).engine.delete(ks, key));
+    }
+    await join('node-4');
+    for (const node of cluster.nodes) {
+      for (const key of put) expect(await cluster.text(node, key), `${key} on ${node.name}`).to.equal('put');
+    }
+    expect(cluster.fetched.size).to.equal(0);
   });
 
   it('drain says how many entries were handed over; alone there is nobody to take them', async () => {
