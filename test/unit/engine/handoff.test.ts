@@ -140,7 +140,11 @@ describe('engine: handing over', () => {
       const key = `other-${i}`;
       if (wanted.delete(slotOf(key))) await cluster.run(cluster.node(1).engine.delete(ks, key));
     }
+    // It meets the third when it has heard of all writes from the others.
+    cluster.network.cut('node-4:3320', 'node-3:3320');
     await join('node-4');
+    cluster.network.heal('node-4:3320', 'node-3:3320');
+    await cluster.clock.advance(5000);
     for (const node of cluster.nodes) {
       for (const key of put) expect(await cluster.text(node, key), `${key} on ${node.name}`).to.equal('put');
     }
