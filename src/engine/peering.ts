@@ -184,6 +184,7 @@ export class Peering {
       spaces.linkLost(id);
     }
     this.leases.onLink(event);
+    if (event.is === 'up') this.#takeovers.retry();
     this.changed();
   }
 
@@ -212,6 +213,7 @@ export class Peering {
   tidy(): void {
     if (this.#deps.clock.nowMs() < this.#releaseAtMs) return;
     this.#releaseAtMs = Number.POSITIVE_INFINITY;
+    this.#takeovers.giveUp();
     this.#deps.spaces.release(this.topology);
   }
 
@@ -251,6 +253,7 @@ export class Peering {
     };
     spaces.reassign(this.topology, isFresh, becomes, (space, entries) => this.#handover.moved(space, entries));
     if (hasTakenOver) this.#takeovers.begin();
+    else this.#takeovers.retry();
     this.#releaseAtMs = nowMs + handoffMs;
     this.#replicas.moved();
     this.#deps.ringChanged();

@@ -12,12 +12,16 @@ type Deps = Pick<PathDeps, 'clock' | 'peers' | 'topology' | 'leases' | 'self'> &
 /**
  * Entries that were held for an owner that is gone, and that had not been heard of at the last: until it crashed it may
  * have answered writes that did not reach this node, as its lease had lapsed. Whoever was in touch with it knows of them,
- * so all others tell their floors, behind which older entries go, before any of these is this node's own.
+ * so all others tell their floors, behind which older entries go, before any of these is this node's own. Where too few
+ * answer, as in a split, they stay unanswered with, for their owner may be back; the question is put again whenever links or
+ * members change.
  */
 export class Takeovers {
   readonly #deps: Deps;
   #running: Promise<void> | undefined;
   #isDueAgain = false;
+  /** Too few have answered. */
+  #isUntold = false;
 
   constructor(deps: Deps) {
     this.#deps = deps;
@@ -37,16 +41,24 @@ export class Takeovers {
     });
   }
 
+  /** Links or members have changed: whoever did not answer may now. */
+  retry(): void {
+    if (this.#isUntold) this.begin();
+  }
+
+  /** The time in which former owners are asked is over, and so is the hope that somebody answers. */
+  giveUp(): void {
+    this.#isUntold = false;
+    for (const { store } of this.#deps.spaces.values()) store.dropOwnedBy(takenOver, true);
+  }
+
   async #run(): Promise<void> {
-    let isTold = false;
     while (this.#isDueAgain) {
       this.#isDueAgain = false;
-      isTold = await this.#ask();
+      this.#isUntold = !(await this.#ask());
     }
-    for (const { store } of this.#deps.spaces.values()) {
-      if (isTold) store.pass(takenOver, '');
-      else store.dropOwnedBy(takenOver, true);
-    }
+    if (this.#isUntold) return;
+    for (const { store } of this.#deps.spaces.values()) store.pass(takenOver, '');
   }
 
   /**

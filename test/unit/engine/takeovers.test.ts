@@ -57,14 +57,34 @@ describe('Takeovers', () => {
     store.check();
   });
 
-  it('go, where half of the others and more are out of reach', async () => {
-    const { clock, store, hold, asked, takeovers } = setUp(['a', 'b', 'c']);
+  it('stay unanswered with where more than half of the others are out of reach, who are asked again when one is linked', async () => {
+    const { clock, store, space, hold, asked, takeovers } = setUp(['a', 'b', 'c']);
     hold('k', takenOver);
     takeovers.begin();
     asked[0]!.answer(true);
     for (const { answer } of asked.slice(1)) answer(false);
     await clock.advance(10);
+    expect(store.peek('k')).to.include({ owner: takenOver, isHeld: true });
+    expect(takeovers.pending(space, 'k'), 'nobody waits meanwhile').to.equal(undefined);
+    takeovers.retry();
+    expect(asked).to.have.length(6);
+    for (const { answer } of asked.slice(3)) answer(true);
+    await clock.advance(10);
+    expect(store.peek('k')).to.include({ owner: '', isHeld: false });
+    takeovers.retry();
+    expect(asked, 'nothing is left to be asked').to.have.length(6);
+  });
+
+  it('go when the time to ask is over', async () => {
+    const { clock, store, hold, asked, takeovers } = setUp(['a']);
+    hold('k', takenOver);
+    takeovers.begin();
+    asked[0]!.answer(false);
+    await clock.advance(10);
+    takeovers.giveUp();
     expect(store.peek('k')).to.equal(undefined);
+    takeovers.retry();
+    expect(asked).to.have.length(1);
   });
 
   it('are kept where the owner was the only other node, and where half of the others have answered', async () => {
@@ -78,13 +98,13 @@ describe('Takeovers', () => {
     }
   });
 
-  it('go, where those who answered own no keys, so that owners need not have heard of them', async () => {
+  it('stay so where those who answered own no keys, so that owners need not have heard of them', async () => {
     const { clock, store, hold, asked, takeovers } = setUp(['a', 'guest'], [], ['a']);
     hold('k', takenOver);
     takeovers.begin();
     for (const { id, answer } of asked) answer(id === 'guest');
     await clock.advance(10);
-    expect(store.peek('k')).to.equal(undefined);
+    expect(store.peek('k')).to.include({ owner: takenOver });
   });
 
   it('ask nobody who is silent', () => {
