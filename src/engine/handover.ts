@@ -1,3 +1,4 @@
+import { Stop } from '../base/stop-signal.js';
 import type { DrainResult } from '../ports/cache.js';
 import { type Cancel, type Clock, remainingMs, type Wait } from '../ports/clock.js';
 import type { Entry } from '../store/entry.js';
@@ -36,7 +37,8 @@ export class Handover {
   /** Keys that have moved and were not pushed yet; their entries are held as long as the ring remembers former owners. */
   readonly #moved = new Map<Keyspace, Set<string>>();
   #cancel: Cancel | undefined;
-  #isPushing = false;
+  /** Ends the push that is under way behind everything else; undefined: none is. */
+  #behind: Stop | undefined;
 
   constructor(deps: ReplicaDeps) {
     this.#deps = deps;
@@ -54,6 +56,7 @@ export class Handover {
     this.#cancel?.();
     this.#cancel = undefined;
     this.#moved.clear();
+    this.#behind?.abort(undefined);
   }
 
   /** Ends at the deadline with what it has done by then. Never rejects. */
@@ -68,11 +71,12 @@ export class Handover {
 
   #pushMoved(): void {
     this.#cancel = undefined;
-    if (this.#isPushing) {
+    if (this.#behind !== undefined) {
       this.#arm();
       return;
     }
-    this.#isPushing = true;
+    const signal = new Stop();
+    this.#behind = signal;
     const moved: Leaving[] = [];
     for (const [space, keys] of this.#moved) {
       for (const key of keys) {
@@ -81,8 +85,8 @@ export class Handover {
       }
     }
     this.#moved.clear();
-    this.#push(moved, { deadlineMs: this.#deps.clock.nowMs() + handoffMs }, false).finally(() => {
-      this.#isPushing = false;
+    this.#push(moved, { deadlineMs: this.#deps.clock.nowMs() + handoffMs, signal }, false).finally(() => {
+      this.#behind = undefined;
     });
   }
 

@@ -40,7 +40,7 @@ describe('Handover', () => {
       } as never,
     });
     const push = (withinMs = 30_000) => clock.until(handover.push([space], { deadlineMs: clock.nowMs() + withinMs }));
-    return { clock, store, hold, pushed, push };
+    return { clock, store, space, handover, hold, pushed, push };
   };
 
   it('says with each entry what this node has heard of writes, and of those of the new owner', async () => {
@@ -66,6 +66,26 @@ describe('Handover', () => {
     unknown.hold('k', 'heir');
     expect(await unknown.push(5000)).to.deep.equal({ handedOver: 0, left: 1 });
     expect(unknown.pushed).to.have.length(25);
+  });
+
+  it('pushes what has moved two seconds later, once, and ends when it is stopped', async () => {
+    const { clock, store, space, handover, hold, pushed } = setUp('not-owner');
+    hold('k', 'heir');
+    for (let i = 0; i < 3; i++) handover.moved(space, [store.peek('k')!]);
+    await clock.advance(1999);
+    expect(pushed).to.have.length(0);
+    await clock.advance(1);
+    expect(pushed).to.have.length(1);
+    await clock.advance(200);
+    expect(pushed, 'again while nobody takes itself for the owner').to.have.length(2);
+    handover.stop();
+    await clock.advance(10_000);
+    expect(pushed).to.have.length(2);
+    handover.moved(space, [store.peek('k')!]);
+    await clock.advance(2000);
+    expect(pushed, 'after the next change').to.have.length(3);
+    handover.stop();
+    await clock.advance(200);
   });
 
   it('leaves out what has expired, and what was overwritten while it waited for its turn', async () => {
