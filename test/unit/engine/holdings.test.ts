@@ -20,7 +20,8 @@ describe('engine: what a node holds for others', () => {
     }
   };
 
-  it('is not forgotten by who was asked for it before the new owner keeps it', async () => {
+  /** A fourth node that has joined three, after these keys were put, of which the data source has other values. */
+  const joinedLater = async () => {
     cluster = await TestCluster.of({ latencyMs: 5, fetch: () => 'row' });
     const former = [...cluster.nodes];
     const keys = Array.from({ length: 40 }, (_, i) => `key-${i}`);
@@ -28,6 +29,11 @@ describe('engine: what a node holds for others', () => {
     const joined = cluster.make('node-4', 9);
     await cluster.run(joined.engine.open(cluster.wait(10_000)));
     await cluster.clock.advance(1000);
+    return { former, keys, joined };
+  };
+
+  it('is not forgotten by who was asked for it before the new owner keeps it', async () => {
+    const { former, keys, joined } = await joinedLater();
     const key = keys.find((candidate) => cluster.ownerOf(candidate) === joined)!;
     const other = besides(key, former);
     await cluster.text(cluster.ownerOf(other), other);
@@ -47,13 +53,7 @@ describe('engine: what a node holds for others', () => {
   });
 
   it('is let go of by who gave it away once the new owner says that it keeps it', async () => {
-    cluster = await TestCluster.of({ latencyMs: 5, fetch: () => 'row' });
-    const former = [...cluster.nodes];
-    const keys = Array.from({ length: 40 }, (_, i) => `key-${i}`);
-    for (const key of keys) await cluster.run(cluster.node(0).engine.put(ks, { key, value: bytesOf('put') }));
-    const joined = cluster.make('node-4', 9);
-    await cluster.run(joined.engine.open(cluster.wait(10_000)));
-    await cluster.clock.advance(1000);
+    const { former, keys, joined } = await joinedLater();
     const moved = keys.filter((candidate) => cluster.ownerOf(candidate) === joined);
     const held = (): number => former.reduce((sum, { engine }) => sum + engine.stats()[ks]!.held_entries!, 0);
     expect(held()).to.equal(moved.length);
