@@ -173,6 +173,7 @@ export class Reads {
       return this.#withoutOwner(trip);
     }
     if (this.#trips.isVoid(trip, reply)) return this.#withoutOwner(trip);
+    if (this.#isBehind(trip, reply)) return this.#withoutOwner(trip);
     const answer = this.#trips.received(reply, target.name);
     space.counts.peerLoads++;
     const isOfOwner = target.id === place.owner.id;
@@ -213,13 +214,25 @@ export class Reads {
     return this.#loader.load(space, key, terms.loading, besideVersion, signal);
   }
 
+  /**
+   * While nodes disagree about owners, the one that answers may not have heard of a write of which this node has: as two
+   * sides of a split find each other again, not all links come up at once.
+   */
+  #isBehind({ space, slot }: Trip, { floor, version }: Extract<PeerReply, { is: 'value' | 'absent' }>): boolean {
+    const { guards, clock } = this.#deps;
+    const known = space.slots.floor(slot);
+    if (!guards['reply-floor'] || floor >= known || version >= known) return false;
+    return guards.embargo && space.slots.isEmbargoed(slot, clock.nowMs());
+  }
+
   /** Nobody is waited for with whom an older answer could come, and nobody answers in the owner's stead. */
   async #askOwner(trip: Trip): Promise<Answer> {
     const { space, key, place, terms } = trip;
     const { loading, minVersion } = terms;
     const request = { do: 'get', keyspace: space.name, key, loading, minVersion, standIn: false } as const;
     const reply = await this.#deps.peers.call(place.owner.id, request, trip);
-    if ((reply.is === 'value' || reply.is === 'absent') && !this.#trips.isVoid(trip, reply)) {
+    const isKnown = reply.is === 'value' || reply.is === 'absent';
+    if (isKnown && !this.#trips.isVoid(trip, reply) && !this.#isBehind(trip, reply)) {
       space.counts.peerLoads++;
       const answer = this.#trips.received(reply, place.owner.name);
       this.#forgetOlder(trip, answer, true);

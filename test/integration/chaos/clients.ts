@@ -1,5 +1,5 @@
 import { codeOf } from '../../../src/base/errors.js';
-import type { GetOptions } from '../../../src/ports/cache.js';
+import type { GetOptions, WriteResult } from '../../../src/ports/cache.js';
 import type { History } from '../../support/history/history.js';
 import { type ReadOutcome, textFor, type WriteOutcome } from '../../support/history/records.js';
 import type { Seeded } from '../../support/seeded.js';
@@ -48,12 +48,10 @@ export async function put(place: Place, key: string, seq: number, ttlMs?: number
   return outcomeOf(place.client.put(keyspace, entry, { timeoutMs: callTimeoutMs }));
 }
 
-async function outcomeOf(
-  call: Promise<{ readonly version: number; readonly unreached: readonly string[] }>,
-): Promise<WriteOutcome> {
+async function outcomeOf(call: Promise<WriteResult>): Promise<WriteOutcome> {
   try {
-    const { version, unreached } = await call;
-    return { is: 'ok', version, unreached };
+    const { version, unreached, node } = await call;
+    return { is: 'ok', version, unreached, by: node };
   } catch (error) {
     return { is: neverSent(error) ? 'failed' : 'unknown', code: failure(error) };
   }

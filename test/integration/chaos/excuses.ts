@@ -1,6 +1,6 @@
 import { embargoMs } from '../../../src/coherence/leases.js';
 import type { CheckOptions } from '../../support/history/options.js';
-import type { ReadRecord, WriteRecord } from '../../support/history/records.js';
+import { areApart, type Split } from '../../support/history/split.js';
 import { callTimeoutMs } from './clients.js';
 
 /*
@@ -12,10 +12,6 @@ import { callTimeoutMs } from './clients.js';
 interface Window {
   readonly fromMs: number;
   toMs: number;
-}
-
-interface Split extends Window {
-  readonly sides: readonly (readonly string[])[];
 }
 
 /** Within this the sides agree once they have met again. */
@@ -32,7 +28,7 @@ const lateWriteMs = 10_000 + callTimeoutMs + 5_000;
 
 export class Excuses {
   readonly #faults: Window[] = [];
-  readonly #splits: Split[] = [];
+  readonly #splits: (Window & Split)[] = [];
 
   constructor(private readonly nowMs: () => number) {}
 
@@ -66,10 +62,4 @@ export class Excuses {
         this.#faults.some(({ fromMs, toMs }) => load.startMs < toMs + settleMs && load.endMs > fromMs),
     };
   }
-}
-
-/** The write was made on one side, and the read on another before they agreed. */
-function areApart({ fromMs, toMs, sides }: Split, read: ReadRecord, write: WriteRecord): boolean {
-  const sideOf = (node: string): number => sides.findIndex((side) => side.includes(node));
-  return write.endMs > fromMs && read.startMs < toMs && sideOf(read.node) !== sideOf(write.node);
 }

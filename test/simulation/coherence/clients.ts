@@ -187,8 +187,8 @@ export class Clients {
         kind === 'put'
           ? node.engine.put(ks, { key, value: encoder.encode(textFor(key, seq)), tags: tagsOf(key) }, options)
           : node.engine.delete(ks, key, options);
-      const { version, unreached } = await this.#answered(node, call, `${kind} ${key}#${seq} at ${node.name}`);
-      return { is: 'ok', version, unreached };
+      const written = await this.#answered(node, call, `${kind} ${key}#${seq} at ${node.name}`);
+      return { is: 'ok', version: written.version, unreached: written.unreached, by: written.node };
     } catch (error) {
       // Who is refused before any time has passed was refused by the node that was asked, and nothing had been sent.
       const isRefused = refusals.has(failed(error)) && this.world.clock.nowMs() === startedMs;

@@ -3,6 +3,7 @@ import { handoffMs } from '../../../src/engine/topology.js';
 import { judge } from '../../support/history/judge.js';
 import type { CheckOptions } from '../../support/history/options.js';
 import { type HistoryRecord, seqOf } from '../../support/history/records.js';
+import { areApart, type Split } from '../../support/history/split.js';
 import type { Violation } from '../../support/history/violations.js';
 import { seeded } from '../../support/seeded.js';
 import type { Plot } from './acts.js';
@@ -127,7 +128,9 @@ function checksOf(
   windows: readonly Window[],
   { putsMayBeLost, ownersCrash, answersWithinMs, lateWriteMs = usuallyLateMs }: Scenario,
 ): CheckOptions {
-  const splits = windows.filter(({ sides }) => sides !== undefined);
+  const splits = windows.flatMap(({ fromMs, toMs, sides }): Split[] =>
+    sides === undefined ? [] : [{ fromMs, toMs: toMs + agreeAfterMs, sides }],
+  );
   return {
     lateWriteMs,
     monotonicAcrossNodes: false,
@@ -135,15 +138,7 @@ function checksOf(
     answersWithinMs,
     ownersCrash,
     excuses: (read, write) =>
-      (isLagging(write.key) && putsMayBeLost?.(write) === true) ||
-      splits.some(({ fromMs, toMs, sides }) => {
-        const sideOf = (node: string): number => sides!.findIndex((side) => side.includes(node));
-        if (write.endMs < fromMs || read.startMs > toMs + agreeAfterMs) return false;
-        // Healed, and not agreed yet.
-        if (read.endMs > toMs) return true;
-        const by = read.outcome.is === 'ok' ? read.outcome.by : read.node;
-        return [read.node, by].some((node) => sideOf(node) !== sideOf(write.node));
-      }),
+      (isLagging(write.key) && putsMayBeLost?.(write) === true) || splits.some((split) => areApart(split, read, write)),
     // Around a suspicion or a change of the ring two nodes may load or write the same row; values never go back.
     excusesBack: (earlier, later) =>
       windows.some(

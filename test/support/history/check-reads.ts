@@ -19,7 +19,8 @@ const never = (): boolean => false;
 /** Acknowledged writes and unknown puts by key. */
 export class Writes {
   readonly #byKey: ReadonlyMap<string, readonly WriteRecord[]>;
-  readonly #unknownPuts = new Map<string, WriteRecord>();
+  readonly #puts = new Map<string, WriteRecord>();
+  readonly #crashSteps: readonly number[];
   /** Values of writes that the cache refused, after their writers had changed the data source. */
   readonly #refused = new Set<string>();
   readonly #lateMs: number;
@@ -30,9 +31,10 @@ export class Writes {
     this.isLagging = isLagging;
     this.#byKey = groupBy(history.writes, (write) => write.key);
     this.#lateMs = lateWriteMs;
+    this.#crashSteps = history.nodes.filter(({ what }) => what === 'crash').map(({ step }) => step);
     for (const write of history.writes) {
       const { key, seq, kind, outcome } = write;
-      if (kind === 'put' && outcome.is === 'unknown') this.#unknownPuts.set(textFor(key, seq), write);
+      if (kind === 'put') this.#puts.set(textFor(key, seq), write);
       if (outcome.is !== 'ok' && outcome.code === 'OVERLOADED') this.#refused.add(textFor(key, seq));
     }
   }
@@ -57,8 +59,18 @@ export class Writes {
 
   /** What was read may be a put that came into effect after `than`. */
   mayBeLate(read: ReadRecord, than: WriteRecord | ReadRecord): boolean {
-    const put = read.outcome.is === 'ok' ? this.#unknownPuts.get(read.outcome.value) : undefined;
-    return put !== undefined && put.startMs + this.#lateMs >= than.startMs;
+    const put = this.#seenBy(read);
+    return put?.outcome.is === 'unknown' && put.startMs + this.#lateMs >= than.startMs;
+  }
+
+  /**
+   * What was seen earlier was a put that nobody had acknowledged yet when the later read began, and a node has crashed between
+   * the two: the put may have gone with it.
+   */
+  mayHaveGone(earlier: ReadRecord, later: ReadRecord): boolean {
+    const put = this.#seenBy(earlier);
+    if (put === undefined || (put.outcome.is === 'ok' && put.endStep < later.startStep)) return false;
+    return this.#crashSteps.some((step) => step > earlier.startStep && step < later.endStep);
   }
 
   /** Another write of the key was on its way when this was read, or nobody has learnt what became of it. */
@@ -71,6 +83,10 @@ export class Writes {
 
   wasRefused({ outcome }: ReadRecord): boolean {
     return outcome.is === 'ok' && this.#refused.has(outcome.value);
+  }
+
+  #seenBy({ outcome }: ReadRecord): WriteRecord | undefined {
+    return outcome.is === 'ok' ? this.#puts.get(outcome.value) : undefined;
   }
 }
 
@@ -141,7 +157,7 @@ export function checkMonotonic(
     const bindingReads = reads.filter((read) => !Number.isNaN(versionOf(read)));
     const compare = (name: string, rank: (read: ReadRecord) => number, isExcused: typeof excusesBack): void =>
       againstHighestBefore(bindingReads, reads, rank, (later, earlier) => {
-        if (!(rank(later) < rank(earlier)) || isExcused(earlier, later)) return;
+        if (!(rank(later) < rank(earlier)) || isExcused(earlier, later) || writes.mayHaveGone(earlier, later)) return;
         const what = `${client} read ${name} ${rank(later)} of ${key} after ${rank(earlier)}`;
         found.push(violation('C2', what, earlier, later));
       });

@@ -1,3 +1,4 @@
+import { Writes } from './check-reads.js';
 import type { History } from './history.js';
 import type { CheckOptions } from './options.js';
 import { type ReadRecord, versionOf } from './records.js';
@@ -7,8 +8,10 @@ import { groupBy, type Violation, violation } from './violations.js';
 /** C4: what a node answers of a key never falls in version. A node that was started again counts as another node. */
 export function checkVersions(
   history: History,
-  { excusesBack = () => false }: CheckOptions = {},
+  options: CheckOptions = {},
+  writes = new Writes(history, options),
 ): readonly Violation[] {
+  const { excusesBack = () => false } = options;
   const found: Violation[] = [];
   const startsOf = groupBy(
     history.nodes.filter((record) => record.what === 'start'),
@@ -19,7 +22,8 @@ export function checkVersions(
     const runOf = runs((startsOf.get(node) ?? []).map(({ step }) => step));
     for (const reads of groupBy(atNode, (read) => JSON.stringify([read.key, runOf(read)])).values()) {
       againstHighestBefore(reads, reads, versionOf, (later, earlier) => {
-        if (!(versionOf(later) < versionOf(earlier)) || excusesBack(earlier, later)) return;
+        if (!(versionOf(later) < versionOf(earlier))) return;
+        if (excusesBack(earlier, later) || writes.mayHaveGone(earlier, later)) return;
         const what = `${node} answered ${later.key} with version ${versionOf(later)} after ${versionOf(earlier)}`;
         found.push(violation('C4', what, earlier, later));
       });

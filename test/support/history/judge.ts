@@ -46,7 +46,7 @@ export function judge(
     ...checkMinVersion(history),
     ...checkAnswers(history, options),
     ...checkKept(history, options, writes),
-    ...checkVersions(history, options),
+    ...checkVersions(history, options, writes),
     ...linear.violations,
     ...checkLoads(history, options),
     ...checkQuiet(history, options, writes),

@@ -25,7 +25,13 @@ interface Operation extends Span {
 }
 
 export type WriteOutcome =
-  | { readonly is: 'ok'; readonly version: number; readonly unreached: readonly string[] }
+  | {
+      readonly is: 'ok';
+      readonly version: number;
+      readonly unreached: readonly string[];
+      /** Name of the owner that wrote; undefined: all nodes did, or it is not told. */
+      readonly by?: string;
+    }
   /** Refused; nothing was written to the cache, but the data source has it. */
   | { readonly is: 'failed'; readonly code: string }
   /** Timed out, or the connection broke: it may have been carried out, or may be still. */

@@ -282,6 +282,28 @@ describe('engine: reads', () => {
         expect(first!.engine.peek(ks, key)).to.equal(undefined);
       }
     });
+
+    it('is not answered by an owner of the other side of a split that has not heard of a write yet', async () => {
+      let row = 'old';
+      await start({ nodes: 4, latencyMs: 2, fetch: () => row });
+      const [n1, n2, n3, n4] = cluster.nodes;
+      const key = cluster.keyOwnedBy(n1!);
+      for (const a of [n1!, n2!]) for (const b of [n3!, n4!]) cluster.network.cut(a.address, b.address);
+      await cluster.clock.advance(15_000);
+      expect(await cluster.text(n1!, key)).to.equal('old');
+      // One link of four is back: n3 takes n1 for the owner again, n4 does not know of it.
+      cluster.network.heal(n1!.address, n3!.address);
+      for (let waited = 0; n3!.engine.owner(ks, key) !== n1!.name && waited < 60_000; waited += 20) {
+        await cluster.clock.advance(20);
+      }
+      row = 'new';
+      const { unreached } = await cluster.run(n4!.engine.delete(ks, key));
+      expect(unreached).to.deep.equal([]);
+      expect(n1!.engine.peek(ks, key)?.outcome, 'what n1 holds').to.equal('hit');
+      const ofOwner = cluster.run(n3!.engine.get(ks, key, { consistency: 'owner' }));
+      expect(await codeOfRejected(ofOwner)).to.equal('PEER_UNREACHABLE');
+      expect(await cluster.text(n3!, key)).to.equal('new');
+    });
   });
 
   it('getMany keeps the order of its keys, tells missing from found, and loads each key once', async () => {

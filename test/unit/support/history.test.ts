@@ -89,6 +89,34 @@ describe('a history', () => {
       },
       [],
     ],
+    [
+      'that fall as a node crashes, behind a put that is not acknowledged yet, passes',
+      (t) => {
+        const end = t.wrote(1).begin(2);
+        t.read(2).history.node('b', 'crash');
+        t.read(1);
+        end(acknowledged(2, 300));
+      },
+      [],
+    ],
+    [
+      'that fall as a node crashes, behind a put that was acknowledged, fires',
+      (t) => {
+        t.wrote(1).wrote(2).read(2).history.node('b', 'crash');
+        t.read(1);
+      },
+      ['C1', 'C2', 'C4'],
+    ],
+    [
+      'that fall though nobody has crashed since, behind a put that is not acknowledged yet, fires',
+      (t) => {
+        t.history.node('b', 'crash');
+        const end = t.wrote(1).begin(2);
+        t.read(2).read(1);
+        end(acknowledged(2, 300));
+      },
+      ['C2', 'C4'],
+    ],
   ]);
 
   const owner = { consistency: 'owner' } as const;

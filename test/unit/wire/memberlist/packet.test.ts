@@ -54,6 +54,7 @@ describe('memberlist packet: what is read', () => {
     ['an empty part', compound(none, ack2), '2 empty'],
     ['a compression of nothing', compress(none), 'empty'],
     ['no bytes', none, 'empty'],
+    ['a ping by way of this node to nowhere', hex('0180'), 'malformed'],
     ['a compound without a count', hex('07'), 'truncated'],
     ['a compound cut in its lengths', compound(ack1, ack2).slice(0, 5), 'truncated'],
     ['a compound cut in its last part', compound(ack1, suspect, ack2).slice(0, -1), '1 suspect truncated'],

@@ -78,6 +78,7 @@ const randomNumber = (random: Seeded, max: number): number =>
 const randomName = (random: Seeded): string =>
   Buffer.from(randomBytes(random, random.pick([0, 1, 5, 31, 32, 40, 300]))).toString('latin1');
 
+const randomTarget = (random: Seeded): Uint8Array => randomBytes(random, random.pick([4, 16]));
 const randomAddress = (random: Seeded): Uint8Array => randomBytes(random, random.pick([0, 4, 4, 16]));
 const randomBlob = (random: Seeded): Uint8Array => randomBytes(random, random.pick([0, 1, 31, 32, 255, 256, 512]));
 const randomVsn = (random: Seeded): Vsn => [...randomBytes(random, 6)] as unknown as Vsn;
@@ -95,7 +96,7 @@ export function randomMessage(random: Seeded): PacketMessage {
   const source = randomSource(random);
   return random.pick<() => PacketMessage>([
     () => ({ is: 'ping', seqNo, node, source }),
-    () => ({ is: 'indirectPing', seqNo, target: randomAddress(random), port, node, nack: random.chance(0.5), source }),
+    () => ({ is: 'indirectPing', seqNo, target: randomTarget(random), port, node, nack: random.chance(0.5), source }),
     () => ({ is: 'ack', seqNo, payload: randomBlob(random) }),
     () => ({ is: 'nack', seqNo }),
     () => ({ is: 'suspect', incarnation: seqNo, node, from }),
