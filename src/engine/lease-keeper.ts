@@ -30,6 +30,8 @@ export interface LeaseKeeperDeps {
   readonly tellFloors: (peerId: string) => void;
   /** This node lost sight of so many that it is to read past the cache, and to keep and write nothing. */
   readonly passesThrough: () => boolean;
+  /** This node, which was in touch with the others, is not any more. */
+  readonly lost: () => void;
   /** This node had lost touch with the others and has it again, from now on. */
   readonly regained: () => void;
   /** A peer gives no sign of life any more, or gives one again. */
@@ -134,6 +136,11 @@ export class LeaseKeeper {
     });
   }
 
+  /** It has been in touch with another node. */
+  get wasInTouch(): boolean {
+    return this.#wasInTouch;
+  }
+
   /** Changes whenever this node had lost touch in between. */
   get ownGeneration(): number {
     return this.#ownGeneration;
@@ -164,13 +171,14 @@ export class LeaseKeeper {
 
   /** Members, links or leases have changed. */
   weigh(): void {
-    const { others, regained, passesThrough } = this.#deps;
+    const { others, lost, regained, passesThrough } = this.#deps;
     const now = this.now();
     const { nowMs } = now;
     const ids = others();
     this.#passesThrough = passesThrough();
     // Its leases have lapsed, or the clock has jumped: while the machine slept others may have taken it for dead.
     if (!this.owns()) {
+      if (!this.#isAway && this.#wasInTouch) lost();
       this.#isAway = true;
       this.#ownsUntilMs = Math.min(this.#ownsUntilMs, nowMs);
     }

@@ -60,6 +60,11 @@ const takeoverMs = 15_000;
 
 /** A start waits so long for the first leases: they come with the first answers of the others. */
 const inTouchMs = 1000;
+const lostTouch =
+  'out of touch with the other nodes: until half of them answer, this node reads its keys from their data sources, keeps ' +
+  'nothing of them and writes none';
+const regainedTouch = 'in touch with the other nodes again';
+
 /** Part of the time for stopping that handing over may take. */
 const handoverShare = 0.5;
 
@@ -101,7 +106,11 @@ export class Peering {
       others: () => this.topology.company(),
       tellFloors: (peerId) => this.#repair.tell(peerId, spaces.values()),
       passesThrough: () => options.onSplit === 'passthrough' && this.topology.isSplit,
-      regained: () => this.doubt(),
+      lost: () => deps.log.write('warn', lostTouch),
+      regained: () => {
+        if (this.leases.wasInTouch) deps.log.write('info', regainedTouch);
+        this.doubt();
+      },
       silenceChanged: (peerId, isSilent) => this.#silenceChanged(peerId, isSilent),
     });
     const { topology, leases } = this;
@@ -260,7 +269,11 @@ export class Peering {
   }
 
   #silenceChanged(peerId: string, isSilent: boolean): void {
-    if (isSilent) this.#deps.peers.giveUp(peerId);
+    const { log, peers } = this.#deps;
+    const name = peers.linked().find(({ id }) => id === peerId)?.name;
+    const what = isSilent ? 'gives no sign of life; others are asked for its keys' : 'gives signs of life again';
+    log.write('info', `${name} ${what}`, { peer: name });
+    if (isSilent) peers.giveUp(peerId);
     this.changed();
   }
 }

@@ -53,6 +53,7 @@ describe('Confirmations', () => {
       others: () => ids('a', 'b'),
       tellFloors: () => {},
       passesThrough: () => false,
+      lost: () => {},
       regained: () => {},
       silenceChanged: () => {},
     });

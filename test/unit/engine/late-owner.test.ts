@@ -31,6 +31,23 @@ describe('engine: an owner that hears of nobody', () => {
       (error) => codeOf(error),
     );
 
+  it('says in its log that it is out of touch, and that it is back', async () => {
+    await start({});
+    const said = (): readonly string[] =>
+      owner.logged
+        .filter(({ level }) => level !== 'debug')
+        .map(({ level, message }) => `${level} ${message.split(/[:;]/)[0]}`);
+    expect(said()).to.deep.equal([]);
+    await cut(touchMs + 1000);
+    expect(said())
+      .to.include('warn out of touch with the other nodes')
+      .and.to.include('info node-2 gives no sign of life');
+    cluster.network.healAll();
+    await cluster.clock.advance(5000);
+    expect(said()).to.include('info in touch with the other nodes again');
+    expect(said().filter((line) => line.startsWith('warn'))).to.have.length(1);
+  });
+
   it('is late at first: a read waits, and answers with what was put and the source does not have', async () => {
     const key = await start({ fetch: () => null });
     await cluster.run(cluster.node(1).engine.put(ks, { key, value: bytesOf('put') }));

@@ -28,6 +28,7 @@ class Kept {
   readonly clock = new FakeClock();
   readonly keeper: LeaseKeeper;
   readonly linked: Set<string>;
+  lost = 0;
   regained = 0;
   #isHeld = false;
   /** Renewals that were asked for and have no answer. */
@@ -53,6 +54,7 @@ class Kept {
       others: () => others,
       tellFloors: () => {},
       passesThrough: () => false,
+      lost: () => this.lost++,
       regained: () => this.regained++,
       silenceChanged: () => {},
     });
@@ -68,6 +70,7 @@ class Kept {
     }
     await kept.clock.advance(2 * renewMs);
     expect(kept.keeper.owns()).to.equal(true);
+    expect(kept.lost, 'who was never in touch loses none').to.equal(0);
     kept.regained = 0;
     return kept;
   }
@@ -129,10 +132,10 @@ describe('LeaseKeeper: after the sleep of a machine, which monotonic time does n
     await kept.sleep(2500);
     await kept.answer('a', 'b', 'c');
     expect(kept.keeper.owns()).to.equal(false);
-    expect(kept.regained).to.equal(0);
+    expect([kept.lost, kept.regained]).to.deep.equal([1, 0]);
     await kept.answer('d');
     expect(kept.keeper.owns()).to.equal(true);
-    expect(kept.regained).to.equal(1);
+    expect([kept.lost, kept.regained]).to.deep.equal([1, 1]);
     expect(kept.keeper.ownGeneration, 'what was begun before is not kept').to.be.above(ownGeneration);
   });
 
@@ -150,6 +153,6 @@ describe('LeaseKeeper: after the sleep of a machine, which monotonic time does n
     expect(kept.keeper.owns()).to.equal(true);
     await kept.answer('a', 'b');
     expect(kept.keeper.owns()).to.equal(true);
-    expect(kept.regained).to.equal(0);
+    expect([kept.lost, kept.regained]).to.deep.equal([0, 0]);
   });
 });
