@@ -32,6 +32,8 @@ export type Exit = number | NodeJS.Signals | null;
 /** One line of a node's log. */
 export interface LogLine {
   readonly level: number;
+  /** As ISO 8601 writes it. */
+  readonly time: string;
   readonly msg: string;
 }
 

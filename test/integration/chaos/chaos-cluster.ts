@@ -19,12 +19,16 @@ export interface Place {
 /** Milliseconds that a node has to be ready, to end well, or to see the others again. */
 const limits = { readyMs: 30_000, endMs: 40_000, linkedMs: 90_000 };
 
+const unrestLine = /^link to .* is (up|down)|touch with the other nodes|gives (no sign|signs) of life/;
+
 /** In a session of its own, so that Ctrl-C ends the run in good order, and not the nodes before it. */
 const apart: readonly string[] = programPath('setsid') === undefined ? [] : ['setsid'];
 
 /** Nodes by name, each a process that comes back at the same address after whatever happened to it. */
 export class ChaosCluster {
   readonly places = new Map<string, Place>();
+  /** All that were started, whatever became of them. */
+  readonly #runs: RealNode[] = [];
   readonly #watches: Promise<void>[] = [];
   readonly #ending = new AbortController();
   #module = '';
@@ -52,6 +56,7 @@ export class ChaosCluster {
       peers: this.up().map((place) => place.node),
       ...this.#address(name, before),
     });
+    this.#runs.push(node);
     if (before === undefined) {
       const address = this.cuts === undefined ? node.grpc : `unix:${this.#door(name)}`;
       this.places.set(name, { name, node, client: connect({ addresses: [address] }), is: 'up' });
@@ -94,6 +99,15 @@ export class ChaosCluster {
     }
   }
 
+  /**
+   * When nodes lost or found each other, by their logs, in milliseconds of the clock on the wall: rings and leases do not
+   * stand still then. On a busy machine that happens without a fault.
+   */
+  unrest(): readonly number[] {
+    const lines = this.#runs.flatMap((node) => node.log()).filter(({ msg }) => unrestLine.test(msg));
+    return lines.map(({ time }) => Date.parse(time)).sort((a, b) => a - b);
+  }
+
   async close(): Promise<void> {
     this.#ending.abort();
     await Promise.all([...this.places.values()].map(({ client }) => client.close()));
@@ -120,14 +134,15 @@ export class ChaosCluster {
 
   #address(name: string, before: Place | undefined) {
     const env = { CHAOS_NODE: name, CHAOS_SOURCE: this.sourcePath };
+    const args = ['--log-level', 'debug'];
     if (this.cuts === undefined) {
       const again = before && { port: before.node.port, gossipPort: before.node.gossipPort };
-      return { env, via: apart, ...again };
+      return { env, args, via: apart, ...again };
     }
     const { network } = this.cuts;
     const at = { addr: network.addressOf(name), port: 3320, gossipPort: 3322 };
     const door = { CHAOS_DOOR: this.#door(name), CHAOS_HOST: at.addr, CHAOS_PORT: String(at.port) };
-    return { ...at, via: [...apart, ...network.on(name)], args: ['--insecure'], env: { ...env, ...door } };
+    return { ...at, via: [...apart, ...network.on(name)], args: [...args, '--insecure'], env: { ...env, ...door } };
   }
 
   /** Records what this run of the node says of its peers, until it ends. */

@@ -18,17 +18,17 @@ interface Window {
 const agreeMs = 5_000;
 /** Some time after a fault rings differ still. */
 const calmMs = 3_000;
-/**
- * Until rings agree, owners load beside each other; and for an embargo after the last link has come up again, which may have
- * broken after the fault, nobody joins a load that began before he came.
- */
-const settleMs = agreeMs + embargoMs;
+/** Nodes say that they lost each other when they notice: a lease and its renewal later, or two. */
+const noticedMs = 4_000;
+/** For an embargo after a link has come up nobody joins a load that began before he came; and so long rings may differ. */
+const settleMs = embargoMs + 1_000;
 /** A frozen node's socket keeps a write for as long as it is frozen, and then gives it its whole time. */
 const lateWriteMs = 10_000 + callTimeoutMs + 5_000;
 
 export class Excuses {
   readonly #faults: Window[] = [];
   readonly #splits: (Window & Split)[] = [];
+  #unrest: readonly number[] = [];
 
   constructor(private readonly nowMs: () => number) {}
 
@@ -45,6 +45,12 @@ export class Excuses {
     };
   }
 
+  /** When nodes lost or found each other. Gives how many of these times lie outside of faults. */
+  noteUnrest(atMs: readonly number[]): number {
+    this.#unrest = atMs;
+    return atMs.filter((at) => !this.#faults.some(({ fromMs, toMs }) => at > fromMs && at < toMs + settleMs)).length;
+  }
+
   get isCalm(): boolean {
     const now = this.nowMs();
     return this.#faults.every(({ toMs }) => toMs + calmMs < now);
@@ -59,7 +65,8 @@ export class Excuses {
       // What a side gave a version of its own may come back as the other's, which is as new and has a lower one.
       excusesBack: (earlier) => this.#splits.some(({ fromMs, toMs }) => earlier.endMs > fromMs && earlier.endMs < toMs),
       excusesLoad: (load) =>
-        this.#faults.some(({ fromMs, toMs }) => load.startMs < toMs + settleMs && load.endMs > fromMs),
+        this.#faults.some(({ fromMs, toMs }) => load.startMs < toMs + settleMs && load.endMs > fromMs) ||
+        this.#unrest.some((at) => load.startMs < at + settleMs && load.endMs > at - noticedMs),
     };
   }
 }

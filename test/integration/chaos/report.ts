@@ -8,6 +8,8 @@ export interface Report {
   readonly verdict: Verdict;
   /** What was done, and what was left out. */
   readonly faults: readonly string[];
+  /** How often nodes said that they lost or found each other though nothing was done to them. */
+  readonly unrest: number;
   readonly skipped: readonly string[];
   /** What went wrong besides answers: nodes that did not end well, or found no way back. */
   readonly problems: readonly string[];
@@ -21,7 +23,7 @@ const countBy = (names: readonly string[]): string => {
 };
 
 /** The run in a table for people, and every violation with its records. */
-export function textOfReport({ seed, history, verdict, faults, skipped, problems, lagging }: Report): string {
+export function textOfReport({ seed, history, verdict, faults, unrest, skipped, problems, lagging }: Report): string {
   const { reads, writes, loads } = history;
   const acks = writes.filter(({ outcome }) => outcome.is === 'ok').map(({ startMs, endMs }) => endMs - startMs);
   acks.sort((a, b) => a - b);
@@ -40,6 +42,7 @@ export function textOfReport({ seed, history, verdict, faults, skipped, problems
     ['answers', countBy(reads.map(({ outcome }) => (outcome.is === 'ok' ? outcome.how : outcome.is)))],
     ['failures', countBy(failed)],
     ['faults', `${faults.length}: ${faults.join('; ')}`],
+    ['unrest', `${unrest} times beside the faults`],
     ['skipped', skipped.join('; ') || 'nothing'],
     ['loads', `${loads.length}, per key at most ${Math.max(0, ...perKey)}`],
     ['acknowledged', `p50 ${ackAt(0.5)}, p99 ${ackAt(0.99)}, slowest ${ackAt(1)}`],

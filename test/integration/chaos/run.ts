@@ -135,7 +135,7 @@ class Round {
   }
 
   async play(): Promise<Report> {
-    const { random, history, cluster, source, skipped } = this.parts;
+    const { random, history, cluster, source, skipped, nowMs } = this.parts;
     const seqs = new Seqs();
     const clients = [
       ...writers.map((name) => runWriter(name, this.#stage, seqs, random.fork(name))),
@@ -151,12 +151,15 @@ class Round {
     await pause(quietMs);
     await readAll(cluster, history, keys);
     await until('all loads have ended', () => source.underway === 0);
+    const wallAtStartMs = Date.now() - nowMs();
+    const unrest = this.#excuses.noteUnrest(cluster.unrest().map((wallMs) => wallMs - wallAtStartMs));
     const verdict = judge(history, this.#excuses.options());
     return {
       seed: this.options.seed,
       history,
       verdict: { ...verdict, violations: [...verdict.violations, ...this.#found] },
       faults: this.#faults,
+      unrest,
       skipped,
       problems: this.#problems,
       lagging: this.#lagging,
