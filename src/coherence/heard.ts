@@ -30,6 +30,11 @@ export class HeardOf {
     return this.#versions.get(id) ?? 0;
   }
 
+  /** Nodes of which it is remembered. */
+  get size(): number {
+    return this.#versions.size;
+  }
+
   /** As another node is told. */
   told(): Heard {
     return { versions: [...this.#versions], isWhole: this.#isWhole };

@@ -233,6 +233,11 @@ export class Leases {
     return this.#heard.of(peerId);
   }
 
+  /** Nodes of which it is remembered up to which write this one has heard of theirs. */
+  get writers(): number {
+    return this.#heard.size;
+  }
+
   /** This node has written. */
   wrote(selfId: string, version: number): void {
     this.#heard.note(selfId, version);

@@ -1,6 +1,8 @@
 import type { EventHub } from './events.js';
+import type { Handover } from './handover.js';
 import type { Inflight } from './inflight.js';
 import type { LeaseKeeper } from './lease-keeper.js';
+import type { Takeovers } from './takeovers.js';
 
 /** What an engine counts beside its keyspaces: gauges of now, and the rest since start. */
 export interface EngineCounts {
@@ -18,6 +20,14 @@ export interface EngineCounts {
   readonly leasesFailed: number;
   /** Times that it had lost touch with half of the others and found it again. */
   readonly touchRegained: number;
+  /** Nodes of which it is remembered up to which write this one has heard of theirs. */
+  readonly writersKnown: number;
+  /** Entries that went over to other nodes, and those that wait for that. */
+  readonly entriesHandedOver: number;
+  readonly entriesLeaving: number;
+  /** Times that others were asked for what they know before this node answered with what it took over. */
+  readonly takeoversTold: number;
+  readonly takeoversUntold: number;
 }
 
 export interface Counted {
@@ -25,9 +35,11 @@ export interface Counted {
   readonly served: Inflight;
   readonly events: EventHub;
   readonly leases: LeaseKeeper;
+  readonly handover: Handover;
+  readonly takeovers: Takeovers;
 }
 
-export function engineCounts({ inflight, served, events, leases }: Counted): EngineCounts {
+export function engineCounts({ inflight, served, events, leases, handover, takeovers }: Counted): EngineCounts {
   const { subscribers, queued, missed, refused } = events.counts();
   return {
     operationsActive: inflight.count,
@@ -41,5 +53,10 @@ export function engineCounts({ inflight, served, events, leases }: Counted): Eng
     leasesRenewed: leases.counts.renewed,
     leasesFailed: leases.counts.failed,
     touchRegained: leases.counts.regained,
+    writersKnown: leases.leases.writers,
+    entriesHandedOver: handover.handedOver,
+    entriesLeaving: handover.waiting,
+    takeoversTold: takeovers.counts.told,
+    takeoversUntold: takeovers.counts.untold,
   };
 }

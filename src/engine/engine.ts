@@ -125,6 +125,8 @@ export class CacheEngine extends KeyspaceOperations implements CacheService {
       served: this.#served,
       events: this.#events,
       leases: this.#peering.leases,
+      handover: this.#peering.handover,
+      takeovers: this.#peering.takeovers,
       options,
       state: () => this.#life.state,
       isDraining: () => this.#peering.isDraining,

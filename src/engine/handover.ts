@@ -39,9 +39,22 @@ export class Handover {
   #cancel: Cancel | undefined;
   /** Ends the push that is under way behind everything else; undefined: none is. */
   #behind: Stop | undefined;
+  /** Entries of pushes under way that have not gone yet. */
+  #leavingNow = 0;
+  #handedOver = 0;
 
   constructor(deps: ReplicaDeps) {
     this.#deps = deps;
+  }
+
+  /** Entries that other nodes have taken over from this one since start. */
+  get handedOver(): number {
+    return this.#handedOver;
+  }
+
+  /** Entries that are to go to other nodes and have not gone yet. */
+  get waiting(): number {
+    return [...this.#moved.values()].reduce((sum, keys) => sum + keys.size, this.#leavingNow);
   }
 
   /** These entries of a keyspace belong to other nodes than before. */
@@ -96,6 +109,7 @@ export class Handover {
     const total = leaving.length;
     let waiting = leaving;
     let handedOver = 0;
+    this.#leavingNow += total;
     while (waiting.length > 0 && this.#hasTime(wait)) {
       const later: Leaving[] = [];
       for (let at = 0; at < waiting.length; at += many) {
@@ -109,13 +123,16 @@ export class Handover {
           const one = batch[index]!;
           if (outcome === 'taken') {
             handedOver++;
+            this.#handedOver++;
             letGo(one.space, one.entry.key, one.entry.version, topology);
           } else if (outcome === 'again' || (outcome === 'refused' && ++one.refusals < refusalsMax)) later.push(one);
         }
       }
+      this.#leavingNow -= waiting.length - later.length;
       waiting = later;
       if (waiting.length > 0) await pause(clock, againMs);
     }
+    this.#leavingNow -= waiting.length;
     return { handedOver, left: total - handedOver };
   }
 

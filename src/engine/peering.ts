@@ -78,12 +78,12 @@ export class Peering {
   readonly reads: CallersReads;
   readonly writes: CallersWrites;
   readonly control: KeyspaceControl;
+  readonly handover: Handover;
+  readonly takeovers: Takeovers;
   readonly #deps: PeeringDeps;
   readonly #repair: Repair;
   readonly #confirmations: Confirmations;
   readonly #replicas: Replicas;
-  readonly #handover: Handover;
-  readonly #takeovers: Takeovers;
   readonly #sampler: Sampler;
   #releaseAtMs = Number.POSITIVE_INFINITY;
   #isDraining = false;
@@ -114,8 +114,8 @@ export class Peering {
       silenceChanged: (peerId, isSilent) => this.#silenceChanged(peerId, isSilent),
     });
     const { topology, leases } = this;
-    this.#takeovers = new Takeovers({ clock, peers, spaces, topology, leases, self });
-    const path: PathDeps = { clock, hybrid, peers, topology, leases, takeovers: this.#takeovers, guards, self };
+    this.takeovers = new Takeovers({ clock, peers, spaces, topology, leases, self });
+    const path: PathDeps = { clock, hybrid, peers, topology, leases, takeovers: this.takeovers, guards, self };
     const ledger = new KeyspaceLedger({ ...deps, resolveKeyspace: options.resolveKeyspace });
     this.control = new KeyspaceControl({ ...deps, leases: this.leases, ledger, limits: options.limits });
     this.#confirmations = new Confirmations(path);
@@ -125,7 +125,7 @@ export class Peering {
       telling: (peerId) => this.#confirmations.telling(peerId),
     });
     this.#replicas = new Replicas(path, () => spaces.values());
-    this.#handover = new Handover(path);
+    this.handover = new Handover(path);
     this.#sampler = new Sampler(
       path,
       deps.random.fork('sampler'),
@@ -174,7 +174,7 @@ export class Peering {
   stop(): void {
     this.leases.stop();
     this.#replicas.stop();
-    this.#handover.stop();
+    this.handover.stop();
     this.#sampler.stop();
   }
 
@@ -193,7 +193,7 @@ export class Peering {
       spaces.linkLost(id);
     }
     this.leases.onLink(event);
-    if (event.is === 'up') this.#takeovers.retry();
+    if (event.is === 'up') this.takeovers.retry();
     this.changed();
   }
 
@@ -222,7 +222,7 @@ export class Peering {
   tidy(): void {
     if (this.#deps.clock.nowMs() < this.#releaseAtMs) return;
     this.#releaseAtMs = Number.POSITIVE_INFINITY;
-    this.#takeovers.giveUp();
+    this.takeovers.giveUp();
     this.#deps.spaces.release(this.topology);
   }
 
@@ -237,7 +237,7 @@ export class Peering {
     this.#deps.membership.drain();
     this.topology.changed();
     this.topology.settle();
-    return this.#handover.push(this.#deps.spaces.values(), wait);
+    return this.handover.push(this.#deps.spaces.values(), wait);
   }
 
   /** As `drain`, for a node that stops: part of the time is left for what is under way. */
@@ -260,9 +260,9 @@ export class Peering {
       hasTakenOver = true;
       return takenOver;
     };
-    spaces.reassign(this.topology, isFresh, becomes, (space, entries) => this.#handover.moved(space, entries));
-    if (hasTakenOver) this.#takeovers.begin();
-    else this.#takeovers.retry();
+    spaces.reassign(this.topology, isFresh, becomes, (space, entries) => this.handover.moved(space, entries));
+    if (hasTakenOver) this.takeovers.begin();
+    else this.takeovers.retry();
     this.#releaseAtMs = nowMs + handoffMs;
     this.#replicas.moved();
     this.#deps.ringChanged();

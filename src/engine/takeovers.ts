@@ -22,6 +22,8 @@ export class Takeovers {
   #isDueAgain = false;
   /** Too few have answered. */
   #isUntold = false;
+  /** How often enough of the others have answered, and how often too few. */
+  readonly counts = { told: 0, untold: 0 };
 
   constructor(deps: Deps) {
     this.#deps = deps;
@@ -56,6 +58,8 @@ export class Takeovers {
     while (this.#isDueAgain) {
       this.#isDueAgain = false;
       this.#isUntold = !(await this.#ask());
+      if (this.#isUntold) this.counts.untold++;
+      else this.counts.told++;
     }
     if (this.#isUntold) return;
     for (const { store } of this.#deps.spaces.values()) store.pass(takenOver, '');

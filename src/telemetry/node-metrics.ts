@@ -101,6 +101,40 @@ const engineMetrics: readonly NodeMetric[] = [
     points: ofEngine(({ touchRegained }) => touchRegained),
   },
   {
+    name: 'distcache.writers.known',
+    kind: 'sum',
+    unit: '{node}',
+    description: 'Nodes of which it is remembered up to which write this one has heard of theirs: the latest 1,024.',
+    points: ofEngine(({ writersKnown }) => writersKnown),
+  },
+  {
+    name: 'distcache.handover.entries',
+    kind: 'counter',
+    unit: '{entry}',
+    description: 'Entries that other nodes have taken over from this one.',
+    points: ofEngine(({ entriesHandedOver }) => entriesHandedOver),
+  },
+  {
+    name: 'distcache.handover.waiting',
+    kind: 'sum',
+    unit: '{entry}',
+    description:
+      'Entries that are to go to other nodes and have not gone yet. What has not gone a minute after a change is let go.',
+    points: ofEngine(({ entriesLeaving }) => entriesLeaving),
+  },
+  {
+    name: 'distcache.takeovers',
+    kind: 'counter',
+    unit: '{time}',
+    description:
+      'Times that the others were asked what they know, before this node answered with what it took over from one that is gone.',
+    attributes: ['distcache.outcome'],
+    points: ({ engine }) => [
+      { value: engine.takeoversTold, attributes: { 'distcache.outcome': 'told' } },
+      { value: engine.takeoversUntold, attributes: { 'distcache.outcome': 'unanswered' } },
+    ],
+  },
+  {
     name: 'distcache.cluster.members',
     kind: 'gauge',
     unit: '{node}',

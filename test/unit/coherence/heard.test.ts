@@ -43,5 +43,6 @@ describe('HeardOf', () => {
       ],
       isWhole: false,
     });
+    expect(heard.size).to.equal(2);
   });
 });

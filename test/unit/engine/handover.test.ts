@@ -51,21 +51,26 @@ describe('Handover', () => {
   });
 
   it('pushes again what was refused: the new owner has written to the slot, and this node was to hear of it first', async () => {
-    const { hold, pushed, push } = setUp('nothing', 'nothing', 'applied');
+    const { handover, hold, pushed, push } = setUp('nothing', 'nothing', 'applied');
     hold('k', 'heir');
     expect(await push()).to.deep.equal({ handedOver: 1, left: 0 });
     expect(pushed).to.have.length(3);
+    expect([handover.waiting, handover.handedOver]).to.deep.equal([0, 1]);
   });
 
   it('gives up after ten refusals, and goes on for as long as nobody takes itself for the owner', async () => {
     const refused = setUp('nothing');
     refused.hold('k', 'heir');
-    expect(await refused.push()).to.deep.equal({ handedOver: 0, left: 1 });
+    const pushing = refused.push();
+    expect(refused.handover.waiting).to.equal(1);
+    expect(await pushing).to.deep.equal({ handedOver: 0, left: 1 });
     expect(refused.pushed).to.have.length(10);
+    expect([refused.handover.waiting, refused.handover.handedOver]).to.deep.equal([0, 0]);
     const unknown = setUp('not-owner');
     unknown.hold('k', 'heir');
     expect(await unknown.push(5000)).to.deep.equal({ handedOver: 0, left: 1 });
     expect(unknown.pushed).to.have.length(25);
+    expect(unknown.handover.waiting).to.equal(0);
   });
 
   it('pushes what has moved two seconds later, once, and ends when it is stopped', async () => {
@@ -73,14 +78,14 @@ describe('Handover', () => {
     hold('k', 'heir');
     for (let i = 0; i < 3; i++) handover.moved(space, [store.peek('k')!]);
     await clock.advance(1999);
-    expect(pushed).to.have.length(0);
+    expect([pushed.length, handover.waiting]).to.deep.equal([0, 1]);
     await clock.advance(1);
     expect(pushed).to.have.length(1);
     await clock.advance(200);
     expect(pushed, 'again while nobody takes itself for the owner').to.have.length(2);
     handover.stop();
     await clock.advance(10_000);
-    expect(pushed).to.have.length(2);
+    expect([pushed.length, handover.waiting]).to.deep.equal([2, 0]);
     handover.moved(space, [store.peek('k')!]);
     await clock.advance(2000);
     expect(pushed, 'after the next change').to.have.length(3);

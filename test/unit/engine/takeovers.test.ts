@@ -71,6 +71,7 @@ describe('Takeovers', () => {
     for (const { answer } of asked.slice(3)) answer(true);
     await clock.advance(10);
     expect(store.peek('k')).to.include({ owner: '', isHeld: false });
+    expect(takeovers.counts).to.deep.equal({ told: 1, untold: 1 });
     takeovers.retry();
     expect(asked, 'nothing is left to be asked').to.have.length(6);
   });
