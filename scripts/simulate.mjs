@@ -1,11 +1,11 @@
 // Whole clusters of real engines under a fake clock: npm run simulate -- --seeds 100000 [--scenario NAME] [--jobs N]
 // One failing run again, with its story: npm run simulate -- --scenario pause --seed 17 --trace
-import { fork } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { guardsWithout } from '../src/coherence/guards.ts';
-import { runOnce, scenarioNamed } from '../test/simulation/coherence/run.ts';
+import { againOf, runOnce, scenarioNamed, storyOf } from '../test/simulation/coherence/run.ts';
 import { scenarios } from '../test/simulation/coherence/scenarios.ts';
+import { isBad, Workers } from '../test/simulation/coherence/workers.ts';
 import { lineOf } from '../test/support/history/records.ts';
 
 const { values } = parseArgs({
@@ -17,26 +17,21 @@ const { values } = parseArgs({
     jobs: { type: 'string', default: String(availableParallelism()) },
     without: { type: 'string' },
     trace: { type: 'boolean', default: false },
-    worker: { type: 'boolean', default: false },
   },
 });
-const guards = values.without === undefined ? guardsWithout() : guardsWithout(...values.without.split(','));
+const without = values.without?.split(',') ?? [];
 const chosen = values.scenario === undefined ? scenarios : [scenarioNamed(values.scenario)];
-
-const again = ({ scenario, seed }) =>
-  `npm run simulate -- --scenario ${scenario} --seed ${seed}${values.without === undefined ? '' : ` --without ${values.without}`} --trace`;
+const tellEveryMs = 5000;
+/** Failures that are told as they come; the others are counted. */
+const toldMax = 20;
 
 async function single(seed) {
   let bad = 0;
   for (const scenario of chosen) {
-    const outcome = await runOnce(scenario, seed, guards);
+    const outcome = await runOnce(scenario, seed, guardsWithout(...without));
     const { violations, problems, operations } = outcome;
     console.log(`${scenario.name} ${seed}: ${operations} operations, ${violations.length} violations`);
-    for (const { checker, what, records } of violations) {
-      console.log(`${checker}: ${what}`);
-      for (const record of records) console.log(`    ${lineOf(record)}`);
-    }
-    for (const problem of problems) console.log(`problem: ${problem}`);
+    if (violations.length + problems.length > 0) console.log(storyOf(outcome));
     const key = violations[0]?.records.find((record) => 'key' in record)?.key;
     if (values.trace) {
       const story = outcome.records
@@ -49,74 +44,46 @@ async function single(seed) {
   process.exitCode = bad === 0 ? 0 : 1;
 }
 
-/** Runs each seed of its share and tells the parent of each. */
-async function work(from, count, step) {
-  for (let i = 0; i < count; i += step) {
-    const seed = String(from + i);
-    const scenario = chosen[(from + i) % chosen.length];
-    try {
-      const { violations, problems, operations } = await runOnce(scenario, seed, guards);
-      const checkers = violations.map(({ checker }) => checker);
-      process.send({ scenario: scenario.name, seed, operations, checkers, problems });
-    } catch (error) {
-      process.send({
-        scenario: scenario.name,
-        seed,
-        operations: 0,
-        checkers: [],
-        problems: [String(error?.stack ?? error)],
-      });
-    }
-  }
-}
-
 async function many(seeds, from, jobs) {
   const startedMs = performance.now();
   const table = new Map(chosen.map(({ name }) => [name, { runs: 0, operations: 0, bad: 0 }]));
+  const workers = new Workers(jobs);
+  let begun = 0;
   let done = 0;
+  let bad = 0;
   let toldMs = 0;
-  const failures = [];
-  const workers = Array.from({ length: jobs }, (_, job) => {
-    const args = process.argv.slice(2).filter((arg) => arg !== '--worker');
-    const child = fork(new URL(import.meta.url), [
-      ...args,
-      '--worker',
-      '--from',
-      String(from + job),
-      '--jobs',
-      String(jobs),
-    ]);
-    child.on('message', (result) => {
-      const row = table.get(result.scenario);
+  /** Each seed belongs to one scenario, whatever number of jobs there is. */
+  const share = async () => {
+    while (begun < seeds) {
+      const number = from + begun++;
+      const seed = String(number);
+      const scenario = chosen[number % chosen.length].name;
+      const ended = await workers.run(scenario, seed, without);
+      const row = table.get(scenario);
       row.runs++;
-      row.operations += result.operations;
+      row.operations += ended.operations;
       done++;
-      if (result.checkers.length + result.problems.length > 0) {
+      if (isBad(ended)) {
         row.bad++;
-        failures.push(result);
-        if (failures.length <= 20) {
-          console.log(`${[...new Set(result.checkers), ...result.problems].join(', ')}: ${again(result)}`);
-        }
+        bad++;
+        const off = values.without === undefined ? '' : ` --without ${values.without}`;
+        const what = [...new Set([...ended.checkers, ...ended.problems])].join(', ');
+        if (bad <= toldMax) console.log(`${what}: ${againOf({ scenario, seed })}${off}`);
       }
-      if (performance.now() - toldMs > 5000) {
+      if (performance.now() - toldMs > tellEveryMs) {
         toldMs = performance.now();
         const perSecond = done / ((toldMs - startedMs) / 1000);
-        console.error(`${done} of ${seeds} runs, ${failures.length} bad, ${perSecond.toFixed(0)} a second`);
+        console.error(`${done} of ${seeds} runs, ${bad} bad, ${perSecond.toFixed(0)} a second`);
       }
-    });
-    return new Promise((resolve, reject) => {
-      child.on('exit', (code) => (code === 0 ? resolve() : reject(new Error(`a worker ended with ${code}`))));
-    });
-  });
-  await Promise.all(workers);
+    }
+  };
+  await Promise.all(Array.from({ length: jobs }, share));
+  await workers.close();
   console.table(Object.fromEntries(table));
   const seconds = (performance.now() - startedMs) / 1000;
-  console.log(`${done} runs in ${seconds.toFixed(0)} s, ${failures.length} bad`);
-  process.exitCode = failures.length === 0 ? 0 : 1;
+  console.log(`${done} runs in ${seconds.toFixed(0)} s, ${bad} bad`);
+  process.exitCode = bad === 0 ? 0 : 1;
 }
 
-if (values.worker) {
-  await work(Number(values.from), Number(values.seeds) - 0, Number(values.jobs));
-  process.disconnect();
-} else if (values.seed !== undefined) await single(values.seed);
+if (values.seed !== undefined) await single(values.seed);
 else await many(Number(values.seeds), Number(values.from), Number(values.jobs));

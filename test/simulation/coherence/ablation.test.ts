@@ -1,6 +1,6 @@
 import { expect } from 'chai';
-import { type GuardName, guardNames, guardsWithout } from '../../../src/coherence/guards.js';
-import { runOnce, scenarioNamed } from './run.js';
+import { type GuardName, guardNames } from '../../../src/coherence/guards.js';
+import { Workers } from './workers.js';
 
 /** What is switched off, the scenario that needs it, and a seed from which on it soon shows. */
 const shown: readonly (readonly [off: readonly GuardName[], scenario: string, from: number])[] = [
@@ -26,6 +26,11 @@ const runsMax = 2000;
 
 describe('simulation: every guard is needed, and the checkers see that it is gone', function () {
   this.timeout(300_000);
+  let workers: Workers;
+  before(() => {
+    workers = new Workers();
+  });
+  after(() => workers.close());
 
   it('names each guard', () => {
     expect([...new Set(shown.flatMap(([off]) => off))].sort()).to.deep.equal([...guardNames].sort());
@@ -33,13 +38,13 @@ describe('simulation: every guard is needed, and the checkers see that it is gon
 
   for (const [off, scenario, from] of shown) {
     it(`without ${off.join(' and ')}: ${scenario} breaks a promise`, async () => {
-      const guards = guardsWithout(...off);
       let runs = 0;
       let fired: readonly string[] = [];
       while (fired.length === 0 && runs < runsMax) {
-        const { violations } = await runOnce(scenarioNamed(scenario), String(from + runs), guards);
-        fired = violations.map(({ checker }) => checker);
-        runs++;
+        const seeds = Array.from({ length: workers.jobs }, (_, i) => String(from + runs + i));
+        const ended = await Promise.all(seeds.map((seed) => workers.run(scenario, seed, off)));
+        fired = ended.flatMap(({ checkers }) => checkers);
+        runs += seeds.length;
       }
       expect(fired, `${runs} runs`).not.to.deep.equal([]);
     });

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { expect } from 'chai';
 import { lineOf } from '../../support/history/records.js';
-import { type Outcome, runOnce, scenarioNamed } from './run.js';
+import { type Outcome, runOnce, scenarioNamed, storyOf } from './run.js';
 import { scenarios } from './scenarios.js';
+import { isBad, Workers } from './workers.js';
 
 /** Runs of each scenario; `npm run simulate` does as many as one likes. */
 const seeds = Number(process.env.DISTCACHE_SIMULATE_SEEDS ?? 70);
@@ -20,30 +21,24 @@ const regressions: readonly [scenario: string, seed: string, story: string][] = 
   ['one-way', '371', 'a read from a version showed a copy to be old, and the copy stayed'],
 ];
 
-const storyOf = ({ scenario, seed, violations, problems }: Outcome): string =>
-  [
-    `again: npm run simulate -- --scenario ${scenario} --seed ${seed} --trace`,
-    ...problems,
-    ...violations.map(({ checker, what, records }) => [`${checker}: ${what}`, ...records.map(lineOf)].join('\n    ')),
-  ].join('\n');
-
 const hashOf = ({ records }: Outcome): string =>
   createHash('sha256').update(records.map(lineOf).join('\n')).digest('hex');
 
 describe('simulation: clusters of real engines keep what coherence promises', function () {
   this.timeout(300_000);
+  let workers: Workers;
+  before(() => {
+    workers = new Workers();
+  });
+  after(() => workers.close());
 
-  for (const scenario of scenarios) {
-    it(`${scenario.name}: ${seeds} seeds from ${first}`, async () => {
-      const bad: string[] = [];
-      let operations = 0;
-      for (let seed = first; seed < first + seeds; seed++) {
-        const outcome = await runOnce(scenario, String(seed));
-        operations += outcome.operations;
-        if (outcome.violations.length + outcome.problems.length > 0) bad.push(storyOf(outcome));
-      }
+  for (const { name } of scenarios) {
+    it(`${name}: ${seeds} seeds from ${first}`, async () => {
+      const runs = Array.from({ length: seeds }, (_, i) => workers.run(name, String(first + i)));
+      const ended = await Promise.all(runs);
+      const bad = ended.filter(isBad).map(({ story }) => story);
       expect(bad.length, bad.slice(0, 3).join('\n')).to.equal(0);
-      expect(operations).to.be.above(seeds * 50);
+      expect(ended.reduce((sum, { operations }) => sum + operations, 0)).to.be.above(seeds * 50);
     });
   }
 

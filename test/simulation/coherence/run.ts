@@ -4,7 +4,7 @@ import { judge } from '../../support/history/judge.js';
 import type { CheckOptions } from '../../support/history/options.js';
 import { type HistoryRecord, seqOf } from '../../support/history/records.js';
 import { areApart, type Split } from '../../support/history/split.js';
-import type { Violation } from '../../support/history/violations.js';
+import { textOf, type Violation } from '../../support/history/violations.js';
 import { seeded } from '../../support/seeded.js';
 import type { Plot } from './acts.js';
 import { Clients } from './clients.js';
@@ -41,6 +41,14 @@ export const scenarioNamed = (name: string): Scenario => {
     throw new Error(`no scenario '${name}'; there are: ${scenarios.map((s) => s.name).join(', ')}`);
   return found;
 };
+
+/** One line that makes a run again. */
+export const againOf = ({ scenario, seed }: Pick<Outcome, 'scenario' | 'seed'>): string =>
+  `npm run simulate -- --scenario ${scenario} --seed ${seed} --trace`;
+
+/** How to make a run again, and all that is wrong with it. */
+export const storyOf = (outcome: Outcome): string =>
+  [`again: ${againOf(outcome)}`, ...outcome.problems, ...outcome.violations.map(textOf)].join('\n');
 
 /** One run: the same scenario, seed and guards give the same run. */
 export async function runOnce(scenario: Scenario, seed: string, guards: Guards = allGuards): Promise<Outcome> {

@@ -1,0 +1,80 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { availableParallelism } from 'node:os';
+import type { GuardName } from '../../../src/coherence/guards.js';
+
+/** A run to be made: a scenario by name, with some guards off. */
+export interface Errand {
+  readonly scenario: string;
+  readonly seed: string;
+  readonly without: readonly GuardName[];
+}
+
+/** What came of it. */
+export interface Ended {
+  readonly operations: number;
+  /** Names of the checkers that fired. */
+  readonly checkers: readonly string[];
+  readonly problems: readonly string[];
+  /** How to make it again, and all that is wrong with it. */
+  readonly story: string;
+}
+
+export const isBad = ({ checkers, problems }: Ended): boolean => checkers.length + problems.length > 0;
+
+/** Processes that make simulated runs side by side, each one at a time: they are nothing but work for a processor. */
+export class Workers {
+  readonly #all: readonly ChildProcess[];
+  readonly #idle: ChildProcess[];
+  readonly #waiting: ((worker: ChildProcess) => void)[] = [];
+
+  constructor(readonly jobs = availableParallelism()) {
+    const file = new URL('worker.ts', import.meta.url);
+    this.#all = Array.from({ length: jobs }, () => fork(file, [], { execArgv: ['--import', 'tsx/esm'] }));
+    this.#idle = [...this.#all];
+  }
+
+  /** Rejects where the process ended. */
+  async run(scenario: string, seed: string, without: readonly GuardName[] = []): Promise<Ended> {
+    const worker = this.#idle.pop() ?? (await new Promise<ChildProcess>((resolve) => this.#waiting.push(resolve)));
+    try {
+      return await this.#ended(worker, { scenario, seed, without });
+    } finally {
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#idle.push(worker);
+      else next(worker);
+    }
+  }
+
+  /** To be called when nothing is under way. */
+  async close(): Promise<void> {
+    await Promise.all(
+      this.#all.map(async (worker) => {
+        if (worker.exitCode !== null || worker.signalCode !== null) return;
+        const exited = new Promise((resolve) => worker.once('exit', resolve));
+        worker.disconnect();
+        await exited;
+      }),
+    );
+  }
+
+  #ended(worker: ChildProcess, errand: Errand): Promise<Ended> {
+    return new Promise((resolve, reject) => {
+      const settle = (): void => {
+        worker.off('message', onMessage);
+        worker.off('exit', onExit);
+      };
+      const onMessage = (ended: Ended): void => {
+        settle();
+        resolve(ended);
+      };
+      const onExit = (code: number | null, signal: string | null): void => {
+        settle();
+        reject(new Error(`the process that ran ${errand.scenario} ${errand.seed} ended with ${signal ?? code}`));
+      };
+      worker.on('message', onMessage);
+      worker.on('exit', onExit);
+      if (worker.exitCode !== null || worker.signalCode !== null) onExit(worker.exitCode, worker.signalCode);
+      else worker.send(errand);
+    });
+  }
+}
