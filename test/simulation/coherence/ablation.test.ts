@@ -9,7 +9,7 @@ const shown: readonly (readonly [off: readonly GuardName[], scenario: string, fr
   [['peer-acks'], 'replicas', 100],
   [['lease'], 'one-way', 100],
   [['lease-wait'], 'cut', 100],
-  [['join-later'], 'slow-source', 165],
+  [['join-later'], 'slow-source', 515],
   [['floor-exchange'], 'pause', 100],
   [['repair-first'], 'overload', 100],
   [['sweep'], 'clear', 100],
@@ -19,7 +19,7 @@ const shown: readonly (readonly [off: readonly GuardName[], scenario: string, fr
   // Each of these two covers for the other: an answer of an owner that has not heard of a write is refused by both.
   [['embargo', 'reply-floor'], 'mixed', 180],
   // So do these, as a clear raises every floor.
-  [['generation', 'reply-floor'], 'one-slot-clear', 110],
+  [['generation', 'reply-floor'], 'one-slot-clear', 460],
 ];
 
 const runsMax = 2000;

@@ -6,7 +6,8 @@ type Act = (plot: Plot) => Promise<void>;
 
 const shortCut: Act = (plot) => cutApart(plot, plot.random.between(50, 1900), false);
 const split: Act = (plot) => cutApart(plot, plot.random.between(2500, 9000), true);
-const deaf: Act = (plot) => oneWayCut(plot, plot.random.between(50, 6000));
+/** Where one of three leaves meanwhile, the two that are left are apart: a split, if it takes long. */
+const deaf: Act = (plot) => oneWayCut(plot, plot.random.between(50, plot.world.up().length < 4 ? 1900 : 6000));
 const freeze: Act = (plot) => pause(plot, plot.random.between(100, 4000));
 
 /** The second begins while the first is under way. At most one of the two is a cut: two may be a split that nobody excuses. */
