@@ -16,6 +16,12 @@ export interface Place {
   is: 'up' | 'down';
 }
 
+export interface Unrest {
+  /** By the clock on the wall. */
+  readonly wallMs: number;
+  readonly what: string;
+}
+
 /** Milliseconds that a node has to be ready, to end well, or to see the others again. */
 const limits = { readyMs: 30_000, endMs: 40_000, linkedMs: 90_000 };
 
@@ -28,7 +34,7 @@ const apart: readonly string[] = programPath('setsid') === undefined ? [] : ['se
 export class ChaosCluster {
   readonly places = new Map<string, Place>();
   /** All that were started, whatever became of them. */
-  readonly #runs: RealNode[] = [];
+  readonly #runs = new Map<RealNode, string>();
   readonly #watches: Promise<void>[] = [];
   readonly #ending = new AbortController();
   #module = '';
@@ -56,7 +62,7 @@ export class ChaosCluster {
       peers: this.up().map((place) => place.node),
       ...this.#address(name, before),
     });
-    this.#runs.push(node);
+    this.#runs.set(node, name);
     if (before === undefined) {
       const address = this.cuts === undefined ? node.grpc : `unix:${this.#door(name)}`;
       this.places.set(name, { name, node, client: connect({ addresses: [address] }), is: 'up' });
@@ -100,12 +106,17 @@ export class ChaosCluster {
   }
 
   /**
-   * When nodes lost or found each other, by their logs, in milliseconds of the clock on the wall: rings and leases do not
-   * stand still then. On a busy machine that happens without a fault.
+   * What nodes said of having lost or found each other, in the order of time: rings and leases do not stand still then. On a
+   * busy machine that happens without a fault.
    */
-  unrest(): readonly number[] {
-    const lines = this.#runs.flatMap((node) => node.log()).filter(({ msg }) => unrestLine.test(msg));
-    return lines.map(({ time }) => Date.parse(time)).sort((a, b) => a - b);
+  unrest(): readonly Unrest[] {
+    const said = [...this.#runs].flatMap(([node, name]) =>
+      node
+        .log()
+        .filter(({ msg }) => unrestLine.test(msg))
+        .map(({ time, msg }) => ({ wallMs: Date.parse(time), what: `${name}: ${msg}` })),
+    );
+    return said.sort((a, b) => a.wallMs - b.wallMs);
   }
 
   async close(): Promise<void> {

@@ -45,10 +45,13 @@ export class Excuses {
     };
   }
 
-  /** When nodes lost or found each other. Gives how many of these times lie outside of faults. */
-  noteUnrest(atMs: readonly number[]): number {
+  /** Times at which nodes lost or found each other. */
+  noteUnrest(atMs: readonly number[]): void {
     this.#unrest = atMs;
-    return atMs.filter((at) => !this.#faults.some(({ fromMs, toMs }) => at > fromMs && at < toMs + settleMs)).length;
+  }
+
+  isFault(atMs: number): boolean {
+    return this.#faults.some(({ fromMs, toMs }) => atMs > fromMs && atMs < toMs + settleMs);
   }
 
   get isCalm(): boolean {

@@ -8,8 +8,8 @@ export interface Report {
   readonly verdict: Verdict;
   /** What was done, and what was left out. */
   readonly faults: readonly string[];
-  /** How often nodes said that they lost or found each other though nothing was done to them. */
-  readonly unrest: number;
+  /** What nodes said of having lost or found each other though nothing was done to them. */
+  readonly unrest: readonly { readonly atMs: number; readonly what: string }[];
   readonly skipped: readonly string[];
   /** What went wrong besides answers: nodes that did not end well, or found no way back. */
   readonly problems: readonly string[];
@@ -42,7 +42,10 @@ export function textOfReport({ seed, history, verdict, faults, unrest, skipped, 
     ['answers', countBy(reads.map(({ outcome }) => (outcome.is === 'ok' ? outcome.how : outcome.is)))],
     ['failures', countBy(failed)],
     ['faults', `${faults.length}: ${faults.join('; ')}`],
-    ['unrest', `${unrest} times beside the faults`],
+    [
+      'unrest',
+      unrest.map(({ atMs, what }) => `${(atMs / 1000).toFixed(1)} s ${what}`).join('; ') || 'none but by faults',
+    ],
     ['skipped', skipped.join('; ') || 'nothing'],
     ['loads', `${loads.length}, per key at most ${Math.max(0, ...perKey)}`],
     ['acknowledged', `p50 ${ackAt(0.5)}, p99 ${ackAt(0.99)}, slowest ${ackAt(1)}`],

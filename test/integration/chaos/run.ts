@@ -136,6 +136,7 @@ class Round {
 
   async play(): Promise<Report> {
     const { random, history, cluster, source, skipped, nowMs } = this.parts;
+    const startedMs = nowMs();
     const seqs = new Seqs();
     const clients = [
       ...writers.map((name) => runWriter(name, this.#stage, seqs, random.fork(name))),
@@ -152,14 +153,15 @@ class Round {
     await readAll(cluster, history, keys);
     await until('all loads have ended', () => source.underway === 0);
     const wallAtStartMs = Date.now() - nowMs();
-    const unrest = this.#excuses.noteUnrest(cluster.unrest().map((wallMs) => wallMs - wallAtStartMs));
+    const unrest = cluster.unrest().map(({ wallMs, what }) => ({ atMs: wallMs - wallAtStartMs, what }));
+    this.#excuses.noteUnrest(unrest.map(({ atMs }) => atMs));
     const verdict = judge(history, this.#excuses.options());
     return {
       seed: this.options.seed,
       history,
       verdict: { ...verdict, violations: [...verdict.violations, ...this.#found] },
       faults: this.#faults,
-      unrest,
+      unrest: unrest.filter(({ atMs }) => atMs > startedMs && !this.#excuses.isFault(atMs)),
       skipped,
       problems: this.#problems,
       lagging: this.#lagging,
