@@ -64,7 +64,7 @@ async function withNodes(
   const random = seeded(options.seed);
   const history = new History(nowMs);
   const nodes = await RealNodes.open();
-  const source = await ChaosSource.start(join(nodes.folder, 'source.sock'), history, random.fork('source'));
+  const source = await ChaosSource.start(join(nodes.folder, 'source.sock'), history, random.fork('source'), nowMs);
   const cluster = new ChaosCluster(nodes, history, cuts, source.path, options.replicas ?? 1);
   const close = async (): Promise<void> => {
     try {

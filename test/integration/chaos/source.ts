@@ -15,7 +15,7 @@ import { connect, createServer } from 'node:net';
 
 const { CHAOS_NODE, CHAOS_SOURCE, CHAOS_DOOR, CHAOS_HOST, CHAOS_PORT } = process.env;
 const text = (key, signal) => new Promise((resolve, reject) => {
-  const path = '/' + CHAOS_NODE + '/' + encodeURIComponent(key);
+  const path = '/' + CHAOS_NODE + '/' + Date.now() + '/' + encodeURIComponent(key);
   const asked = request({ socketPath: CHAOS_SOURCE, path, signal }, (answer) => {
     let body = '';
     answer.setEncoding('utf8').on('data', (part) => { body += part; }).on('error', reject);
@@ -53,12 +53,14 @@ export class ChaosSource {
     readonly path: string,
     private readonly history: History,
     private readonly random: Seeded,
+    private readonly nowMs: () => number,
   ) {
     this.#server = createServer((request, response) => this.#serve(request.url ?? '/', response));
   }
 
-  static async start(path: string, history: History, random: Seeded): Promise<ChaosSource> {
-    const source = new ChaosSource(path, history, random);
+  /** @param nowMs the clock of the history */
+  static async start(path: string, history: History, random: Seeded, nowMs: () => number): Promise<ChaosSource> {
+    const source = new ChaosSource(path, history, random, nowMs);
     source.#server.listen(path);
     await once(source.#server, 'listening');
     return source;
@@ -81,9 +83,9 @@ export class ChaosSource {
   }
 
   #serve(url: string, response: ServerResponse): void {
-    const [, node = '', ...rest] = url.split('/').map(decodeURIComponent);
+    const [, node = '', askedWallMs, ...rest] = url.split('/').map(decodeURIComponent);
     const key = rest.join('/');
-    const ended = this.history.load(key, node);
+    const ended = this.history.load(key, node, Number(askedWallMs) - (Date.now() - this.nowMs()));
     this.#open++;
     response.on('close', () => {
       this.#open--;

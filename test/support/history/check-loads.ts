@@ -6,14 +6,15 @@ import { groupBy, type Violation, violation } from './violations.js';
 /*
  * C6: loads of one key do not overlap, unless the key was invalidated between their beginnings: a caller who comes after
  * a write must not join a load from before it. A write counts from its beginning to its end, as nobody outside knows when
- * within that time it took effect; one with unknown outcome until `lateWriteMs` after its beginning.
+ * within that time it took effect; one with unknown outcome until `lateWriteMs` after its beginning. Where questions take time
+ * to arrive, a load began when its node asked: what was written and acknowledged before the question arrived came between.
  */
 
 type Event =
   | { readonly step: number; readonly do: 'load'; readonly load: LoadRecord }
   | { readonly step: number; readonly do: 'loaded'; readonly load: LoadRecord }
   | { readonly step: number; readonly do: 'write' }
-  | { readonly step: number; readonly do: 'written' };
+  | { readonly step: number; readonly do: 'written'; readonly atMs: number };
 
 export function checkLoads(history: History, options: CheckOptions = {}): readonly Violation[] {
   const { epochOf = (key: string) => key } = options;
@@ -35,6 +36,9 @@ function overlaps(
   const underway = new Set<LoadRecord>();
   let writing = 0;
   let lastWritten = 0;
+  let lastWrittenMs = Number.NEGATIVE_INFINITY;
+  const isSince = ({ startStep, askedMs }: LoadRecord): boolean =>
+    startStep > lastWritten && (askedMs === undefined || askedMs > lastWrittenMs);
   const late = writes.filter((write) => write.outcome.is === 'unknown');
   const mayBeWritten = (load: LoadRecord): boolean =>
     late.some((write) => write.startStep < load.startStep && write.startMs + lateWriteMs >= load.startMs);
@@ -43,9 +47,10 @@ function overlaps(
     else if (event.do === 'written') {
       writing--;
       lastWritten = event.step;
+      lastWrittenMs = event.atMs;
     } else if (event.do === 'loaded') underway.delete(event.load);
     else {
-      const beside = [...underway].filter((load) => load.startStep > lastWritten && !excusesLoad(load));
+      const beside = [...underway].filter((load) => isSince(load) && !excusesLoad(load));
       const isFault = writing === 0 && beside.length >= loadsAtOnce && !excusesLoad(event.load);
       if (isFault && !mayBeWritten(event.load)) {
         const what = `${beside.length + 1} loads of ${key} at once, without an invalidation between them`;
@@ -63,7 +68,7 @@ function eventsOf(loads: readonly LoadRecord[], writes: readonly WriteRecord[]):
     events.push({ step: load.startStep, do: 'load', load }, { step: load.endStep, do: 'loaded', load });
   }
   for (const write of writes) {
-    events.push({ step: write.startStep, do: 'write' }, { step: write.endStep, do: 'written' });
+    events.push({ step: write.startStep, do: 'write' }, { step: write.endStep, do: 'written', atMs: write.endMs });
   }
   return events.sort((a, b) => a.step - b.step);
 }

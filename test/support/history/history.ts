@@ -43,9 +43,9 @@ export class History {
     return (outcome) => void this.reads.push({ is: 'read', ...standard, ...asked, ...start, ...this.#end(), outcome });
   }
 
-  load(key: string, node = ''): () => void {
+  load(key: string, node = '', askedMs?: number): () => void {
     const start = this.#start();
-    return () => void this.loads.push({ is: 'load', key, node, ...start, ...this.#end() });
+    return () => void this.loads.push({ is: 'load', key, node, askedMs, ...start, ...this.#end() });
   }
 
   node(node: string, what: NodeRecord['what']): void {

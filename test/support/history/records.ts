@@ -72,6 +72,8 @@ export interface LoadRecord extends Span {
   readonly key: string;
   /** Name of the node that asked, or '' where that is not known. */
   readonly node: string;
+  /** When it asked, by its own word, where the question takes time to arrive; its step is of the arrival. */
+  readonly askedMs?: number | undefined;
 }
 
 interface Moment {

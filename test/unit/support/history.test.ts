@@ -150,8 +150,8 @@ describe('a history', () => {
     ],
   ]);
 
-  const load = (t: Tale, while_: () => void, key = 'k'): void => {
-    const end = t.history.load(key, 'a');
+  const load = (t: Tale, while_: () => void, askedMs?: number, key = 'k'): void => {
+    const end = t.history.load(key, 'a', askedMs);
     while_();
     end();
   };
@@ -166,7 +166,7 @@ describe('a history', () => {
     ],
     ['two at once fires', (t) => load(t, () => load(t, () => {})), ['C6']],
     ['two at once passes where two are allowed', (t) => load(t, () => load(t, () => {})), [], { loadsAtOnce: 2 }],
-    ['two at once of different keys passes', (t) => load(t, () => load(t, () => {}, 'l')), []],
+    ['two at once of different keys passes', (t) => load(t, () => load(t, () => {}, undefined, 'l')), []],
     [
       'two at once with a write between passes',
       (t) =>
@@ -202,6 +202,22 @@ describe('a history', () => {
         load(t, () => load(t, () => {}));
       },
       ['C6'],
+    ],
+    [
+      'two at once after a write fires, the first of which was asked for since',
+      (t) => {
+        t.wrote(1);
+        load(t, () => load(t, () => {}), 3);
+      },
+      ['C6'],
+    ],
+    [
+      'two at once after a write passes, before whose end the first was asked for and arrived late',
+      (t) => {
+        t.wrote(1);
+        load(t, () => load(t, () => {}), 1);
+      },
+      [],
     ],
     [
       'two at once when a write may have come late passes',
