@@ -40,9 +40,12 @@ export class HeardOf {
     return { versions: [...this.#versions], isWhole: this.#isWhole };
   }
 
-  /** What another node knows, and this one does not: by node, how far this one has heard. `isCurrent`: hears of it by itself. */
-  missing({ versions }: Heard, isCurrent: (id: string) => boolean): Heard['versions'] {
-    return versions.filter(([id, version]) => version > this.of(id) && !isCurrent(id));
+  /**
+   * What another node knows, and this one does not: by node, up to which version it has heard.
+   * @param isCurrent this node hears of the writes by itself, or has
+   */
+  missing({ versions }: Heard, isCurrent: (id: string, version: number) => boolean): Heard['versions'] {
+    return versions.filter(([id, version]) => version > this.of(id) && !isCurrent(id, version));
   }
 
   /** What another node knows was taken in, and some of it is of nodes that nobody can name any more. */

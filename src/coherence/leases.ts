@@ -44,6 +44,8 @@ const departedMax = 1024;
 
 interface PeerLease {
   isLinked: boolean;
+  /** It stopped in its time. */
+  hasLeft: boolean;
   departedAtMs: number;
   /** As the holder: served under it before this time. */
   untilMs: number;
@@ -60,6 +62,10 @@ interface PeerLease {
   missing: Heard['versions'] | undefined;
   /** When the renewal was sent that has no answer yet. */
   askedAtMs: number | undefined;
+  /** Of the peer's writes with a version up to this it has heard once that is answered. */
+  askedVersion: number;
+  /** It has heard of all writes of the peer up to this version, whether or not the peer has written lately. */
+  heardTo: number;
   /** A renewal was sent over this link. */
   wasAsked: boolean;
   /** As the granter: the peer may serve copies until then. */
@@ -100,6 +106,7 @@ export class Leases {
     this.#peers.delete(peerId);
     this.#peers.set(peerId, {
       isLinked: true,
+      hasLeft: false,
       departedAtMs: never,
       untilMs: never,
       ownsUntilMs: never,
@@ -109,6 +116,8 @@ export class Leases {
       received: 0,
       missing: undefined,
       askedAtMs: undefined,
+      askedVersion: 0,
+      heardTo: known?.heardTo ?? 0,
       wasAsked: false,
       // What was granted over the link before still counts.
       grantedUntilMs: known?.grantedUntilMs ?? never,
@@ -117,18 +126,26 @@ export class Leases {
     });
   }
 
-  linkDown(peerId: string, nowMs: number): void {
+  /** @param hasLeft the peer has stopped in its time: it serves nothing any more */
+  linkDown(peerId: string, nowMs: number, hasLeft = false): void {
     const lease = this.#peers.get(peerId);
     if (lease === undefined) return;
     this.#peers.delete(peerId);
     this.#peers.set(peerId, {
       ...lease,
       isLinked: false,
+      hasLeft,
       isSynced: !this.#repairFirst,
       askedAtMs: undefined,
       departedAtMs: nowMs,
+      grantedUntilMs: hasLeft ? never : lease.grantedUntilMs,
     });
     this.#forget(nowMs);
+  }
+
+  /** It stopped in its time, less than a minute ago. */
+  hasLeft(peerId: string): boolean {
+    return this.#peers.get(peerId)?.hasLeft === true;
   }
 
   /** It was linked before, in this run of both. */
@@ -161,11 +178,15 @@ export class Leases {
     return this.#peers.get(peerId)?.untilMs ?? never;
   }
 
-  /** A renewal is about to be sent; undefined where one is under way. Says whether to ask for all floors first. */
-  asking(peerId: string, nowMs: number): { readonly resync: boolean } | undefined {
+  /**
+   * A renewal is about to be sent; undefined where one is under way. Says whether to ask for all floors first.
+   * @param version whatever the peer writes after the renewal has reached it has a higher one
+   */
+  asking(peerId: string, nowMs: number, version: number): { readonly resync: boolean } | undefined {
     const lease = this.#peers.get(peerId);
     if (lease?.isLinked !== true || lease.askedAtMs !== undefined) return undefined;
     lease.askedAtMs = nowMs;
+    lease.askedVersion = version;
     // The floors that a new link begins with are on their way: they arrive before the first answer.
     const resync = !lease.isSynced && lease.wasAsked;
     lease.wasAsked = true;
@@ -180,6 +201,7 @@ export class Leases {
     if (answer === undefined) return;
     if (lease.received < answer.sent) this.#lapse(lease);
     if (!lease.isSynced) return;
+    lease.heardTo = lease.askedVersion;
     const hasLapsed = lease.untilMs <= nowMs || lease.ownsUntilMs <= nowMs || hasJumped(sentAt, lease.offsetMs);
     if (hasLapsed) lease.generation++;
     lease.offsetMs = offsetOf(sentAt);
@@ -257,7 +279,13 @@ export class Leases {
     if (lease === undefined || !heard.isWhole) return 0;
     lease.missing ??= this.#missing(heard, now);
     if (lease.missing.length === 0) return undefined;
-    return Math.min(...lease.missing.map(([id]) => this.#heard.of(id)));
+    return Math.min(...lease.missing.map(([id]) => this.#heardTo(id)));
+  }
+
+  /** What this peer wrote may have been missed. */
+  lapse(peerId: string): void {
+    const lease = this.#peers.get(peerId);
+    if (lease !== undefined) this.#lapse(lease);
   }
 
   /** All peers are asked for their floors before anything of theirs is served again. */
@@ -265,11 +293,15 @@ export class Leases {
     for (const lease of this.#peers.values()) if (lease.isLinked) this.#lapse(lease);
   }
 
-  /** The peer has told all its floors, and whose writes they are of. */
-  synced(peerId: string, sequence: number, heard: Heard, now: LeaseTimes): void {
+  /**
+   * The peer has told all its floors, and whose writes they are of.
+   * @param isAll it has told those of all keyspaces that this node has: without, some of these writes are not known here yet
+   */
+  synced(peerId: string, sequence: number, heard: Heard, now: LeaseTimes, isAll = true): void {
     const lease = this.#peers.get(peerId);
     if (lease === undefined) return;
-    for (const [id, version] of lease.missing ?? this.#missing(heard, now)) this.#heard.note(id, version);
+    const missing = lease.missing ?? this.#missing(heard, now);
+    if (isAll) for (const [id, version] of missing) this.#heard.note(id, version);
     if (!heard.isWhole) this.#heard.tookPart();
     lease.missing = undefined;
     lease.isSynced = true;
@@ -311,8 +343,12 @@ export class Leases {
     return hasJumped(now, lease.offsetMs) ? Math.min(untilMs, now.nowMs) : untilMs;
   }
 
+  #heardTo(id: string): number {
+    return Math.max(this.#heard.of(id), this.#peers.get(id)?.heardTo ?? 0);
+  }
+
   #missing(heard: Heard, now: LeaseTimes): Heard['versions'] {
-    return this.#heard.missing(heard, (id) => this.holds(id, now));
+    return this.#heard.missing(heard, (id, version) => version <= this.#heardTo(id) || this.holds(id, now));
   }
 
   #lapse(lease: PeerLease): void {

@@ -22,6 +22,8 @@ export class Slots {
   readonly #floors = new Float64Array(slotCount);
   readonly #written = new Float64Array(slotCount);
   readonly #embargoUntilMs = new Float64Array(slotCount).fill(Number.NEGATIVE_INFINITY);
+  /** Who did, where it was one node alone. */
+  readonly #contesters = new Map<number, string>();
   /** Of all slots. */
   #allUntilMs = Number.NEGATIVE_INFINITY;
 
@@ -55,8 +57,11 @@ export class Slots {
     return this.#written[slot]!;
   }
 
-  /** Lasts longer, never shorter than before. */
-  embargo(slot: number, untilMs: number): void {
+  /** Another node acted as the owner. Lasts longer, never shorter than before. */
+  embargo(slot: number, untilMs: number, by: string, nowMs: number): void {
+    const isAlone = !this.isContested(slot, nowMs) || this.#contesters.get(slot) === by;
+    if (isAlone) this.#contesters.set(slot, by);
+    else this.#contesters.delete(slot);
     if (untilMs > this.#embargoUntilMs[slot]!) this.#embargoUntilMs[slot] = untilMs;
   }
 
@@ -68,9 +73,10 @@ export class Slots {
     return nowMs < this.#allUntilMs || this.isContested(slot, nowMs);
   }
 
-  /** Somebody else acted as the owner of this very slot. */
-  isContested(slot: number, nowMs: number): boolean {
-    return nowMs < this.#embargoUntilMs[slot]!;
+  /** Somebody else acted as the owner of this very slot; with `butBy`, somebody else than that node too. */
+  isContested(slot: number, nowMs: number, butBy?: string): boolean {
+    if (nowMs >= this.#embargoUntilMs[slot]!) return false;
+    return butBy === undefined || this.#contesters.get(slot) !== butBy;
   }
 
   /** Takes over what a peer knows of writes. */
@@ -85,9 +91,8 @@ export class Slots {
     for (let slot = 0; slot < slotCount; slot++) this.touch(slot, version);
   }
 
-  /** All floors for a peer, 8 bytes a slot, little-endian doubles; undefined where no write is known. */
-  floors(): Uint8Array | undefined {
-    if (this.#floors.every((floor) => floor === 0)) return undefined;
+  /** All floors for a peer, 8 bytes a slot, little-endian doubles. */
+  floors(): Uint8Array {
     const bytes = new Uint8Array(slotCount * 8);
     const view = new DataView(bytes.buffer);
     for (let slot = 0; slot < slotCount; slot++) view.setFloat64(slot * 8, this.#floors[slot]!, true);

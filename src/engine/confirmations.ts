@@ -33,6 +33,11 @@ export class Confirmations {
     if (this.#names.size > namesMax) this.#names.delete(this.#names.keys().next().value!);
   }
 
+  /** A peer has stopped in its time: it serves nothing any more. */
+  left(peerId: string): void {
+    for (const round of [...this.#rounds]) round.applied(peerId);
+  }
+
   /**
    * A peer is about to be told all floors, those of the writes that wait for it now among them. What is given back is to be
    * called once it has taken them all.

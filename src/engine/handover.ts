@@ -15,8 +15,11 @@ const budgetBytes = 1024 ** 3;
 /** New owners hear of their keys by gossip: whoever does not know yet is told again. */
 const againMs = 200;
 const toldWithinMs = 2000;
-/** A new owner that has written to a key's slot takes nothing of it from who has not heard of that yet: it is asked so often. */
-const refusalsMax = 10;
+/**
+ * A new owner that has written to a key's slot takes nothing of it from who has not heard of that yet, nor while nodes disagree
+ * about the slot: it is asked so often, for longer than an embargo.
+ */
+const refusalsMax = 20;
 
 /** So long after the ring has changed, what has moved is pushed, and so many at a time beside what else goes on. */
 const settledMs = 2000;
@@ -58,7 +61,7 @@ export class Handover {
   }
 
   /** These entries of a keyspace belong to other nodes than before. */
-  moved(space: Keyspace, entries: readonly Entry[]): void {
+  moved(space: Keyspace, entries: Iterable<Pick<Entry, 'key'>>): void {
     const keys = this.#moved.get(space) ?? new Set();
     this.#moved.set(space, keys);
     for (const { key } of entries) keys.add(key);

@@ -19,11 +19,16 @@ type Request<Kind extends PeerRequest['do']> = Extract<PeerRequest, { do: Kind }
 export class Holdings {
   readonly #deps: PathDeps;
   readonly #kept: Kept;
+  readonly #moved: (space: Keyspace, key: string) => void;
 
-  /** @param kept told of each entry that this node has taken in as its owner */
-  constructor(deps: PathDeps, kept: Kept) {
+  /**
+   * @param kept told of each entry that this node has taken in as its owner
+   * @param moved told of each that another node is to have
+   */
+  constructor(deps: PathDeps, kept: Kept, moved: (space: Keyspace, key: string) => void) {
     this.#deps = deps;
     this.#kept = kept;
+    this.#moved = moved;
   }
 
   /**
@@ -32,18 +37,23 @@ export class Holdings {
    * again, this node must not tell what is old by then. A load under way is waited for, but by a new owner that is about to
    * write: what it only claims stays here, to be overwritten.
    */
-  recall(space: Keyspace, { key, claim, taken }: Request<'recall'>, wait: Wait): PeerReply | Promise<PeerReply> {
+  recall(
+    space: Keyspace,
+    { key, claim, taken }: Request<'recall'>,
+    from: NodeInfo,
+    wait: Wait,
+  ): PeerReply | Promise<PeerReply> {
     if (taken !== undefined) {
       letGo(space, key, taken, this.#deps.topology);
       return nothing;
     }
     if (claim) {
-      this.#giveUp(space, this.#deps.topology.place(key));
+      this.#giveUp(space, this.#deps.topology.place(key), from);
       return nothing;
     }
     const loading = space.loads.waitRunning(key, wait);
-    if (loading === undefined) return this.#recalled(space, key);
-    const recalled = (): PeerReply => this.#recalled(space, key);
+    if (loading === undefined) return this.#recalled(space, key, from);
+    const recalled = (): PeerReply => this.#recalled(space, key, from);
     return loading.then(recalled, recalled);
   }
 
@@ -72,13 +82,15 @@ export class Holdings {
     if (sequence > 0) {
       leases.leases.invalidated(from.id, sequence, version);
       space.overwritten(key, slot, version);
-      if (guards.embargo && owner.id !== from.id) space.slots.embargo(slot, nowMs + embargoMs);
+      if (guards.embargo && owner.id !== from.id) space.slots.embargo(slot, nowMs + embargoMs, from.id, nowMs);
     }
-    if (!mine && (yours || owner.id !== from.id)) return sequence > 0 ? applied : { is: 'not-owner', owner: owner.id };
-    const hasHeard = heard >= space.slots.written(slot) && !space.slots.isContested(slot, nowMs);
+    const isOfOwner = owner.id === from.id;
+    if (!mine && sequence === 0 && (yours || !isOfOwner)) return { is: 'not-owner', owner: owner.id };
+    // Who alone has written beside the owner, as it had not given the key away yet, knows what it has written.
+    const hasHeard = heard >= space.slots.written(slot) && !space.slots.isContested(slot, nowMs, from.id);
     if (sequence === 0 && !hasHeard) return nothing;
     // An owner tells its replicas of its writes in their order; anything else must know of all that is known here.
-    const inOrder = !mine && sequence > 0 && !space.slots.isEmbargoed(slot, nowMs);
+    const inOrder = isOfOwner && sequence > 0 && !space.slots.isEmbargoed(slot, nowMs);
     if (!inOrder && !knewLess) return sequence > 0 ? applied : nothing;
     // The sender has not heard of the latest clear, or wrote it before: only what it put later counts.
     const isVoid = wasPut && sequence > 0 ? version <= space.generation : generation < space.generation;
@@ -89,8 +101,13 @@ export class Holdings {
     if (keepUntilMs <= nowMs || (mine && !leases.owns())) return nothing;
     space.counts.held++;
     const held = { key, value, version, expiresAtMs, keepUntilMs, wasPut, sourceVersion, tags };
-    const kept = space.store.put(mine ? { ...held, owner: '' } : { ...held, owner: from.id, isHeld: true });
-    if (mine && kept === 'stored') this.#kept(space, key, hash, held);
+    if (mine) {
+      if (space.store.put({ ...held, owner: '' }) === 'stored') this.#kept(space, key, hash, held);
+    } else {
+      // The key has moved, and its writer has not heard of that yet: whose it is now is to have it.
+      const stored = space.store.put({ ...held, owner: owner.id, isHeld: true, wasPassed: !isOfOwner });
+      if (!isOfOwner && stored === 'stored') this.#moved(space, key);
+    }
     return applied;
   }
 
@@ -125,15 +142,16 @@ export class Holdings {
   }
 
   /** Whoever asks believes to be the owner and will not ask again: what this node loads from now on is not an entry. */
-  #giveUp({ slots }: Keyspace, { hash, mine }: Place): void {
+  #giveUp({ slots }: Keyspace, { hash, mine }: Place, by: NodeInfo): void {
     const { clock, guards } = this.#deps;
-    if (mine && guards.embargo) slots.embargo(slots.slotOf(hash), clock.nowMs() + embargoMs);
+    const nowMs = clock.nowMs();
+    if (mine && guards.embargo) slots.embargo(slots.slotOf(hash), nowMs + embargoMs, by.id, nowMs);
   }
 
-  #recalled(space: Keyspace, key: string): PeerReply {
+  #recalled(space: Keyspace, key: string, by: NodeInfo): PeerReply {
     const { topology, clock } = this.#deps;
     const place = topology.place(key);
-    this.#giveUp(space, place);
+    this.#giveUp(space, place, by);
     // Here it is still this node's: it answers as the owner, and keeps what it has.
     const entry = space.kept(key);
     if (entry === undefined || (entry.owner !== '' && !entry.isHeld)) return nothing;

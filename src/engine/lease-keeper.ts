@@ -1,4 +1,5 @@
 import type { Guards } from '../coherence/guards.js';
+import { skewLimit } from '../coherence/hybrid-clock.js';
 import { hasJumped, Leases, type LeaseTimes, leaseMs, offsetOf, renewMs, touchMs } from '../coherence/leases.js';
 import type { Cancel, Clock } from '../ports/clock.js';
 import type { LinkEvent, PeerNetwork, PeerReply } from '../ports/peers.js';
@@ -24,6 +25,8 @@ export interface LeaseKeeperDeps {
   readonly clock: Clock;
   readonly peers: PeerNetwork;
   readonly guards: Guards;
+  /** The hybrid clock. */
+  readonly version: () => number;
   /** Ids of the other nodes that share the keys. */
   readonly others: () => readonly string[];
   /** Tells a peer all floors, the sequence of the last invalidation behind them. */
@@ -84,7 +87,7 @@ export class LeaseKeeper {
       this.#deps.tellFloors(id);
       this.#renew(id);
     } else {
-      this.leases.linkDown(id, this.#deps.clock.nowMs());
+      this.leases.linkDown(id, this.#deps.clock.nowMs(), event.left);
       this.#silent.delete(id);
     }
     this.weigh();
@@ -240,7 +243,8 @@ export class LeaseKeeper {
 
   #renew(peerId: string): void {
     const sentAt = this.now();
-    const asked = this.leases.asking(peerId, sentAt.nowMs);
+    // A peer whose clock is behind by more than is allowed may not believe this one's.
+    const asked = this.leases.asking(peerId, sentAt.nowMs, this.#deps.version() - skewLimit);
     if (asked === undefined) return;
     const { resync } = asked;
     const wait = { deadlineMs: sentAt.nowMs + leaseMs };

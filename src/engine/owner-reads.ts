@@ -1,3 +1,4 @@
+import { codeOf } from '../base/errors.js';
 import type { StopSignal } from '../base/stop-signal.js';
 import type { Wait } from '../ports/clock.js';
 import type { NodeInfo } from '../ports/membership.js';
@@ -13,6 +14,11 @@ import { besideVersion, type Trip, type Trips } from './trips.js';
 type Run = (trip: Trip) => Promise<Answer>;
 
 /** What a previous owner gave, and its id. */
+interface Found {
+  readonly answer: Answer;
+  readonly from: string;
+}
+
 interface Recalled {
   readonly answer: Answer | undefined;
   readonly from: string;
@@ -20,10 +26,12 @@ interface Recalled {
   readonly allAsked: boolean;
 }
 
+const noneRecalled: Recalled = { answer: undefined, from: '', allAsked: true };
+
 /** Nodes that owned a key before and are asked for it. */
 const recallsMax = 3;
 /** Nodes beside them that may have owned it before others came, who have not asked for it. */
-const furtherMax = 3;
+const furtherMax = 16;
 /** How long the previous owner may take: it answers from memory, or from a load under way there. */
 const recallMs = 1000;
 
@@ -150,7 +158,7 @@ export class OwnerReads {
     // Out of touch with the others, what was held before may be overwritten by now, here and at whoever owned it before.
     if (this.#deps.leases.owns()) {
       const { answer: recalled, from, allAsked } = await this.#recall(trip);
-      const written = anew ? undefined : this.held(space, key, terms);
+      const written = this.#written(trip, anew);
       if (written !== undefined) return written;
       const held = this.#reassured(trip, recalled?.version);
       if (held !== undefined && !allAsked) return this.#beside(trip);
@@ -166,6 +174,11 @@ export class OwnerReads {
     return this.#keepOwn(trip, answer, anew);
   }
 
+  /** What is held by now. `anew`: only where something was written meanwhile, as what was held before gives way. */
+  #written(trip: Trip, anew: boolean): Answer | undefined {
+    return anew && this.#trips.isUnwritten(trip) ? undefined : this.held(trip.space, trip.key, trip.terms);
+  }
+
   /** What this node held when it was suspected, as nobody who may have owned the key meanwhile has anything later. */
   #reassured({ space, key, terms }: Trip, recalled = 0): Answer | undefined {
     const entry = space.kept(key);
@@ -175,39 +188,45 @@ export class OwnerReads {
     return { ...entry, outcome, node: this.#deps.self().name };
   }
 
-  /** What the key's previous owner holds, if it knows of all writes that this node knows of. */
+  /**
+   * The latest of what the key's previous owners hold; where they have nothing, of those that may have owned it before others
+   * joined. Only what was told by who knows of all writes that this node knows of.
+   */
   async #recall(trip: Trip): Promise<Recalled> {
-    const { space, key, place, slot, deadlineMs, terms } = trip;
-    const { topology, peers, clock, leases } = this.#deps;
-    const previous = topology.previousOwners(place.hash).slice(0, recallsMax);
-    const further = previous.length === 0 ? [] : topology.successors(place.hash, furtherMax);
+    const { topology, leases } = this.#deps;
+    const previous = topology.previousOwners(trip.place.hash).slice(0, recallsMax);
+    if (previous.length === 0) return noneRecalled;
+    let allAsked = previous.every(({ id }) => !leases.isSilent(id));
+    const outcomes = await Promise.all(previous.map((owner) => this.#recallOf(trip, owner)));
+    allAsked &&= !outcomes.includes('not-asked');
     const known = new Set(previous.map(({ id }) => id));
-    let allAsked = true;
-    for (const owner of [...previous, ...further.filter(({ id }) => !known.has(id))]) {
-      const isSure = known.has(owner.id);
-      if (leases.isSilent(owner.id)) {
-        allAsked &&= !isSure;
-        continue;
-      }
-      const wait: Wait = { deadlineMs: Math.min(deadlineMs, clock.nowMs() + recallMs), signal: trip.signal };
-      let reply: PeerReply;
-      try {
-        reply = await peers.call(owner.id, { do: 'recall', keyspace: space.name, key }, wait);
-      } catch {
-        // It has no such keyspace, or is gone; what is only out of reach may still have something.
-        allAsked &&= !isSure || !topology.isThere(owner.id);
-        continue;
-      }
-      if (reply.is !== 'value' && reply.is !== 'absent') continue;
-      if (this.#trips.isVoid(trip, reply)) continue;
-      const answer = this.#trips.received(reply, owner.name);
-      if (this.#deps.guards.sweep && space.sweeps.void({ ...answer, key })) continue;
-      if (this.#deps.guards['reply-floor'] && reply.floor < space.slots.floor(slot)) continue;
-      if (reply.version < terms.minVersion) continue;
-      space.counts.recalls++;
-      return { answer, from: owner.id, allAsked };
+    const latest = latestOf(outcomes);
+    if (latest !== undefined) return { ...latest, allAsked };
+    const further = topology.heldBefore(trip.place.hash, furtherMax).filter(({ id }) => !known.has(id));
+    const beyond = latestOf(await Promise.all(further.map((owner) => this.#recallOf(trip, owner))));
+    return { ...(beyond ?? noneRecalled), allAsked };
+  }
+
+  /** 'not-asked': it is out of reach, and may have something. */
+  async #recallOf(trip: Trip, owner: NodeInfo): Promise<Found | 'nothing' | 'not-asked'> {
+    const { space, key, slot, deadlineMs, terms } = trip;
+    const { topology, peers, clock, leases, guards } = this.#deps;
+    if (leases.isSilent(owner.id)) return 'not-asked';
+    const wait: Wait = { deadlineMs: Math.min(deadlineMs, clock.nowMs() + recallMs), signal: trip.signal };
+    let reply: PeerReply;
+    try {
+      reply = await peers.call(owner.id, { do: 'recall', keyspace: space.name, key }, wait);
+    } catch (error) {
+      return codeOf(error) === 'KEYSPACE_NOT_FOUND' || !topology.isThere(owner.id) ? 'nothing' : 'not-asked';
     }
-    return { answer: undefined, from: '', allAsked };
+    if (reply.is !== 'value' && reply.is !== 'absent') return 'nothing';
+    if (this.#trips.isVoid(trip, reply)) return 'nothing';
+    const answer = this.#trips.received(reply, owner.name);
+    if (guards.sweep && space.sweeps.void({ ...answer, key })) return 'nothing';
+    if (guards['reply-floor'] && reply.floor < space.slots.floor(slot)) return 'nothing';
+    if (reply.version < terms.minVersion) return 'nothing';
+    space.counts.recalls++;
+    return { answer, from: owner.id };
   }
 
   /** Whoever gave the entry away need not hold it any more, where it is kept here. Nobody waits for it to know. */
@@ -229,7 +248,7 @@ export class OwnerReads {
       space.counts.unkeptLoads++;
       this.#overdue.forget(trip);
       // What was put meanwhile is newer than the source, which may not have it.
-      const written = anew ? undefined : this.held(space, trip.key, trip.terms);
+      const written = this.#written(trip, anew);
       if (written?.wasPut) return written;
       // A load that a write fell into, of which this node knows, is older than that write and says so.
       const isOverwritten = space.slots.floor(trip.slot) > answer.version;
@@ -293,3 +312,11 @@ export class OwnerReads {
     return this.#loader.load(space, key, terms.loading, besideVersion, signal);
   }
 }
+
+const latestOf = (outcomes: readonly (Found | 'nothing' | 'not-asked')[]): Found | undefined =>
+  outcomes
+    .filter((outcome) => typeof outcome !== 'string')
+    .reduce<Found | undefined>(
+      (best, found) => (best && best.answer.version >= found.answer.version ? best : found),
+      undefined,
+    );

@@ -35,6 +35,7 @@ export interface PeerRequestDeps {
   /** While this node has told the others that it serves and is not quite there: resolves when it is. */
   readonly joining: () => Promise<void> | undefined;
   readonly keyspace: (name: string) => Keyspace | undefined;
+  readonly keyspaces: () => Iterable<Keyspace>;
   /** Takes in what a peer tells of a keyspace. */
   readonly recorded: (from: NodeInfo, record: KeyspaceRecord) => Promise<PeerReply>;
 }
@@ -55,7 +56,7 @@ export class PeerRequests {
       case 'renew':
         return this.#deps.leases.grant(from.id, request.resync);
       case 'synced':
-        this.#deps.leases.leases.synced(from.id, request.sequence, request.heard, this.#deps.leases.now());
+        this.#deps.repair.synced(from.id, request, this.#deps.keyspaces());
         return applied;
       case 'keyspace':
         return this.#deps.recorded(from, request.record);
@@ -92,7 +93,7 @@ export class PeerRequests {
         writes.invalidate(space, request.key, request.version, from);
         return applied;
       case 'floors':
-        repair.take(space, request, leases.leases.missedSince(from.id, request.heard, leases.now()));
+        repair.take(space, request, from.id);
         return applied;
       case 'hold':
         checkKey(request.key, limits);
@@ -127,7 +128,7 @@ export class PeerRequests {
         space.counts.serverRequests++;
         return this.#get(space, request, wait);
       case 'recall':
-        return holdings.recall(space, request, wait);
+        return holdings.recall(space, request, from, wait);
       case 'check':
         return holdings.check(space, request);
       case 'put':

@@ -103,6 +103,7 @@ export class Peering {
       clock,
       peers,
       guards,
+      version: () => hybrid.now(),
       others: () => this.topology.company(),
       tellFloors: (peerId) => this.#repair.tell(peerId, spaces.values()),
       passesThrough: () => options.onSplit === 'passthrough' && this.topology.isSplit,
@@ -114,7 +115,7 @@ export class Peering {
       silenceChanged: (peerId, isSilent) => this.#silenceChanged(peerId, isSilent),
     });
     const { topology, leases } = this;
-    this.takeovers = new Takeovers({ clock, peers, spaces, topology, leases, self });
+    this.takeovers = new Takeovers({ clock, peers, spaces, topology, leases, self }, () => this.#replicas.moved());
     const path: PathDeps = { clock, hybrid, peers, topology, leases, takeovers: this.takeovers, guards, self };
     const ledger = new KeyspaceLedger({ ...deps, resolveKeyspace: options.resolveKeyspace });
     this.control = new KeyspaceControl({ ...deps, leases: this.leases, ledger, limits: options.limits });
@@ -143,7 +144,7 @@ export class Peering {
       writes,
       repair: this.#repair,
       leases: this.leases,
-      holdings: new Holdings(path, kept),
+      holdings: new Holdings(path, kept, (space, key) => this.handover.moved(space, [{ key }])),
       topology: this.topology,
       limits: options.limits,
       warmup: options.warmup,
@@ -152,6 +153,7 @@ export class Peering {
       serving: deps.serving,
       joining: () => (deps.starting() && this.topology.isOwner ? this.joined() : undefined),
       keyspace: (name) => spaces.get(name),
+      keyspaces: () => spaces.values(),
       recorded: (from, record) => this.control.recorded(from, record),
     });
     peers.serve((from, request, wait) => requests.handle(from, request, wait));
@@ -179,8 +181,8 @@ export class Peering {
   }
 
   /** What this node owns, while it is in touch with the others; a copy, under the lease of its owner. The hot path. */
-  mayServe({ owner }: Entry): boolean {
-    return owner === '' ? this.leases.owns() : this.leases.holds(owner);
+  mayServe({ owner, wasPassed }: Entry): boolean {
+    return owner === '' ? this.leases.owns() : !wasPassed && this.leases.holds(owner);
   }
 
   onLink(event: LinkEvent): void {
@@ -191,8 +193,10 @@ export class Peering {
       this.#confirmations.onLinkUp(event.peer);
     } else {
       spaces.linkLost(id);
+      this.#repair.linkLost(id);
     }
     this.leases.onLink(event);
+    if (event.is === 'down' && event.left) this.#confirmations.left(id);
     if (event.is === 'up') this.takeovers.retry();
     this.changed();
   }
@@ -252,16 +256,19 @@ export class Peering {
     this.leases.weigh();
     const until = (ownerId: string): number => this.leases.leases.until(ownerId);
     const isUnsure = (ownerId: string): boolean => ownerId === doubtful || ownerId === takenOver;
-    const isFresh = (ownerId: string): boolean => isUnsure(ownerId) || nowMs - until(ownerId) < takeoverMs;
-    let hasTakenOver = false;
+    // Who never gave a lease has just joined, and has perhaps not been asked yet.
+    const isFresh = (ownerId: string): boolean =>
+      isUnsure(ownerId) || until(ownerId) === Number.NEGATIVE_INFINITY || nowMs - until(ownerId) < takeoverMs;
+    const gone = new Set<string>();
     const becomes = (former: string): string => {
       if (former === '' || isUnsure(former)) return former;
-      if (until(former) > nowMs) return '';
-      hasTakenOver = true;
+      gone.add(former);
       return takenOver;
     };
     spaces.reassign(this.topology, isFresh, becomes, (space, entries) => this.handover.moved(space, entries));
-    if (hasTakenOver) this.takeovers.begin();
+    // Of what they wrote at the last this node may know nothing, though it held their leases.
+    for (const id of gone) this.leases.leases.lapse(id);
+    if (gone.size > 0) this.takeovers.begin();
     else this.takeovers.retry();
     this.#releaseAtMs = nowMs + handoffMs;
     this.#replicas.moved();

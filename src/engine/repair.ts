@@ -13,7 +13,7 @@ import type { Topology } from './topology.js';
 /** How long a peer may take to take note; if its link breaks before, the next link says it anew. */
 const toldWithinMs = 10_000;
 
-type Told = Pick<Extract<PeerRequest, { do: 'floors' }>, 'floors' | 'swept'>;
+type Told = Pick<Extract<PeerRequest, { do: 'floors' }>, 'floors' | 'swept' | 'heard'>;
 
 export interface RepairDeps {
   readonly clock: Clock;
@@ -35,6 +35,9 @@ export interface RepairDeps {
  */
 export class Repair {
   readonly #deps: RepairDeps;
+
+  /** Keyspaces whose floors a peer has told since its link came up, or since it told all it has; by the peer's id. */
+  readonly #told = new Map<string, Set<string>>();
 
   constructor(deps: RepairDeps) {
     this.#deps = deps;
@@ -58,11 +61,14 @@ export class Repair {
       }),
     );
     for (const space of guards['floor-exchange'] ? spaces : []) {
-      const floors = space.slots.floors();
-      if (floors !== undefined)
-        calls.push(
-          peers.call(peerId, { do: 'floors', keyspace: space.name, floors, heard, swept: space.sweeps.inFloors }, wait),
-        );
+      const request: PeerRequest = {
+        do: 'floors',
+        keyspace: space.name,
+        floors: space.slots.floors(),
+        heard,
+        swept: space.sweeps.inFloors,
+      };
+      calls.push(peers.call(peerId, request, wait));
     }
     calls.push(peers.call(peerId, { do: 'synced', sequence: leases.sent(peerId), heard }, wait));
     Promise.all(calls).then(
@@ -78,12 +84,12 @@ export class Repair {
     for (const { slots } of spaces) slots.embargoAll(this.#deps.clock.nowMs() + embargoMs);
   }
 
-  /**
-   * Throws INVALID_ARGUMENT where the bytes are no floors.
-   * @param missedSince of the writes with a higher version this node may have missed some; undefined: it has heard of all
-   */
-  take(space: Keyspace, { floors: bytes, swept }: Told, missedSince: number | undefined): void {
-    const { hybrid, topology } = this.#deps;
+  /** A peer tells the floors of one keyspace. Throws INVALID_ARGUMENT where the bytes are none. */
+  take(space: Keyspace, { floors: bytes, swept, heard }: Told, peerId: string): void {
+    const { hybrid, topology, leases } = this.#deps;
+    const told = this.#told.get(peerId) ?? new Set();
+    this.#told.set(peerId, told.add(space.name));
+    const missedSince = leases.leases.missedSince(peerId, heard, leases.now());
     const floors = readFloors(bytes, hybrid.now() + skewLimit);
     if (floors === undefined) throw invalidArgument(`${bytes.byteLength} bytes are no floors of a keyspace`);
     const { slots, store, sweeps } = space;
@@ -103,5 +109,22 @@ export class Repair {
     for (const key of older) store.delete(key, 'invalidated');
     slots.bumpAll();
     slots.raise(floors);
+  }
+
+  /** A peer has told all that it knows of. What it says of writes to keyspaces that it does not have is not heard of here. */
+  synced(
+    peerId: string,
+    { sequence, heard }: Extract<PeerRequest, { do: 'synced' }>,
+    spaces: Iterable<Keyspace>,
+  ): void {
+    const { leases } = this.#deps;
+    const told = this.#told.get(peerId);
+    this.#told.delete(peerId);
+    const isAll = [...spaces].every(({ name }) => told?.has(name));
+    leases.leases.synced(peerId, sequence, heard, leases.now(), isAll);
+  }
+
+  linkLost(peerId: string): void {
+    this.#told.delete(peerId);
   }
 }

@@ -18,6 +18,7 @@ type Deps = Pick<PathDeps, 'clock' | 'peers' | 'topology' | 'leases' | 'self'> &
  */
 export class Takeovers {
   readonly #deps: Deps;
+  readonly #taken: () => void;
   #running: Promise<void> | undefined;
   #isDueAgain = false;
   /** Too few have answered. */
@@ -25,8 +26,10 @@ export class Takeovers {
   /** How often enough of the others have answered, and how often too few. */
   readonly counts = { told: 0, untold: 0 };
 
-  constructor(deps: Deps) {
+  /** @param taken told when entries have become this node's own */
+  constructor(deps: Deps, taken: () => void) {
     this.#deps = deps;
+    this.#taken = taken;
   }
 
   /** What a read of this key waits for, where memory holds such an entry of it. Never rejects. */
@@ -63,6 +66,7 @@ export class Takeovers {
     }
     if (this.#isUntold) return;
     for (const { store } of this.#deps.spaces.values()) store.pass(takenOver, '');
+    this.#taken();
   }
 
   /**

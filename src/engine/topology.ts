@@ -32,6 +32,8 @@ const owns = ({ id, state, serving }: Member, heard: (id: string) => boolean): b
 export const doubtful = '?';
 /** For so long the owners before a change are asked for what they hold. */
 export const handoffMs = 60_000;
+/** So much clocks may differ where the time counts at which nodes have started. */
+const skewS = 10;
 /** Rings of the past that are remembered, the latest of them. */
 const ringsMax = 4;
 /** Members that a reader tries in an owner's stead, one after the other. */
@@ -121,14 +123,17 @@ export class Topology {
   }
 
   /**
-   * The members after this node on the ring. Where several joined one after the other, the one whose key it was before is
-   * among them, and those between have not asked for it yet.
+   * Members after this node on the ring, up to the first that has run for some time. Where several joined one after the other,
+   * that one has owned the key before, and those between have perhaps not asked for it yet.
    */
-  successors(hash: number, count: number): readonly Member[] {
+  heldBefore(hash: number, most: number): readonly Member[] {
     const selfId = this.#self().id;
-    return this.ring()
-      .ownersOfHash(hash, count + 1)
+    const after = this.ring()
+      .ownersOfHash(hash, most + 1)
       .filter(({ id }) => id !== selfId);
+    const sinceS = (this.#deps.clock.wallMs() - handoffMs) / 1000 - skewS;
+    const settled = after.findIndex(({ incarnation }) => incarnation < sinceS);
+    return settled === -1 ? after : after.slice(0, settled + 1);
   }
 
   /**

@@ -55,8 +55,8 @@ export class Writes {
 
   async write(space: Keyspace, key: string, change: Change, ack: Ack, wait: Wait): Promise<WriteResult> {
     const { topology } = this.#deps;
-    /** Owners that were asked and did not answer: they may hold the older value, and may have written the new one. */
-    const silent = new Set<string>();
+    /** Owners that were asked and did not answer, id by name: they may hold the older value, or have written the new one. */
+    const silent = new Map<string, string>();
     for (let attempt = 0; ; attempt++) {
       this.#checkSight(key);
       const { owner, mine } = topology.place(key);
@@ -66,10 +66,12 @@ export class Writes {
       if (result !== undefined) {
         for (const { name } of this.#deps.peers.linked()) silent.delete(name);
         silent.delete(owner.name);
-        const unreached = silent.size === 0 ? result.unreached : [...new Set([...result.unreached, ...silent])].sort();
+        for (const [name, id] of silent) if (this.#deps.leases.leases.hasLeft(id)) silent.delete(name);
+        const unreached =
+          silent.size === 0 ? result.unreached : [...new Set([...result.unreached, ...silent.keys()])].sort();
         return { version: result.version, unreached, node: owner.name };
       }
-      if (!mine) silent.add(owner.name);
+      if (!mine) silent.set(owner.name, owner.id);
       const delayMs = retryDelaysMs[Math.min(attempt, retryDelaysMs.length - 1)]!;
       if (remainingMs(wait, this.#deps.clock) <= delayMs) {
         throw new DistcacheError(
@@ -185,7 +187,7 @@ export class Writes {
     if (ack === 'owner') return Promise.resolve({ version, unreached: [] });
     return unreached.then((names) => {
       // Who lost touch meanwhile may be on the smaller side of a cut, and those it could not reach own the key by now.
-      const stayed = leases.owns() && leases.ownGeneration === ownGeneration;
+      const stayed = leases.owns() && leases.ownGeneration === ownGeneration && topology.placeOf(hash).mine;
       return names.length === 0 || stayed ? { version, unreached: names } : undefined;
     });
   }
@@ -196,7 +198,8 @@ export class Writes {
     const { hash, owner } = topology.place(key);
     const slot = space.slots.slotOf(hash);
     space.overwritten(key, slot, version);
-    if (guards.embargo && owner.id !== from.id) space.slots.embargo(slot, clock.nowMs() + embargoMs);
+    const nowMs = clock.nowMs();
+    if (guards.embargo && owner.id !== from.id) space.slots.embargo(slot, nowMs + embargoMs, from.id, nowMs);
   }
 
   /** Sends every peer what it is to know and waits for all; names of those that did not confirm, sorted. Never rejects. */

@@ -23,14 +23,20 @@ export interface Entry {
    * it. Takes room beside the entries that this node owns.
    */
   readonly isHeld: boolean;
+  /**
+   * It came from another node than the one it is held for, which may have written it since and told nobody here: it is handed
+   * over, and not answered with.
+   */
+  readonly wasPassed: boolean;
   /** What it is accounted with: key, value and overhead. */
   readonly bytes: number;
 }
 
 /** An entry as it is handed in. `keepUntilMs` defaults to `expiresAtMs` and may not lie before it. */
-export type NewEntry = Omit<Entry, 'bytes' | 'keepUntilMs' | 'isHeld' | 'sourceVersion' | 'tags'> & {
+export type NewEntry = Omit<Entry, 'bytes' | 'keepUntilMs' | 'isHeld' | 'wasPassed' | 'sourceVersion' | 'tags'> & {
   readonly keepUntilMs?: number;
   readonly isHeld?: boolean;
+  readonly wasPassed?: boolean;
   readonly sourceVersion?: number | undefined;
   readonly tags?: readonly string[] | undefined;
 };
@@ -40,6 +46,7 @@ export class StoredEntry implements Entry, WheelNode<StoredEntry> {
   next: StoredEntry | undefined = undefined;
   previous: StoredEntry | undefined = undefined;
   slot = -1;
+  wasPassed = false;
 
   constructor(
     readonly key: string,

@@ -146,6 +146,7 @@ export class Store {
       isHeld,
       bytes,
     );
+    entry.wasPassed = given.wasPassed ?? false;
     const oldPart = old === undefined ? undefined : this.#partOf(old.owner, old.isHeld);
     if (old !== undefined && oldPart !== part) oldPart!.index.delete(key);
     part.index.set(key, entry);
@@ -264,13 +265,13 @@ export class Store {
 
   /**
    * Held entries that need not be kept become hot copies, the ones most worth keeping first, as long as there is room
-   * without pushing out others; the rest is dropped, and with it what has expired, which no copy may answer with.
+   * without pushing out others; the rest is dropped, and with it what no copy may answer with, as what has expired.
    */
   releaseHeld(keep: (entry: Entry) => boolean, nowMs: number): void {
     const leaving = this.#owned.entries((entry) => entry.isHeld && !keep(entry));
     const staying: StoredEntry[] = [];
     for (const entry of leaving) {
-      if (entry.expiresAtMs <= nowMs || this.#hot.bytes + entry.bytes > this.#hot.limitBytes) {
+      if (entry.expiresAtMs <= nowMs || entry.wasPassed || this.#hot.bytes + entry.bytes > this.#hot.limitBytes) {
         this.#drop(entry, 'demoted');
         continue;
       }
@@ -369,6 +370,7 @@ export class Store {
 
   #pass(entry: StoredEntry, to: string): void {
     this.#held += Number(to !== '') - Number(entry.isHeld);
+    entry.wasPassed = to !== '' && entry.owner !== '';
     entry.owner = to;
     entry.isHeld = to !== '';
   }

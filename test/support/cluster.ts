@@ -87,7 +87,7 @@ export class TestCluster {
       gossip: '',
       version: '0.0.0-test',
       weight: 1,
-      incarnation: 1,
+      incarnation: Math.floor(clock.wallMs() / 1000),
     };
     const logged: TestNode['logged'] = [];
     const log: Log = { write: (level, message) => void logged.push({ level, message }) };

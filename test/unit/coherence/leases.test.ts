@@ -15,7 +15,7 @@ function linked(): Leases {
 
 /** A renewal asked at `askedMs` and answered at `answeredMs`. */
 function renew(leases: Leases, askedMs: number, answeredMs = askedMs, sent = 0): void {
-  expect(leases.asking('p', askedMs)).not.to.equal(undefined);
+  expect(leases.asking('p', askedMs, 0)).not.to.equal(undefined);
   leases.answered('p', at(askedMs), { sent, ownsMs: touchMs }, answeredMs);
 }
 
@@ -35,7 +35,7 @@ describe('Leases: of a holder', () => {
     expect(leases.serves('p', at(1000 + touchMs))).to.equal(false);
     expect(leases.holds('p', at(1000 + touchMs))).to.equal(true);
     const before = leases.generation('p');
-    leases.asking('p', 2600);
+    leases.asking('p', 2600, 0);
     leases.answered('p', at(2600), { sent: 0, ownsMs: 0 }, 2600);
     expect(leases.serves('p', at(2600))).to.equal(false);
     expect(leases.generation('p'), 'what was begun before is not stored').to.be.above(before);
@@ -58,7 +58,7 @@ describe('Leases: of a holder', () => {
     expect(leases.holds('p', at(1100))).to.equal(true);
     leases.invalidated('p', 3, 0);
     expect(leases.holds('p', at(1100))).to.equal(false);
-    expect(leases.asking('p', 1200)).to.deep.equal({ resync: true });
+    expect(leases.asking('p', 1200, 0)).to.deep.equal({ resync: true });
     leases.synced('p', 3, nothing, at(0));
     leases.answered('p', at(1200), { sent: 3, ownsMs: touchMs }, 1210);
     expect(leases.holds('p', at(1211))).to.equal(true);
@@ -68,7 +68,7 @@ describe('Leases: of a holder', () => {
     const leases = linked();
     renew(leases, 1000, 1010, 1);
     expect(leases.holds('p', at(1020))).to.equal(false);
-    expect(leases.asking('p', 1100)).to.deep.equal({ resync: true });
+    expect(leases.asking('p', 1100, 0)).to.deep.equal({ resync: true });
   });
 
   it('end when the wall clock moves against monotonic time, as after the sleep of a machine', () => {
@@ -81,7 +81,7 @@ describe('Leases: of a holder', () => {
   it('that ended by a jump are not brought back by a renewal that failed', () => {
     const leases = linked();
     renew(leases, 1000);
-    leases.asking('p', 1500);
+    leases.asking('p', 1500, 0);
     leases.answered('p', at(1500, 60_000), undefined, 1510);
     expect(leases.holds('p', at(1510, 60_000))).to.equal(false);
     expect(leases.serves('p', at(1510, 60_000))).to.equal(false);
@@ -91,7 +91,7 @@ describe('Leases: of a holder', () => {
     const leases = linked();
     renew(leases, 1000);
     const before = leases.generation('p');
-    leases.asking('p', 1500);
+    leases.asking('p', 1500, 0);
     leases.answered('p', at(1500, 60_000), { sent: 0, ownsMs: touchMs }, 1510);
     expect(leases.holds('p', at(1510, 60_000))).to.equal(true);
     expect(leases.generation('p')).to.not.equal(before);
@@ -114,13 +114,13 @@ describe('Leases: of a holder', () => {
     expect(leases.holds('p', at(1101))).to.equal(false);
     expect(leases.knows('p')).to.equal(true);
     leases.linkUp('p');
-    expect(leases.asking('p', 1200)).to.deep.equal({ resync: false });
+    expect(leases.asking('p', 1200, 0)).to.deep.equal({ resync: false });
   });
 
   it('are asked for once at a time, and a peer that does not answer for long is silent', () => {
     const leases = linked();
-    expect(leases.asking('p', 1000)).not.to.equal(undefined);
-    expect(leases.asking('p', 1500)).to.equal(undefined);
+    expect(leases.asking('p', 1000, 0)).not.to.equal(undefined);
+    expect(leases.asking('p', 1500, 0)).to.equal(undefined);
     expect(leases.isSilent('p', 1000 + silentMs)).to.equal(false);
     expect(leases.isSilent('p', 1001 + silentMs)).to.equal(true);
     leases.answered('p', at(1000), undefined, 3000);
@@ -176,7 +176,7 @@ describe('Leases: what was heard of writes', () => {
   const linked = (leases: Leases, id: string, versions: Readonly<Record<string, number>>): void => {
     leases.linkUp(id);
     leases.synced(id, 0, heard(versions), at(0));
-    leases.asking(id, 0);
+    leases.asking(id, 0, 0);
     leases.answered(id, at(0), { sent: 0, ownsMs: leaseMs }, 0);
   };
 
@@ -234,6 +234,42 @@ describe('Leases: what was heard of writes', () => {
     expect(leases.missedSince('p', told, at(leaseMs + 1))).to.equal(undefined);
   });
 
+  it('nothing of a peer is missed from before its last answer in order, whether or not it has written', () => {
+    const leases = new Leases();
+    linked(leases, 'p', {});
+    leases.asking('p', 500, 70);
+    leases.answered('p', at(500), { sent: 0, ownsMs: leaseMs }, 501);
+    leases.linkDown('p', 600);
+    leases.linkUp('p');
+    expect(leases.missedSince('p', heard({ p: 75 }), at(3000)), 'its first write').to.equal(70);
+    leases.synced('p', 0, heard({ p: 75 }), at(3000));
+    leases.linkDown('p', 3001);
+    leases.linkUp('p');
+    expect(leases.missedSince('p', heard({ p: 70 }), at(6000)), 'nothing new').to.equal(undefined);
+  });
+
+  it('what a peer has heard of is not heard of here where it has not told all floors', () => {
+    const leases = new Leases();
+    leases.linkUp('p');
+    leases.synced('p', 0, heard({ q: 9 }), at(0), false);
+    expect(leases.heard('q')).to.equal(0);
+    expect(leases.missedSince('p', heard({ q: 9 }), at(1)), 'still missed').to.equal(0);
+  });
+
+  it('who has stopped in its time may serve nothing', () => {
+    const leases = new Leases();
+    linked(leases, 'p', {});
+    leases.grant('p', 100);
+    leases.linkDown('p', 200, true);
+    expect(leases.hasLeft('p')).to.equal(true);
+    expect(leases.departedHolders(201)).to.deep.equal([]);
+    leases.linkUp('p');
+    leases.grant('p', 300);
+    leases.linkDown('p', 400);
+    expect(leases.hasLeft('p')).to.equal(false);
+    expect(leases.departedHolders(401)).to.deep.equal(['p']);
+  });
+
   it('all may be missed where the other cannot name all writers, or is none of the peers', () => {
     const leases = new Leases();
     linked(leases, 'p', {});
@@ -251,7 +287,7 @@ describe('Leases: of an owner', () => {
     for (const [i, endMs] of ends.entries()) {
       leases.linkUp(ids[i]!);
       leases.synced(ids[i]!, 0, nothing, at(0));
-      leases.asking(ids[i]!, endMs - leaseMs);
+      leases.asking(ids[i]!, endMs - leaseMs, 0);
       leases.answered(ids[i]!, at(endMs - leaseMs), { sent: 0, ownsMs: touchMs }, endMs - leaseMs);
     }
     return { leases, ids };
@@ -275,7 +311,7 @@ describe('Leases: of an owner', () => {
   it('does not count those that a jump of the clock has ended, until they are given anew', () => {
     const { leases, ids } = withEnds([5000, 5000, 5000, 5000]);
     const answered = (id: string): void => {
-      leases.asking(id, 3500);
+      leases.asking(id, 3500, 0);
       leases.answered(id, at(3500, 60_000), { sent: 0, ownsMs: touchMs }, 3500);
     };
     expect(leases.ownsUntil(ids, at(3500, 60_000))).to.equal(3500);

@@ -53,6 +53,7 @@ describe('Confirmations', () => {
       others: () => ids('a', 'b'),
       tellFloors: () => {},
       passesThrough: () => false,
+      version: () => 0,
       lost: () => {},
       regained: () => {},
       silenceChanged: () => {},

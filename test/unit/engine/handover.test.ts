@@ -58,13 +58,13 @@ describe('Handover', () => {
     expect([handover.waiting, handover.handedOver]).to.deep.equal([0, 1]);
   });
 
-  it('gives up after ten refusals, and goes on for as long as nobody takes itself for the owner', async () => {
+  it('gives up after twenty refusals, and goes on for as long as nobody takes itself for the owner', async () => {
     const refused = setUp('nothing');
     refused.hold('k', 'heir');
     const pushing = refused.push();
     expect(refused.handover.waiting).to.equal(1);
     expect(await pushing).to.deep.equal({ handedOver: 0, left: 1 });
-    expect(refused.pushed).to.have.length(10);
+    expect(refused.pushed).to.have.length(20);
     expect([refused.handover.waiting, refused.handover.handedOver]).to.deep.equal([0, 0]);
     const unknown = setUp('not-owner');
     unknown.hold('k', 'heir');

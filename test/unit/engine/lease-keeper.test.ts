@@ -54,6 +54,7 @@ class Kept {
       others: () => others,
       tellFloors: () => {},
       passesThrough: () => false,
+      version: () => 0,
       lost: () => this.lost++,
       regained: () => this.regained++,
       silenceChanged: () => {},

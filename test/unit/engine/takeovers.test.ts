@@ -15,7 +15,8 @@ describe('Takeovers', () => {
     const hold = (key: string, owner: string) => store.put({ ...entry, key, owner });
     const asked: { readonly id: string; readonly request: PeerRequest; readonly answer: (is: boolean) => void }[] = [];
     const space = { store } as unknown as Keyspace;
-    const takeovers = new Takeovers({
+    let taken = 0;
+    const deps = {
       clock,
       spaces: { values: () => [space] } as unknown as Keyspaces,
       self: () => ({ id: 'self' }) as never,
@@ -30,12 +31,15 @@ describe('Takeovers', () => {
             asked.push({ id, request, answer });
           }),
       } as never,
+    };
+    const takeovers = new Takeovers(deps, () => {
+      taken++;
     });
-    return { clock, store, space, hold, asked, takeovers };
+    return { taken: () => taken, clock, store, space, hold, asked, takeovers };
   };
 
   it('are this node’s own once the others have told all they know', async () => {
-    const { clock, store, space, hold, asked, takeovers } = setUp(['a', 'b']);
+    const { taken, clock, store, space, hold, asked, takeovers } = setUp(['a', 'b']);
     hold('k', takenOver);
     hold('replica', 'a');
     takeovers.begin();
@@ -49,8 +53,10 @@ describe('Takeovers', () => {
     asked[0]!.answer(true);
     await clock.advance(10);
     expect(store.peek('k')).to.include({ owner: takenOver, isHeld: true });
+    expect(taken()).to.equal(0);
     asked[1]!.answer(true);
     await pending;
+    expect(taken(), 'replicas are wanted').to.equal(1);
     expect(store.peek('k')).to.include({ owner: '', isHeld: false });
     expect(store.peek('replica')).to.include({ owner: 'a', isHeld: true });
     expect(takeovers.pending(space, 'k')).to.equal(undefined);

@@ -115,6 +115,20 @@ describe('the ring of the engine', () => {
     expect(hashes).to.equal(once);
   });
 
+  it('names those who may have had a key before others joined: up to the first that has run for more than a minute', () => {
+    const clock = new FakeClock();
+    const nowS = Math.floor(clock.wallMs() / 1000);
+    const aged = (name: string, ageS: number): Member => ({ ...member(name, 'alive', true), incarnation: nowS - ageS });
+    const young = ['a', 'b', 'c'].map((name) => aged(name, 5));
+    const hash = 1;
+    const all = topologyOf([self, ...young]).heldBefore(hash, 16);
+    expect(all.map(({ name }) => name)).to.have.members(['a', 'b', 'c']);
+    const settled = young.map((one) => (one.name === all[1]!.name ? aged(one.name, 600) : one));
+    const before = topologyOf([self, ...settled]).heldBefore(hash, 16);
+    expect(before.map(({ name }) => name)).to.deep.equal([all[0]!.name, all[1]!.name]);
+    expect(topologyOf([self, ...young]).heldBefore(hash, 2)).to.have.length.within(1, 2);
+  });
+
   it('leaves to this node what is under way on it when nobody serves', () => {
     const topology = topologyOf([member('self', 'draining', false)]);
     expect(topology.place('key')).to.include({ mine: true }).and.to.have.nested.property('owner.name', 'self');

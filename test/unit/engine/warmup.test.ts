@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { bytesOf, type ClusterOptions, ks, TestCluster, type TestNode } from '../../support/cluster.js';
+import { bytesOf, type ClusterOptions, ks, TestCluster, type TestNode, textOf } from '../../support/cluster.js';
 
 describe('engine: warm-up', () => {
   let cluster: TestCluster;
@@ -166,6 +166,20 @@ describe('engine: warm-up', () => {
     expect(node.engine.stats()[ks]).to.include({ loads: 1 });
     expect(cluster.fetched.get(hot)).to.be.within(4, 9);
     expect(cluster.fetched.get(put)).to.equal(undefined);
+  });
+
+  it('gives way to what is put while it loads, and so do those who wait for it', async () => {
+    const node = await startAlone({
+      keyspace: { warmKeys: ['k'] },
+      fetch: () => later(100).then(() => 'row'),
+    });
+    await cluster.clock.advance(50);
+    const reading = node.engine.get(ks, 'k');
+    await cluster.run(node.engine.put(ks, { key: 'k', value: bytesOf('put') }));
+    expect(await cluster.text(node, 'k')).to.equal('put');
+    expect(textOf((await cluster.run(reading)).value)).to.equal('put');
+    await cluster.clock.advance(1000);
+    expect(await cluster.text(node, 'k')).to.equal('put');
   });
 
   it('keeps a copy of a key of another node that is read all the time', async () => {

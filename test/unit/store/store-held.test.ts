@@ -30,6 +30,23 @@ describe('Store: entries held for their owners', () => {
     store.check();
   });
 
+  it('that were held for another node before are known by that, and become no copies', () => {
+    const store = made();
+    store.put(entry('own'));
+    store.put(entry('replica', { owner: 'p', isHeld: true }));
+    store.put(entry('told', { owner: 'q', isHeld: true, wasPassed: true }));
+    store.reassign(
+      () => 'q',
+      () => true,
+    );
+    const passed = ['own', 'replica', 'told'].map((key) => store.peek(key)!.wasPassed);
+    expect(passed).to.deep.equal([false, true, true]);
+    store.releaseHeld(() => false, 0);
+    expect(store.peek('own')).to.include({ owner: 'q', isHeld: false });
+    expect([store.peek('replica'), store.peek('told')]).to.deep.equal([undefined, undefined]);
+    store.check();
+  });
+
   it('survive the loss of the link to their owner, which copies do not', () => {
     const store = made();
     store.put(entry('replica', { owner: 'p', isHeld: true }));
