@@ -44,6 +44,17 @@ export async function cutApart(plot: Plot, forMs: number, isLong: boolean): Prom
   end();
 }
 
+/** Two nodes are out of each other's reach, and in touch with all others. */
+export async function pairCut(plot: Plot, forMs: number): Promise<void> {
+  const { world, random } = plot;
+  const [a, b] = random.shuffled(world.up()) as [SimNode, SimNode];
+  const end = plot.begin();
+  const heal = world.cuts.cut(bothWays([a.address], [b.address]));
+  await plot.after(forMs);
+  heal();
+  end();
+}
+
 export async function pause(plot: Plot, forMs: number): Promise<void> {
   const node = oneOf(plot);
   const end = plot.begin();
@@ -114,6 +125,20 @@ export async function leave(plot: Plot): Promise<void> {
   const end = plot.begin();
   plot.world.leave(oneOf(plot));
   await plot.after(plot.random.between(500, 4000));
+  end();
+}
+
+/** One leaves in its time and comes back, as in a rolling update. */
+export async function restart(plot: Plot, name: string): Promise<void> {
+  const { world, random } = plot;
+  const node = world.node(name);
+  const end = plot.begin();
+  world.leave(node);
+  while (node.state !== 'gone') await plot.after(50);
+  await plot.after(random.between(50, 1000));
+  const next = world.start(name);
+  while (next.state === 'starting') await plot.after(50);
+  await plot.after(random.below(1500));
   end();
 }
 

@@ -1,5 +1,5 @@
 import { handoffMs } from '../../../src/engine/topology.js';
-import { crash, cutApart, few, join, leave } from './acts.js';
+import { crash, cutApart, few, join, leave, restart } from './acts.js';
 import { numbered, ofOneSlot, ofOwnSlots } from './keys.js';
 import type { Scenario } from './scenario.js';
 
@@ -51,6 +51,47 @@ export const keptScenarios: readonly Scenario[] = [
         await crash(plot);
         await plot.after(random.between(7000, 10_000));
       }
+    },
+  },
+  {
+    // Several join or leave at once, so that keys move on before all have heard whose they were.
+    name: 'lagging-many',
+    world: (random) => ({
+      nodes: random.between(2, 6),
+      replicas: random.between(1, 2),
+      keyspace: roomy,
+      latencyMs: random.pick([2, 10, 40, 80]),
+    }),
+    crowd: (random) => ({
+      keys: ['k0'],
+      lagging: numbered('l', 5),
+      ballast: ofOwnSlots.slice(0, random.between(20, 100)),
+      readers: 5,
+    }),
+    play: async (plot) => {
+      const { random } = plot;
+      for (let i = few(random); i > 0; i--) {
+        const begun: Promise<void>[] = [];
+        for (let acts = random.between(2, 3); acts > 0; acts--) {
+          begun.push(random.pick([join, join, leave])(plot));
+          await plot.after(random.below(random.pick([20, 400, 1500])));
+        }
+        await Promise.all(begun);
+        await plot.after(random.below(2000));
+      }
+    },
+  },
+  {
+    name: 'rolling',
+    world: (random) => ({ nodes: random.between(3, 4), replicas: random.between(1, 2), keyspace: roomy }),
+    crowd: (random) => ({
+      keys: ['k0', 'k1'],
+      lagging: numbered('l', 4),
+      ballast: ofOwnSlots.slice(0, random.between(20, 100)),
+      readers: 5,
+    }),
+    play: async (plot) => {
+      for (const name of [...plot.world.nodes.keys()]) await restart(plot, name);
     },
   },
   {

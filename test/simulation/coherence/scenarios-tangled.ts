@@ -1,4 +1,16 @@
-import { crash, cutApart, few, join, leave, leaveWithPause, oneWayCut, type Plot, pause, sleep } from './acts.js';
+import {
+  crash,
+  cutApart,
+  few,
+  join,
+  leave,
+  leaveWithPause,
+  oneWayCut,
+  type Plot,
+  pairCut,
+  pause,
+  sleep,
+} from './acts.js';
 import { ofOneSlot } from './keys.js';
 import type { Scenario } from './scenario.js';
 
@@ -41,6 +53,35 @@ export const tangledScenarios: readonly Scenario[] = [
         const begun = first(plot);
         await plot.after(random.below(1500));
         await Promise.all([begun, second(plot)]);
+        await plot.after(random.below(2500));
+      }
+    },
+  },
+  {
+    // An owner and its replica, or who owns a key and who will, are out of each other's reach as the ring changes.
+    name: 'pair-cut',
+    world: (random) => ({ nodes: random.between(4, 5), replicas: random.pick([1, 2, 2, 2]) }),
+    crowd: () => ({ readers: 10 }),
+    play: async (plot) => {
+      const { random, world } = plot;
+      for (let i = few(random); i > 0; i--) {
+        const begun = pairCut(plot, random.between(1500, world.up().length < 4 ? 1900 : 6000));
+        await plot.after(random.below(2500));
+        await Promise.all([begun, random.pick([join, leave, join, leave, crash, freeze])(plot)]);
+        await plot.after(random.below(2500));
+      }
+    },
+  },
+  {
+    name: 'frozen-ring',
+    world: (random) => ({ nodes: random.between(3, 5), replicas: 2 }),
+    crowd: () => ({ readers: 10 }),
+    play: async (plot) => {
+      const { random } = plot;
+      for (let i = few(random); i > 0; i--) {
+        const begun = pause(plot, random.between(500, 3500));
+        await plot.after(random.below(2000));
+        await Promise.all([begun, random.pick([join, leave])(plot)]);
         await plot.after(random.below(2500));
       }
     },

@@ -29,14 +29,16 @@ export class ScriptedMembership implements Membership {
   readonly #told = new Map<string, Told>();
   readonly #listeners = new Set<(change: MemberChange) => void>();
   #phase: 'joining' | 'serving' | 'draining' | 'left' = 'joining';
-  #incarnation = 1;
+  #incarnation: number;
 
   constructor(
     readonly self: NodeInfo,
     private readonly clock: ProcessClock,
     private readonly peers: PeerNetwork,
     private readonly mill: RumourMill,
-  ) {}
+  ) {
+    this.#incarnation = self.incarnation;
+  }
 
   async start(wait: Wait): Promise<void> {
     const others = this.mill.running(this.self.name).filter(({ id }) => id !== this.self.id);

@@ -160,7 +160,7 @@ export class World {
       gossip: '',
       version: '0',
       weight: 1,
-      incarnation: 1,
+      incarnation: Math.floor(clock.wallMs() / 1000),
     };
     const log = { write: (_: string, message: string) => void this.logged.push(`${name}: ${message}`) };
     const links = createPeerLinks({
