@@ -111,6 +111,8 @@ describe('simulation: interleavings that broke a promise once', function () {
   for (const [joiners, apartMs] of [
     [6, 100],
     [9, 20],
+    // The cluster has 20 then.
+    [17, 5],
   ] as const) {
     it(`${joiners} nodes join ${apartMs} ms apart, and keys are read at once: none of the puts is lost`, async () => {
       const [first] = await worldOf({ nodes: 3, replicas: 1 });
