@@ -91,8 +91,9 @@ export class Slots {
     for (let slot = 0; slot < slotCount; slot++) this.touch(slot, version);
   }
 
-  /** All floors for a peer, 8 bytes a slot, little-endian doubles. */
+  /** All floors for a peer, 8 bytes a slot, little-endian doubles; no bytes where no write is known. */
   floors(): Uint8Array {
+    if (this.#floors.every((floor) => floor === 0)) return new Uint8Array();
     const bytes = new Uint8Array(slotCount * 8);
     const view = new DataView(bytes.buffer);
     for (let slot = 0; slot < slotCount; slot++) view.setFloat64(slot * 8, this.#floors[slot]!, true);
@@ -107,6 +108,7 @@ export class Slots {
 
 /** A peer's floors, or undefined where the bytes are none. Floors beyond `highest` are not believed and count as none. */
 export function readFloors(bytes: Uint8Array, highest: number): Float64Array | undefined {
+  if (bytes.byteLength === 0) return new Float64Array(slotCount);
   if (bytes.byteLength !== slotCount * 8) return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   return Float64Array.from({ length: slotCount }, (_, slot) => {

@@ -4,6 +4,7 @@ import { type Cancel, type Clock, remainingMs, type Wait } from '../ports/clock.
 import type { Entry } from '../store/entry.js';
 import { letGo } from './holdings.js';
 import type { Keyspace } from './keyspace.js';
+import type { PathDeps } from './path.js';
 import type { ReplicaDeps } from './replicas.js';
 import { holdRequest } from './replicas.js';
 import { handoffMs } from './topology.js';
@@ -25,6 +26,8 @@ const refusalsMax = 20;
 const settledMs = 2000;
 const atOnceBehind = 32;
 
+type HandoverDeps = ReplicaDeps & Pick<PathDeps, 'takeovers'>;
+
 interface Leaving {
   readonly space: Keyspace;
   readonly entry: Entry;
@@ -36,7 +39,7 @@ interface Leaving {
  * else what has moved when the ring changed, behind everything else. New owners ask for what they are asked for before that.
  */
 export class Handover {
-  readonly #deps: ReplicaDeps;
+  readonly #deps: HandoverDeps;
   /** Keys that have moved and were not pushed yet; their entries are held as long as the ring remembers former owners. */
   readonly #moved = new Map<Keyspace, Set<string>>();
   #cancel: Cancel | undefined;
@@ -46,7 +49,7 @@ export class Handover {
   #leavingNow = 0;
   #handedOver = 0;
 
-  constructor(deps: ReplicaDeps) {
+  constructor(deps: HandoverDeps) {
     this.#deps = deps;
   }
 
@@ -167,6 +170,7 @@ export class Handover {
     // Asked for, overwritten or expired meanwhile; or this node's own again.
     const isHeld = space.store.peek(key) === entry && entry.isHeld;
     if (!isHeld || entry.keepUntilMs <= nowMs) return 'not-wanted';
+    if (entry.wasPassed && !this.#deps.takeovers.isSure) return 'again';
     const { hash, owner, mine } = topology.place(key);
     // A node that leaves, the last one, waits for another to come.
     if (mine) return isLeaving ? 'again' : 'not-wanted';

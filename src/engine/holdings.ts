@@ -155,6 +155,7 @@ export class Holdings {
     // Here it is still this node's: it answers as the owner, and keeps what it has.
     const entry = space.kept(key);
     if (entry === undefined || (entry.owner !== '' && !entry.isHeld)) return nothing;
+    if (entry.wasPassed && !this.#deps.takeovers.isSure) return nothing;
     const nowMs = clock.nowMs();
     return knownReply(entry, entry.expiresAtMs > nowMs ? 'hit' : 'stale', knowledgeOf(space, place.hash), nowMs);
   }

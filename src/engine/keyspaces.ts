@@ -18,6 +18,14 @@ export interface KeyspacesDeps extends Omit<KeyspaceDeps, 'evictionIndex' | 'cir
   readonly evictionPolicies: ReadonlyMap<string, EvictionIndexFactory>;
 }
 
+/** What is to become of entries that were held for an owner, by its id. */
+export interface OwnersChange {
+  /** Their keys are this node's now: whose they are to be said to be. */
+  readonly becomes: (former: string) => string;
+  /** Their keys are a third node's now. */
+  readonly passes: (former: string) => void;
+}
+
 /** The keyspaces of one node: by name, and what happens to all of them at once. */
 export class Keyspaces {
   readonly #clock: Clock;
@@ -136,12 +144,14 @@ export class Keyspaces {
   reassign(
     topology: Topology,
     isFresh: (ownerId: string) => boolean,
-    becomes: (former: string) => string,
+    { becomes, passes }: OwnersChange,
     moved: (space: Keyspace, entries: readonly Entry[]) => void,
   ): void {
     const ownerOf = (key: string, former: string): string => {
       const { owner, mine } = topology.place(key);
-      return mine ? becomes(former) : owner.id;
+      if (mine) return becomes(former);
+      if (former !== owner.id) passes(former);
+      return owner.id;
     };
     for (const space of this.#spaces.values()) {
       const { moved: entries } = space.store.reassign(ownerOf, ({ owner }) => isFresh(owner));

@@ -8,6 +8,7 @@ import type { Kept } from './known-reply.js';
 import type { Loader } from './loader.js';
 import { isForgiven, Overdue } from './overdue.js';
 import { anyTerms, type PathDeps, type ReadTerms } from './path.js';
+import { takenOver } from './takeovers.js';
 import { doubtful, type Place } from './topology.js';
 import { besideVersion, type Trip, type Trips } from './trips.js';
 
@@ -34,6 +35,8 @@ const recallsMax = 3;
 const furtherMax = 16;
 /** How long the previous owner may take: it answers from memory, or from a load under way there. */
 const recallMs = 1000;
+/** Those of whom it is less likely that they have it: they answer at once, or are in trouble. */
+const furtherMs = 250;
 
 /**
  * Reads of keys that this node owns, below memory: whoever owned the key before is asked first, then the data source. An
@@ -160,6 +163,7 @@ export class OwnerReads {
       const { answer: recalled, from, allAsked } = await this.#recall(trip);
       const written = this.#written(trip, anew);
       if (written !== undefined) return written;
+      if (recalled === undefined && this.#isUntold(trip)) return this.#beside(trip);
       const held = this.#reassured(trip, recalled?.version);
       if (held !== undefined && !allAsked) return this.#beside(trip);
       const known = held ?? recalled;
@@ -179,6 +183,12 @@ export class OwnerReads {
     return anew && this.#trips.isUnwritten(trip) ? undefined : this.held(trip.space, trip.key, trip.terms);
   }
 
+  /** It holds a put that it took over, and too few have said yet what they know: nothing may take its place. */
+  #isUntold({ space, key }: Trip): boolean {
+    const entry = space.kept(key);
+    return entry?.owner === takenOver && entry.wasPut;
+  }
+
   /** What this node held when it was suspected, as nobody who may have owned the key meanwhile has anything later. */
   #reassured({ space, key, terms }: Trip, recalled = 0): Answer | undefined {
     const entry = space.kept(key);
@@ -193,26 +203,25 @@ export class OwnerReads {
    * joined. Only what was told by who knows of all writes that this node knows of.
    */
   async #recall(trip: Trip): Promise<Recalled> {
-    const { topology, leases } = this.#deps;
+    const { topology } = this.#deps;
     const previous = topology.previousOwners(trip.place.hash).slice(0, recallsMax);
     if (previous.length === 0) return noneRecalled;
-    let allAsked = previous.every(({ id }) => !leases.isSilent(id));
-    const outcomes = await Promise.all(previous.map((owner) => this.#recallOf(trip, owner)));
-    allAsked &&= !outcomes.includes('not-asked');
+    const outcomes = await Promise.all(previous.map((owner) => this.#recallOf(trip, owner, recallMs)));
+    const allAsked = !outcomes.includes('not-asked');
     const known = new Set(previous.map(({ id }) => id));
     const latest = latestOf(outcomes);
     if (latest !== undefined) return { ...latest, allAsked };
     const further = topology.heldBefore(trip.place.hash, furtherMax).filter(({ id }) => !known.has(id));
-    const beyond = latestOf(await Promise.all(further.map((owner) => this.#recallOf(trip, owner))));
+    const beyond = latestOf(await Promise.all(further.map((owner) => this.#recallOf(trip, owner, furtherMs))));
     return { ...(beyond ?? noneRecalled), allAsked };
   }
 
   /** 'not-asked': it is out of reach, and may have something. */
-  async #recallOf(trip: Trip, owner: NodeInfo): Promise<Found | 'nothing' | 'not-asked'> {
+  async #recallOf(trip: Trip, owner: NodeInfo, withinMs: number): Promise<Found | 'nothing' | 'not-asked'> {
     const { space, key, slot, deadlineMs, terms } = trip;
     const { topology, peers, clock, leases, guards } = this.#deps;
     if (leases.isSilent(owner.id)) return 'not-asked';
-    const wait: Wait = { deadlineMs: Math.min(deadlineMs, clock.nowMs() + recallMs), signal: trip.signal };
+    const wait: Wait = { deadlineMs: Math.min(deadlineMs, clock.nowMs() + withinMs), signal: trip.signal };
     let reply: PeerReply;
     try {
       reply = await peers.call(owner.id, { do: 'recall', keyspace: space.name, key }, wait);

@@ -224,6 +224,7 @@ export class Peering {
 
   /** Called once a second or so: gives up what was held for new owners when they have had their time. */
   tidy(): void {
+    this.takeovers.retry();
     if (this.#deps.clock.nowMs() < this.#releaseAtMs) return;
     this.#releaseAtMs = Number.POSITIVE_INFINITY;
     this.takeovers.giveUp();
@@ -265,7 +266,14 @@ export class Peering {
       gone.add(former);
       return takenOver;
     };
-    spaces.reassign(this.topology, isFresh, becomes, (space, entries) => this.handover.moved(space, entries));
+    // What is held for one and is another's now is handed over: not before all is known of what the former wrote.
+    const passes = (former: string): void => {
+      const isSure = former === '' || isUnsure(former) || this.leases.holds(former);
+      if (!isSure) gone.add(former);
+    };
+    spaces.reassign(this.topology, isFresh, { becomes, passes }, (space, entries) =>
+      this.handover.moved(space, entries),
+    );
     // Of what they wrote at the last this node may know nothing, though it held their leases.
     for (const id of gone) this.leases.leases.lapse(id);
     if (gone.size > 0) this.takeovers.begin();

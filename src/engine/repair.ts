@@ -87,11 +87,11 @@ export class Repair {
   /** A peer tells the floors of one keyspace. Throws INVALID_ARGUMENT where the bytes are none. */
   take(space: Keyspace, { floors: bytes, swept, heard }: Told, peerId: string): void {
     const { hybrid, topology, leases } = this.#deps;
-    const told = this.#told.get(peerId) ?? new Set();
-    this.#told.set(peerId, told.add(space.name));
     const missedSince = leases.leases.missedSince(peerId, heard, leases.now());
     const floors = readFloors(bytes, hybrid.now() + skewLimit);
     if (floors === undefined) throw invalidArgument(`${bytes.byteLength} bytes are no floors of a keyspace`);
+    const told = this.#told.get(peerId) ?? new Set();
+    this.#told.set(peerId, told.add(space.name));
     const { slots, store, sweeps } = space;
     const since =
       swept > sweeps.inFloors ? Math.min(missedSince ?? Number.POSITIVE_INFINITY, sweeps.inFloors) : missedSince;

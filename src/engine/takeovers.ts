@@ -32,6 +32,11 @@ export class Takeovers {
     this.#taken = taken;
   }
 
+  /** Of what former owners wrote nothing can be unknown here any more. */
+  get isSure(): boolean {
+    return this.#running === undefined && !this.#isUntold;
+  }
+
   /** What a read of this key waits for, where memory holds such an entry of it. Never rejects. */
   pending(space: Keyspace, key: string): Promise<void> | undefined {
     if (this.#running === undefined) return undefined;
@@ -76,13 +81,27 @@ export class Takeovers {
   async #ask(): Promise<boolean> {
     const { clock, peers, leases, topology, self } = this.#deps;
     const wait = { deadlineMs: clock.nowMs() + toldWithinMs };
+    const told = new Set<string>();
+    const isEnough = (): boolean => {
+      const selfId = self().id;
+      const others = topology.ring().members.filter(({ id }) => id !== selfId);
+      return 2 * others.filter(({ id }) => told.has(id)).length >= others.length;
+    };
     const asked = peers.linked().filter(({ id }) => !leases.isSilent(id));
-    // The floors come on the same stream before the answer.
-    const asks = asked.map(({ id }) => peers.call(id, { do: 'renew', resync: true }, wait));
-    const answers = await Promise.allSettled(asks);
-    const told = asked.filter((_, i) => answers[i]!.status === 'fulfilled');
-    const selfId = self().id;
-    const others = topology.ring().members.filter(({ id }) => id !== selfId);
-    return 2 * others.filter(({ id }) => told.some((peer) => peer.id === id)).length >= others.length;
+    await new Promise<void>((resolve) => {
+      if (isEnough()) resolve();
+      const asks = asked.map(({ id }) =>
+        // The floors come on the same stream before the answer.
+        peers.call(id, { do: 'renew', resync: true }, wait).then(
+          () => {
+            told.add(id);
+            if (isEnough()) resolve();
+          },
+          () => {},
+        ),
+      );
+      Promise.all(asks).then(() => resolve());
+    });
+    return isEnough();
   }
 }

@@ -1,7 +1,12 @@
 import { expect } from 'chai';
 import { allGuards } from '../../../src/coherence/guards.js';
+import { Slots } from '../../../src/coherence/slots.js';
+import { xxh3Hasher } from '../../../src/platform/hasher.js';
 import type { KeyLocation } from '../../../src/ports/cache.js';
 import { ks, type SimNode, World, type WorldOptions } from './world.js';
+
+const slots = new Slots();
+const slotOf = (key: string): number => slots.slotOf(xxh3Hasher.hash(key));
 
 /** What chance meets too seldom: one interleaving each. What was put is in the cache alone; the data source has seq 0. */
 describe('simulation: interleavings that broke a promise once', function () {
@@ -91,6 +96,38 @@ describe('simulation: interleavings that broke a promise once', function () {
       expect(await textAt(replica, key), `after ${i * 250} ms`).not.to.equal('put');
       await world.clock.advance(250);
     }
+  });
+
+  it('a replica that missed a delete hands nothing over to a node that joins, though both heard of a later write to the slot', async () => {
+    const [first] = await worldOf({ seed: 'scratch' });
+    const places = new Map(numbered(4000).map((key) => [key, first!.engine.locate(ks, key)]));
+    world.start('n5');
+    await world.clock.advance(3000);
+    const isOfN5 = (key: string): boolean => first!.engine.owner(ks, key) === 'n5';
+    const pairOf = (key: string): string | undefined =>
+      numbered(30_000).find((other) => other !== key && slotOf(other) === slotOf(key) && isOfN5(other));
+    const key = [...places].find(
+      ([k, { owner }]) => owner === 'n1' && isOfN5(k) && first!.engine.locate(ks, k).replicas[0] === 'n1' && pairOf(k),
+    )![0];
+    const other = pairOf(key)!;
+    await world.stop();
+    const [n1] = await worldOf({ seed: 'scratch' });
+    const replica = world.node(places.get(key)!.replicas[0]!);
+    await putAll(n1!, [key]);
+    await world.clock.advance(1000);
+    world.clock.after(9000, cutPair(n1!, replica));
+    await world.clock.advance(20);
+    expect((await world.clock.until(n1!.engine.delete(ks, key))).unreached).to.deep.equal([replica.name]);
+    await world.clock.advance(500);
+    // The joiner's link to the replica comes up before its others.
+    const others = ['n1', 'n2', 'n4'].map((name) => world.node(name));
+    const n5 = world.start('n5');
+    for (const node of others) world.clock.after(150, cutPair(node, n5));
+    while (n5.state === 'starting') await world.clock.advance(10);
+    await world.clock.advance(300);
+    await world.clock.until(put(n5, other));
+    await world.clock.advance(15_000);
+    for (const node of world.up()) expect(await textAt(node, key), node.name).not.to.equal('put');
   });
 
   it('a delete with little time is answered before a replica that is cut off can know of it, and the owner crashes', async () => {

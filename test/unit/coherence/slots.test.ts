@@ -111,7 +111,7 @@ describe('Slots', () => {
     });
   }
 
-  for (const length of [0, 1, slotCount * 8 - 1, slotCount * 8 + 1]) {
+  for (const length of [1, slotCount * 8 - 1, slotCount * 8 + 1]) {
     it(`${length} bytes are no floors`, () => expect(readFloors(new Uint8Array(length), 100)).to.equal(undefined));
   }
 

@@ -22,6 +22,7 @@ describe('Handover', () => {
     } as unknown as Keyspace;
     const pushed: PeerRequest[] = [];
     const handover = new Handover({
+      takeovers: { isSure: true } as never,
       clock,
       self: () => ({ id: 'self' }) as never,
       topology: {

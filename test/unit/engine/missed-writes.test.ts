@@ -105,6 +105,29 @@ describe('engine: writes that may have been missed', () => {
     });
   }
 
+  for (const stallMs of [500, 1100, 1500]) {
+    it(`what was taken over is kept though the only other node stands still for ${stallMs} ms meanwhile, and keys are read`, async () => {
+      const [a, b, c] = await start({ core: { replicas: 2 }, fetch: () => 'row' });
+      const keys = numbered('key', 200).filter(
+        (key) => cluster.ownerOf(key) === b && a!.engine.locate(ks, key).replicas[0] === a!.name,
+      );
+      await put(a!, keys);
+      await cluster.clock.advance(1000);
+      cluster.network.freeze(c!.address);
+      cluster.network.crash(b!.address);
+      cluster.nodes.splice(1, 1);
+      cluster.clock.after(stallMs, () => cluster.network.thaw(c!.address));
+      for (let i = 0; i < 60; i++) {
+        for (const key of keys) a!.engine.get(ks, key).catch(() => {});
+        await cluster.clock.advance(50);
+      }
+      await cluster.clock.advance(10_000);
+      expect(keys.length).to.be.above(20);
+      expect(await lostAt(a!, keys)).to.equal(0);
+      await cluster.run(b!.engine.close(cluster.wait(0)));
+    });
+  }
+
   it('what was taken over gets its second copy at once, however long the others took to answer', async () => {
     const [first, second, , fourth, fifth] = await start({ nodes: 5, core: { replicas: 2 }, fetch: () => 'row' });
     const keys = numbered('key', 300);

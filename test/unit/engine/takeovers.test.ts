@@ -38,15 +38,17 @@ describe('Takeovers', () => {
     return { taken: () => taken, clock, store, space, hold, asked, takeovers };
   };
 
-  it('are this node’s own once the others have told all they know', async () => {
-    const { taken, clock, store, space, hold, asked, takeovers } = setUp(['a', 'b']);
+  it('are this node’s own once half of the others have told all they know', async () => {
+    const { taken, clock, store, space, hold, asked, takeovers } = setUp(['a', 'b', 'c']);
     hold('k', takenOver);
     hold('replica', 'a');
     takeovers.begin();
     expect(asked.map(({ id, request }) => `${id} ${JSON.stringify(request)}`)).to.deep.equal([
       'a {"do":"renew","resync":true}',
       'b {"do":"renew","resync":true}',
+      'c {"do":"renew","resync":true}',
     ]);
+    expect(takeovers.isSure).to.equal(false);
     const pending = takeovers.pending(space, 'k')!;
     expect(takeovers.pending(space, 'replica')).to.equal(undefined);
     expect(takeovers.pending(space, 'nowhere')).to.equal(undefined);
@@ -55,8 +57,10 @@ describe('Takeovers', () => {
     expect(store.peek('k')).to.include({ owner: takenOver, isHeld: true });
     expect(taken()).to.equal(0);
     asked[1]!.answer(true);
+    // The third stands still, and nobody waits for it.
     await pending;
     expect(taken(), 'replicas are wanted').to.equal(1);
+    expect(takeovers.isSure).to.equal(true);
     expect(store.peek('k')).to.include({ owner: '', isHeld: false });
     expect(store.peek('replica')).to.include({ owner: 'a', isHeld: true });
     expect(takeovers.pending(space, 'k')).to.equal(undefined);
