@@ -10,11 +10,11 @@ const toldWithinMs = 1000;
 type Deps = Pick<PathDeps, 'clock' | 'peers' | 'topology' | 'leases' | 'self'> & { readonly spaces: Keyspaces };
 
 /**
- * Entries that were held for an owner that is gone, and that had not been heard of at the last: until it crashed it may
- * have answered writes that did not reach this node, as its lease had lapsed. Whoever was in touch with it knows of them,
- * so all others tell their floors, behind which older entries go, before any of these is this node's own. Where too few
- * answer, as in a split, they stay unanswered with, for their owner may be back; the question is put again whenever links or
- * members change.
+ * Entries that were held for an owner that is gone: it may have answered writes that did not reach this node, as its lease had
+ * lapsed, or a write had too little time to wait for that. Whoever was in touch with it knows of them. So the others are asked
+ * for their floors, behind which older entries go, and half of them must have told theirs before any of these entries is this
+ * node's own. Where too few answer, as in a split or while they stand still, they stay unanswered with; the question is put
+ * again each second, and whenever links or members change.
  */
 export class Takeovers {
   readonly #deps: Deps;
@@ -51,7 +51,7 @@ export class Takeovers {
     });
   }
 
-  /** Links or members have changed: whoever did not answer may now. */
+  /** Whoever did not answer may now. */
   retry(): void {
     if (this.#isUntold) this.begin();
   }
