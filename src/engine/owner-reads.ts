@@ -261,7 +261,9 @@ export class OwnerReads {
       if (written?.wasPut) return written;
       // A load that a write fell into, of which this node knows, is older than that write and says so.
       const isOverwritten = space.slots.floor(trip.slot) > answer.version;
-      const isOrdered = answer.outcome === 'hit' || (isOverwritten && !isApart && !isContested);
+      // Beside an entry that another load of the key has brought meanwhile, whose version is lower, it has no place.
+      const isAhead = (space.kept(trip.key)?.version ?? answer.version) < answer.version;
+      const isOrdered = answer.outcome === 'hit' || (isOverwritten && !isApart && !isContested && !isAhead);
       return isOrdered ? answer : { ...answer, version: besideVersion };
     }
     const latest = this.#latest(trip, answer, anew);

@@ -263,6 +263,8 @@ export class Peering {
     const gone = new Set<string>();
     const becomes = (former: string): string => {
       if (former === '' || isUnsure(former)) return former;
+      // What it writes at the last, and not all confirm, is made again at the new owner.
+      if (until(former) > nowMs && this.topology.isLeaving(former)) return '';
       gone.add(former);
       return takenOver;
     };

@@ -32,6 +32,14 @@ const owns = ({ id, state, serving }: Member, heard: (id: string) => boolean): b
 export const doubtful = '?';
 /** For so long the owners before a change are asked for what they hold. */
 export const handoffMs = 60_000;
+const isParting: Readonly<Record<MemberState, boolean>> = {
+  alive: false,
+  suspect: false,
+  draining: true,
+  dead: false,
+  left: true,
+};
+
 /** So much clocks may differ where the time counts at which nodes have started. */
 const skewS = 10;
 /** Rings of the past that are remembered, the latest of them. */
@@ -159,6 +167,11 @@ export class Topology {
   /** A member that is not known to be gone. */
   isThere(id: string): boolean {
     return this.#membership.members().some((member) => member.id === id && standing[member.state]);
+  }
+
+  /** It gives its keys away in its time, or has. */
+  isLeaving(id: string): boolean {
+    return this.#membership.members().some((member) => member.id === id && isParting[member.state]);
   }
 
   /** The others may have owned this node's keys: they are asked first. False where there are no others. */
