@@ -147,11 +147,12 @@ function checksOf(
     ownersCrash,
     excuses: (read, write) =>
       (isLagging(write.key) && putsMayBeLost?.(write) === true) || splits.some((split) => areApart(split, read, write)),
-    // Around a suspicion or a change of the ring two nodes may load or write the same row; values never go back.
-    excusesBack: (earlier, later) =>
+    // Around a suspicion or a change of the ring two nodes may load or write the same row; values never go back behind what
+    // was acknowledged.
+    excusesBack: (earlier, later, isOpen) =>
       windows.some(
         ({ fromMs, toMs, sides }) =>
-          (sides !== undefined || seqOf(later) >= seqOf(earlier)) &&
+          (sides !== undefined || isOpen || seqOf(later) >= seqOf(earlier)) &&
           earlier.endMs > fromMs &&
           earlier.endMs < toMs + agreeAfterMs,
       ),

@@ -73,6 +73,14 @@ export class Writes {
     return this.#crashSteps.some((step) => step > earlier.startStep && step < later.endStep);
   }
 
+  /** The write that was seen earlier, a put or a delete, was not acknowledged when the later read began. */
+  isOpen(earlier: ReadRecord, later: ReadRecord): boolean {
+    const { outcome } = earlier;
+    if (outcome.is !== 'ok') return false;
+    const seen = this.of(earlier.key).find(({ key, seq }) => textFor(key, seq) === outcome.value);
+    return seen !== undefined && !(seen.outcome.is === 'ok' && seen.endStep < later.startStep);
+  }
+
   /** Another write of the key was on its way when this was read, or nobody has learnt what became of it. */
   isUnderWay(read: ReadRecord): boolean {
     return this.of(read.key).some(({ startStep, startMs, endStep, outcome }) => {
@@ -155,13 +163,19 @@ export function checkMonotonic(
   for (const reads of groupBy(history.reads, (read) => JSON.stringify([read.client, read.key, at(read)])).values()) {
     const { client, key } = reads[0]!;
     const bindingReads = reads.filter((read) => !Number.isNaN(versionOf(read)));
-    const compare = (name: string, rank: (read: ReadRecord) => number, isExcused: typeof excusesBack): void =>
+    const compare = (
+      name: string,
+      rank: (read: ReadRecord) => number,
+      isExcused: (earlier: ReadRecord, later: ReadRecord) => boolean,
+    ): void =>
       againstHighestBefore(bindingReads, reads, rank, (later, earlier) => {
         if (!(rank(later) < rank(earlier)) || isExcused(earlier, later) || writes.mayHaveGone(earlier, later)) return;
         const what = `${client} read ${name} ${rank(later)} of ${key} after ${rank(earlier)}`;
         found.push(violation('C2', what, earlier, later));
       });
-    compare('version', versionOf, excusesBack);
+    const isExcusedBack = (earlier: ReadRecord, later: ReadRecord): boolean =>
+      excusesBack(earlier, later, writes.isOpen(earlier, later));
+    compare('version', versionOf, isExcusedBack);
     if (!writes.hasOneWriter(key)) continue;
     // Beside the cache is the source, which has not what was put.
     const isBeside = (read: ReadRecord): boolean => writes.isLagging(key) && Number.isNaN(versionOf(read));
@@ -177,7 +191,7 @@ export function checkMonotonic(
         isUndone(later) ||
         isLater(earlier, later) ||
         writes.mayBeLate(later, earlier) ||
-        excusesBack(earlier, later),
+        isExcusedBack(earlier, later),
     );
   }
   return found;

@@ -23,7 +23,7 @@ export function checkVersions(
     for (const reads of groupBy(atNode, (read) => JSON.stringify([read.key, runOf(read)])).values()) {
       againstHighestBefore(reads, reads, versionOf, (later, earlier) => {
         if (!(versionOf(later) < versionOf(earlier))) return;
-        if (excusesBack(earlier, later) || writes.mayHaveGone(earlier, later)) return;
+        if (excusesBack(earlier, later, writes.isOpen(earlier, later)) || writes.mayHaveGone(earlier, later)) return;
         const what = `${node} answered ${later.key} with version ${versionOf(later)} after ${versionOf(earlier)}`;
         found.push(violation('C4', what, earlier, later));
       });

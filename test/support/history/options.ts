@@ -7,8 +7,11 @@ export interface CheckOptions {
    * its only holder.
    */
   readonly excuses?: (read: ReadRecord, write: WriteRecord) => boolean;
-  /** Reads of a client may go back, or a node's version may fall, between these two. */
-  readonly excusesBack?: (earlier: ReadRecord, later: ReadRecord) => boolean;
+  /**
+   * Reads of a client may go back, or a node's version may fall, between these two. `isOpen`: the write that the earlier one saw was
+   * not acknowledged when the later one began.
+   */
+  readonly excusesBack?: (earlier: ReadRecord, later: ReadRecord, isOpen: boolean) => boolean;
   /**
    * Reads of one client at different nodes are compared too. A write that nobody has acknowledged yet may be seen at one
    * node and then not at another, so this holds only for clients that pass on the version they have seen. Default true.
