@@ -77,7 +77,7 @@ export class World {
   constructor(readonly options: WorldOptions) {
     this.random = seeded(options.seed);
     this.#sourceFails = options.sourceFails;
-    this.clock = new FakeClock({ startMs: this.random.chance(0.3) ? 8e12 : 0 });
+    this.clock = new FakeClock({ isAlone: true, startMs: this.random.chance(0.3) ? 8e12 : 0 });
     const latency = this.random.fork('latency');
     this.network = new FakeNetwork({
       clock: this.clock,
