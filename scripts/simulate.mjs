@@ -47,7 +47,7 @@ async function single(seed) {
 async function many(seeds, from, jobs) {
   const startedMs = performance.now();
   const table = new Map(chosen.map(({ name }) => [name, { runs: 0, operations: 0, bad: 0 }]));
-  const workers = new Workers(jobs);
+  const workers = await Workers.open(jobs);
   let begun = 0;
   let done = 0;
   let bad = 0;

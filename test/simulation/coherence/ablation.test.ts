@@ -27,8 +27,8 @@ const runsMax = 2000;
 describe('simulation: every guard is needed, and the checkers see that it is gone', function () {
   this.timeout(300_000);
   let workers: Workers;
-  before(() => {
-    workers = new Workers();
+  before(async () => {
+    workers = await Workers.open();
   });
   after(() => workers.close());
 

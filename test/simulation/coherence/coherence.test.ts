@@ -27,8 +27,8 @@ const hashOf = ({ records }: Outcome): string =>
 describe('simulation: clusters of real engines keep what coherence promises', function () {
   this.timeout(300_000);
   let workers: Workers;
-  before(() => {
-    workers = new Workers();
+  before(async () => {
+    workers = await Workers.open();
   });
   after(() => workers.close());
 
