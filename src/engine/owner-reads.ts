@@ -199,18 +199,19 @@ export class OwnerReads {
   }
 
   /**
-   * The latest of what the key's previous owners hold; where they have nothing, of those that may have owned it before others
-   * joined. Only what was told by who knows of all writes that this node knows of.
+   * The latest of what the key's previous owners hold and those who leave; where they have nothing, of those that may have owned
+   * it before others joined. Only what was told by who knows of all writes that this node knows of.
    */
   async #recall(trip: Trip): Promise<Recalled> {
     const { topology } = this.#deps;
     const previous = topology.previousOwners(trip.place.hash).slice(0, recallsMax);
     if (previous.length === 0) return noneRecalled;
-    const outcomes = await Promise.all(previous.map((owner) => this.#recallOf(trip, owner, recallMs)));
+    const asked = topology.withLeaving(previous);
+    const outcomes = await Promise.all(asked.map((owner) => this.#recallOf(trip, owner, recallMs)));
     const allAsked = !outcomes.includes('not-asked');
-    const known = new Set(previous.map(({ id }) => id));
     const latest = latestOf(outcomes);
     if (latest !== undefined) return { ...latest, allAsked };
+    const known = new Set(asked.map(({ id }) => id));
     const further = topology.heldBefore(trip.place.hash, furtherMax).filter(({ id }) => !known.has(id));
     const beyond = latestOf(await Promise.all(further.map((owner) => this.#recallOf(trip, owner, furtherMs))));
     return { ...(beyond ?? noneRecalled), allAsked };

@@ -44,6 +44,8 @@ const isParting: Readonly<Record<MemberState, boolean>> = {
 const skewS = 10;
 /** Rings of the past that are remembered, the latest of them. */
 const ringsMax = 4;
+/** Members that leave at a time and are asked for what they hold. */
+const leavingMax = 16;
 /** Members that a reader tries in an owner's stead, one after the other. */
 const standInsMax = 2;
 const none: readonly never[] = Object.freeze([]);
@@ -162,6 +164,16 @@ export class Topology {
     }
     if (this.#past[0]!.untilMs > nowMs) add(this.ring().ownersOfHash(hash, 2)[1]);
     return owners;
+  }
+
+  /**
+   * `former` owners of a key, and those who are leaving: to a node that joins meanwhile they have never owned it, and what they
+   * hold they may be giving to others than to it.
+   */
+  withLeaving(former: readonly Member[]): readonly Member[] {
+    const known = new Set(former.map(({ id }) => id)).add(this.#self().id);
+    const leaving = this.#membership.members().filter(({ id, state }) => state === 'draining' && !known.has(id));
+    return [...former, ...leaving.slice(0, leavingMax)];
   }
 
   /** A member that is not known to be gone. */

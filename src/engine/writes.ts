@@ -102,7 +102,7 @@ export class Writes {
     if (space.store.peek(key)?.owner !== '') {
       const previous = topology.previousOwners(place.hash);
       if (previous.length > 0) {
-        await this.#claim(space, key, previous, wait);
+        await this.#claim(space, key, topology.withLeaving(previous), wait);
         if (!topology.placeOf(place.hash).mine || !leases.owns()) return undefined;
       }
     }

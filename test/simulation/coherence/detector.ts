@@ -50,7 +50,7 @@ export class Detector {
       // They started while they were cut off from each other.
       const { isServing } = subject.membership;
       if (isServing && world.reaches(observer, subject)) {
-        observer.clock.run(() => membership.hear(subject.membership.info(), 'alive', true));
+        observer.clock.run(() => membership.hear(subject.membership.news()));
       }
       return;
     }
@@ -67,12 +67,11 @@ export class Detector {
       deadMs: nowMs + this.random.between(deadAfterMs.from, deadAfterMs.to),
     };
     this.#doubts.set(pair, doubt);
-    const info = subject.membership.info();
-    const { isServing } = subject.membership;
+    const news = subject.membership.news();
     if (nowMs >= doubt.deadMs && known !== 'dead') {
-      observer.clock.run(() => membership.hear(info, 'dead', isServing));
+      observer.clock.run(() => membership.hear({ ...news, state: 'dead' }));
     } else if (nowMs >= doubt.suspectMs && known === 'alive') {
-      observer.clock.run(() => membership.hear(info, 'suspect', isServing));
+      observer.clock.run(() => membership.hear({ ...news, state: 'suspect' }));
     }
   }
 

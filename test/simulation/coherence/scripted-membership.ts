@@ -3,18 +3,18 @@ import type { Member, MemberChange, MemberState, Membership, NodeInfo } from '..
 import type { PeerNetwork } from '../../../src/ports/peers.js';
 import type { ProcessClock } from '../../support/membership-pool.js';
 
-/** What a node has been told of another. */
-interface Told {
+/** What is said of a node. */
+export interface News {
   readonly info: NodeInfo;
-  state: MemberState;
-  serving: boolean;
+  readonly state: MemberState;
+  readonly serving: boolean;
 }
 
 export interface RumourMill {
   /** Everybody else hears it, each after a while of its own. */
-  spread(from: string, info: NodeInfo, state: MemberState, serving: boolean): void;
+  spread(from: string, news: News): void;
   /** Nodes that run, for who looks for the cluster. */
-  running(by: string): readonly NodeInfo[];
+  running(by: string): readonly News[];
 }
 
 /** How often a joiner looks whether all links stand, and how long it waits for them. */
@@ -26,7 +26,7 @@ const joinWithinMs = 5000;
  * while after each change. A node that joins links with everybody first, and says only then that it serves.
  */
 export class ScriptedMembership implements Membership {
-  readonly #told = new Map<string, Told>();
+  readonly #told = new Map<string, News>();
   readonly #listeners = new Set<(change: MemberChange) => void>();
   #phase: 'joining' | 'serving' | 'draining' | 'left' = 'joining';
   #incarnation: number;
@@ -41,13 +41,13 @@ export class ScriptedMembership implements Membership {
   }
 
   async start(wait: Wait): Promise<void> {
-    const others = this.mill.running(this.self.name).filter(({ id }) => id !== this.self.id);
-    for (const other of others) this.hear(other, 'alive', true);
-    this.mill.spread(this.self.name, this.info(), 'alive', false);
+    const others = this.mill.running(this.self.name).filter(({ info }) => info.id !== this.self.id);
+    for (const other of others) this.hear(other);
+    this.announce();
     const endMs = Math.min(wait.deadlineMs, this.clock.nowMs() + joinWithinMs);
     while (this.clock.nowMs() < endMs) {
       const linked = new Set(this.peers.linked().map(({ id }) => id));
-      const due = [...this.#told.values()].filter(({ state }) => state === 'alive');
+      const due = [...this.#told.values()].filter(({ state }) => state === 'alive' || state === 'draining');
       if (due.every(({ info }) => linked.has(info.id))) break;
       await new Promise<void>((resolve) => {
         this.clock.after(lookMs, resolve);
@@ -62,15 +62,13 @@ export class ScriptedMembership implements Membership {
 
   async stop(): Promise<void> {
     this.#phase = 'left';
-    this.mill.spread(this.self.name, this.info(), 'left', false);
+    this.mill.spread(this.self.name, { info: this.info(), state: 'left', serving: false });
     for (const { info } of this.#told.values()) this.peers.undial(info.address);
   }
 
   members(): readonly Member[] {
-    const state: MemberState = this.#phase === 'draining' ? 'draining' : 'alive';
-    const own: Member = { ...this.info(), state, serving: this.#phase === 'serving' };
-    const others = [...this.#told.values()].map(({ info, state, serving }): Member => ({ ...info, state, serving }));
-    return [own, ...others].sort((a, b) => (a.name < b.name ? -1 : 1));
+    const all = [this.news(), ...this.#told.values()].map(memberOf);
+    return all.sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
   onChange(listener: (change: MemberChange) => void): Cancel {
@@ -86,8 +84,18 @@ export class ScriptedMembership implements Membership {
     return { ...this.self, incarnation: this.#incarnation };
   }
 
+  /** What it says of itself. */
+  news(): News {
+    const state: MemberState = this.#phase === 'draining' ? 'draining' : 'alive';
+    return { info: this.info(), state, serving: this.isServing };
+  }
+
   get isServing(): boolean {
     return this.#phase === 'serving';
+  }
+
+  get isDraining(): boolean {
+    return this.#phase === 'draining';
   }
 
   stateOf(name: string): MemberState | undefined {
@@ -95,7 +103,8 @@ export class ScriptedMembership implements Membership {
   }
 
   /** News of another member. Of two lives of one name the later one counts. */
-  hear(info: NodeInfo, state: MemberState, serving: boolean): void {
+  hear(news: News): void {
+    const { info, state } = news;
     if (this.#phase === 'left' || info.name === this.self.name) return;
     const known = this.#told.get(info.name);
     if (known !== undefined && known.info.id !== info.id && (state === 'dead' || state === 'left')) return;
@@ -105,14 +114,14 @@ export class ScriptedMembership implements Membership {
     const restarted = lived && known.info.id !== info.id;
     if (restarted) {
       // Another process under the same name: its predecessor is gone, whether anybody saw it go or not.
-      known.state = 'left';
-      known.serving = false;
-      this.#tell({ is: 'left', member: { ...known.info, state: 'left', serving: false } });
+      const gone: News = { info: known.info, state: 'left', serving: false };
+      this.#told.set(info.name, gone);
+      this.#tell({ is: 'left', member: memberOf(gone) });
     }
-    this.#told.set(info.name, { info, state, serving });
-    if (state === 'alive') this.peers.dial(info.address);
+    this.#told.set(info.name, news);
+    if (state === 'alive' || state === 'draining') this.peers.dial(info.address);
     if (state === 'left' || state === 'dead') this.peers.undial(info.address);
-    const member: Member = { ...info, state, serving };
+    const member = memberOf(news);
     if (!isGone) this.#tell({ is: lived && !restarted ? 'updated' : 'joined', member });
     else if (lived) this.#tell({ is: state === 'left' ? 'left' : 'failed', member });
   }
@@ -121,20 +130,18 @@ export class ScriptedMembership implements Membership {
   refute(): void {
     if (this.#phase === 'left') return;
     this.#incarnation++;
-    this.#tell({ is: 'refuted', member: this.members().find(({ id }) => id === this.self.id)! });
+    this.#tell({ is: 'refuted', member: memberOf(this.news()) });
   }
 
   /** As it stands, told to everybody once more. */
   announce(): void {
-    const state: MemberState = this.#phase === 'draining' ? 'draining' : 'alive';
-    this.mill.spread(this.self.name, this.info(), state, this.#phase === 'serving');
+    this.mill.spread(this.self.name, this.news());
   }
 
   #enter(phase: 'serving' | 'draining'): void {
     this.#phase = phase;
     this.#incarnation++;
-    const member = this.members().find(({ id }) => id === this.self.id)!;
-    this.#tell({ is: 'updated', member });
+    this.#tell({ is: 'updated', member: memberOf(this.news()) });
     this.announce();
   }
 
@@ -142,3 +149,5 @@ export class ScriptedMembership implements Membership {
     for (const listener of [...this.#listeners]) listener(change);
   }
 }
+
+const memberOf = ({ info, state, serving }: News): Member => ({ ...info, state, serving });

@@ -5,7 +5,7 @@ import { type KeyspaceOptions, resolveOptions } from '../../../src/engine/option
 import { xxh3Hasher } from '../../../src/platform/hasher.js';
 import { asyncLoadContext } from '../../../src/platform/load-context.js';
 import type { Loaded } from '../../../src/ports/data-source.js';
-import type { MemberState, NodeInfo } from '../../../src/ports/membership.js';
+import type { NodeInfo } from '../../../src/ports/membership.js';
 import { lruIndex } from '../../../src/store/lru-index.js';
 import { createPeerLinks, type PeerLinks } from '../../../src/transport/peer-links.js';
 import { FakeClock } from '../../support/fake-clock.js';
@@ -17,7 +17,7 @@ import { type Seeded, seeded } from '../../support/seeded.js';
 import { Cuts } from './cuts.js';
 import { Detector } from './detector.js';
 import { MachineClock } from './machine-clock.js';
-import { ScriptedMembership } from './scripted-membership.js';
+import { type News, ScriptedMembership } from './scripted-membership.js';
 
 export const ks = 'ks';
 
@@ -108,9 +108,9 @@ export class World {
   }
 
   /** Each of the others hears it after a while, if there is a way by then. */
-  spread(from: string, info: NodeInfo, state: MemberState, serving: boolean): void {
+  spread(from: string, { info, state, serving }: News, names: Iterable<string> = [...this.nodes.keys()]): void {
     const random = this.random.fork(`spread/${from}/${info.incarnation}/${state}/${serving}`);
-    for (const name of [...this.nodes.keys()]) {
+    for (const name of names) {
       if (name === info.name) continue;
       const again = (): void => {
         const [to, source] = [this.nodes.get(name), this.nodes.get(from)];
@@ -123,7 +123,7 @@ export class World {
         }
         // What was said before something later was said is old news.
         if (isThere && source.membership.info().incarnation > info.incarnation && state !== 'left') return;
-        to.clock.run(() => to.membership.hear(info, state, serving));
+        to.clock.run(() => to.membership.hear({ info, state, serving }));
       };
       this.clock.after(random.between(2, 250), again);
     }
@@ -133,14 +133,25 @@ export class World {
     return this.alive().some((other) => other !== a && other !== b && this.reaches(a, other) && this.reaches(other, b));
   }
 
-  /** What who starts is told: of those it reaches, and of those who do not count as dead to one that it reaches. */
-  running(by: string): readonly NodeInfo[] {
+  /**
+   * What who starts is told: of those it reaches, and of those who do not count as dead to one that it reaches. Of who drains,
+   * perhaps what held before; it hears the rest a little later.
+   */
+  running(by: string): readonly News[] {
     const asker = this.nodes.get(by)!;
-    const serving = this.alive().filter(({ membership }) => membership.isServing);
-    const near = serving.filter((node) => this.reaches(asker, node));
+    const there = this.alive().filter(({ membership }) => membership.isServing || membership.isDraining);
+    const near = there.filter((node) => this.reaches(asker, node));
     const counts = ({ name }: SimNode): boolean =>
       near.some(({ membership }) => ['alive', 'suspect'].includes(membership.stateOf(name) ?? ''));
-    return serving.filter((node) => near.includes(node) || counts(node)).map(({ membership }) => membership.info());
+    const random = this.random.fork(`running/${by}/${asker.membership.self.id}`);
+    return there
+      .filter((node) => near.includes(node) || (node.membership.isServing && counts(node)))
+      .map(({ name, membership }) => {
+        const news = membership.news();
+        if (!membership.isDraining || random.chance(0.5)) return news;
+        this.spread(name, news, [by]);
+        return { info: { ...news.info, incarnation: news.info.incarnation - 1 }, state: 'alive', serving: true };
+      });
   }
 
   /** A new process of this name, which joins those that run. */
