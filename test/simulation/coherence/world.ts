@@ -20,6 +20,7 @@ import { MachineClock } from './machine-clock.js';
 import { type News, ScriptedMembership } from './scripted-membership.js';
 
 export const ks = 'ks';
+export const virtualNodes = 16;
 
 /** Every other key bears the same tag. */
 export const tagsOf = (key: string): readonly string[] => [Number(key.slice(1)) % 2 === 0 ? 'even' : 'odd'];
@@ -197,7 +198,7 @@ export class World {
           },
         ],
         replicas: this.options.replicas,
-        virtualNodes: 16,
+        virtualNodes,
       },
       { totalMemoryBytes: 2 ** 34, evictionPolicies: ['lru'] },
     );
