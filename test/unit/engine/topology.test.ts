@@ -129,6 +129,18 @@ describe('the ring of the engine', () => {
     expect(topologyOf([self, ...young]).heldBefore(hash, 2)).to.have.length.within(1, 2);
   });
 
+  it('adds those who are leaving to whom is asked, sixteen at most, neither twice nor this node', () => {
+    const leavers = Array.from({ length: 20 }, (_, i) => member(`leaver-${i}`, 'draining', false));
+    const gone = [member('left', 'left', false), member('dead', 'dead', false)];
+    const other = member('other', 'alive', true);
+    const drained = { ...self, state: 'draining' as const, serving: false };
+    const namesOf = (topology: Topology, former: readonly Member[]): readonly string[] =>
+      topology.withLeaving(former).map(({ name }) => name);
+    const few = topologyOf([...gone, leavers[0]!, leavers[1]!, other, drained]);
+    expect(namesOf(few, [other, leavers[1]!])).to.deep.equal(['other', 'leaver-1', 'leaver-0']);
+    expect(namesOf(topologyOf([...leavers, other, self]), [other])).to.have.length(1 + 16);
+  });
+
   it('leaves to this node what is under way on it when nobody serves', () => {
     const topology = topologyOf([member('self', 'draining', false)]);
     expect(topology.place('key')).to.include({ mine: true }).and.to.have.nested.property('owner.name', 'self');
