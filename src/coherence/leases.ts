@@ -282,6 +282,12 @@ export class Leases {
     return Math.min(...lease.missing.map(([id]) => this.#heardTo(id)));
   }
 
+  /** Of the floors that it tells just now, as `missedSince` has found: all that was missed of them the peer wrote itself. */
+  missedOnlyOf(peerId: string): boolean {
+    const missing = this.#peers.get(peerId)?.missing;
+    return missing?.every(([id]) => id === peerId) === true;
+  }
+
   /** What this peer wrote may have been missed. */
   lapse(peerId: string): void {
     const lease = this.#peers.get(peerId);
@@ -294,18 +300,30 @@ export class Leases {
   }
 
   /**
-   * The peer has told all its floors, and whose writes they are of.
+   * The peer has told all its floors, and whose writes they are of. False: an invalidation is missing of which no answer to a
+   * renewal has told yet. What a lease of this peer covered was taken for known as the floors came, so they must come again.
    * @param isAll it has told those of all keyspaces that this node has: without, some of these writes are not known here yet
    */
-  synced(peerId: string, sequence: number, heard: Heard, now: LeaseTimes, isAll = true): void {
+  synced(peerId: string, sequence: number, heard: Heard, now: LeaseTimes, isAll = true): boolean {
     const lease = this.#peers.get(peerId);
-    if (lease === undefined) return;
+    if (lease === undefined) return false;
+    if (lease.isSynced && this.#repairFirst && sequence > lease.received) {
+      lease.missing = undefined;
+      this.#lapse(lease);
+      return false;
+    }
     const missing = lease.missing ?? this.#missing(heard, now);
     if (isAll) for (const [id, version] of missing) this.#heard.note(id, version);
     if (!heard.isWhole) this.#heard.tookPart();
     lease.missing = undefined;
     lease.isSynced = true;
     lease.received = Math.max(lease.received, sequence);
+    return true;
+  }
+
+  /** What the peer wrote is known here, but for what is on its way; whether or not its lease lasts. */
+  isSynced(peerId: string): boolean {
+    return this.#peers.get(peerId)?.isSynced === true;
   }
 
   /** When the peer can no longer serve copies. */

@@ -70,7 +70,17 @@ export class Slots {
   }
 
   isEmbargoed(slot: number, nowMs: number): boolean {
-    return nowMs < this.#allUntilMs || this.isContested(slot, nowMs);
+    return nowMs < this.embargoedUntilMs(slot);
+  }
+
+  /** When the embargo ends or has ended; -Infinity: there was none. */
+  embargoedUntilMs(slot: number): number {
+    return Math.max(this.#allUntilMs, this.#embargoUntilMs[slot]!);
+  }
+
+  /** As `embargoedUntilMs`, where somebody else acted as the owner of this very slot. */
+  contestedUntilMs(slot: number): number {
+    return this.#embargoUntilMs[slot]!;
   }
 
   /** Somebody else acted as the owner of this very slot; with `butBy`, somebody else than that node too. */

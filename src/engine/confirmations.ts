@@ -6,6 +6,9 @@ import type { PathDeps } from './path.js';
 /** Makes what one peer is told; `next` gives the number of an invalidation, to be asked once for each that is sent. */
 export type RequestFor = (peer: NodeInfo, next: () => number) => PeerRequest;
 
+/** What a peer must be told beside floors, as it is to keep a value; undefined: nothing, or not any more. */
+export type AgainFor = (peerId: string) => PeerRequest | undefined;
+
 type Deps = Pick<PathDeps, 'clock' | 'peers' | 'leases' | 'guards'>;
 
 /** A write waits for peers at most this much longer than its own time allows, when nobody waits for it: see `tell`. */
@@ -22,6 +25,8 @@ export class Confirmations {
   readonly #names = new Map<string, string>();
   /** Under way: as many as writes are, each until its deadline at most. */
   readonly #rounds = new Set<Round>();
+  /** Until then a peer may serve what is older than a write that could not wait for that. */
+  #owedUntilMs = Number.NEGATIVE_INFINITY;
 
   constructor(deps: Deps) {
     this.#deps = deps;
@@ -45,15 +50,35 @@ export class Confirmations {
   telling(peerId: string): () => void {
     const rounds = [...this.#rounds].filter((round) => round.waitsFor(peerId));
     return () => {
-      for (const round of rounds) round.applied(peerId);
+      for (const round of rounds) {
+        const request = round.waitsFor(peerId) ? round.againFor?.(peerId) : undefined;
+        if (request === undefined) round.applied(peerId);
+        else this.#tellAgain(round, peerId, request);
+      }
     };
+  }
+
+  /** It knows of the write by the floors, and has yet to keep the value. */
+  #tellAgain(round: Round, peerId: string, request: PeerRequest): void {
+    const { peers, clock } = this.#deps;
+    const failed = (): void => round.failed(peerId);
+    peers
+      .call(peerId, request, { deadlineMs: clock.nowMs() + untoldMs })
+      .then(({ is }) => (is === 'applied' ? round.applied(peerId) : failed()), failed);
+  }
+
+  /** Resolves when no peer serves anything older than what this node wrote, a lease from now at most. */
+  async settled({ deadlineMs }: Wait): Promise<void> {
+    const { clock } = this.#deps;
+    const leftMs = Math.min(deadlineMs, this.#owedUntilMs) - clock.nowMs();
+    if (leftMs > 0) await new Promise<void>((resolve) => clock.after(leftMs, resolve));
   }
 
   /**
    * Sends each peer its request at once. Resolves with the names of those that did not apply it, sorted, once none of
    * them can serve anything older, or at the deadline.
    */
-  told(requestFor: RequestFor, wait: Wait): Promise<readonly string[]> {
+  told(requestFor: RequestFor, wait: Wait, againFor?: AgainFor): Promise<readonly string[]> {
     const { peers, clock, leases } = this.#deps;
     const startedMs = clock.nowMs();
     const linked = peers.linked();
@@ -63,13 +88,14 @@ export class Confirmations {
     // time: a peer that is told late is better than one that finds a gap.
     const sending: Wait = { deadlineMs: Math.max(wait.deadlineMs, startedMs + untoldMs) };
     return new Promise((resolve) => {
-      const round = new Round(this.#deps, wait.deadlineMs, startedMs, (ids) => {
+      const round = new Round(this.#deps, wait.deadlineMs, startedMs, againFor, (ids, servingUntilMs) => {
         this.#rounds.delete(round);
+        this.#owedUntilMs = Math.max(this.#owedUntilMs, servingUntilMs);
         resolve(this.#namesOf(ids));
       });
       this.#rounds.add(round);
-      for (const id of departed) round.add(id);
-      for (const peer of linked) round.add(peer.id);
+      for (const id of departed) round.add(id, leases.leases.servesUntil(id));
+      for (const peer of linked) round.add(peer.id, leases.leases.servesUntil(peer.id));
       for (const peer of linked) {
         const request = requestFor(peer, () => leases.leases.nextSequence(peer.id));
         peers.call(peer.id, request, sending).then(
@@ -91,20 +117,26 @@ const none: readonly string[] = Object.freeze([]);
 
 /** One write's wait. */
 class Round {
-  readonly #pending = new Set<string>();
+  /** When those that are waited for can no longer serve anything older, by id. */
+  readonly #pending = new Map<string, number>();
   readonly #unreached: string[] = [];
   #cancel: Cancel | undefined;
   #isOver = false;
 
   constructor(
-    private readonly deps: Pick<Deps, 'clock' | 'leases' | 'guards'>,
+    private readonly deps: Pick<Deps, 'clock' | 'guards' | 'leases'>,
     private readonly deadlineMs: number,
     private readonly startedMs: number,
-    private readonly done: (unreached: Iterable<string>) => void,
+    readonly againFor: AgainFor | undefined,
+    private readonly done: (unreached: readonly string[], servingUntilMs: number) => void,
   ) {}
 
-  add(id: string): void {
-    this.#pending.add(id);
+  /**
+   * @param servesUntilMs end of its lease as the write was made. One that is granted later says how many invalidations it must
+   *   have heard of, this one among them, so it covers nothing older.
+   */
+  add(id: string, servesUntilMs: number): void {
+    this.#pending.set(id, servesUntilMs);
   }
 
   waitsFor(id: string): boolean {
@@ -115,6 +147,13 @@ class Round {
     if (this.#pending.delete(id) && this.#pending.size === 0) this.#end();
   }
 
+  /** It will not apply it, though it can no longer serve anything older. */
+  failed(id: string): void {
+    if (!this.#pending.delete(id)) return;
+    this.#unreached.push(id);
+    if (this.#pending.size === 0) this.#end();
+  }
+
   begin(): void {
     if (!this.deps.guards['peer-acks']) this.#pending.clear();
     if (this.#pending.size === 0) this.#end();
@@ -123,11 +162,11 @@ class Round {
 
   /** Looks at leases when the first of those that are waited for would lapse, and at the deadline. */
   #wake(): void {
-    const { clock, leases, guards } = this.deps;
+    const { clock, guards, leases } = this.deps;
     const nowMs = clock.nowMs();
     let nextMs = this.deadlineMs;
-    for (const id of this.#pending) {
-      const lapsesMs = guards['lease-wait'] ? leases.leases.servesUntil(id) : this.startedMs;
+    for (const [id, servesUntilMs] of this.#pending) {
+      const lapsesMs = guards['lease-wait'] ? servesUntilMs : this.startedMs;
       // One that holds no lease gets the time of a message: it may be told as well as not.
       const dueMs = Math.max(lapsesMs, this.startedMs + graceMs);
       if (dueMs > nowMs) {
@@ -136,6 +175,8 @@ class Round {
       }
       this.#pending.delete(id);
       this.#unreached.push(id);
+      // It may go on asking for leases over a way that leads from it alone: the next write is not to wait for those.
+      leases.leases.undelivered(id);
     }
     if (this.#pending.size === 0 || nowMs >= this.deadlineMs) this.#end();
     else this.#cancel = clock.after(nextMs - nowMs, () => this.#wake());
@@ -145,7 +186,7 @@ class Round {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#cancel?.();
-    this.done([...this.#unreached, ...this.#pending]);
+    this.done([...this.#unreached, ...this.#pending.keys()], Math.max(...this.#pending.values()));
     this.#pending.clear();
   }
 }

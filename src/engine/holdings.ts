@@ -1,4 +1,4 @@
-import { invalidArgument } from '../base/errors.js';
+import { DistcacheError, invalidArgument } from '../base/errors.js';
 import { noTags } from '../base/tags.js';
 import { differingSlots, digestsBytes, SlotDigests } from '../coherence/digests.js';
 import { embargoMs } from '../coherence/leases.js';
@@ -51,7 +51,7 @@ export class Holdings {
       this.#giveUp(space, this.#deps.topology.place(key), from);
       return nothing;
     }
-    const loading = space.loads.waitRunning(key, wait);
+    const loading = space.loads.waitRunning(key, wait) ?? this.#takingOver(space, key);
     if (loading === undefined) return this.#recalled(space, key, from);
     const recalled = (): PeerReply => this.#recalled(space, key, from);
     return loading.then(recalled, recalled);
@@ -148,14 +148,28 @@ export class Holdings {
     if (mine && guards.embargo) slots.embargo(slots.slotOf(hash), nowMs + embargoMs, by.id, nowMs);
   }
 
+  /** What is to be known before a passed entry of this key may be told of. */
+  #takingOver(space: Keyspace, key: string): Promise<void> | undefined {
+    return space.store.peek(key)?.wasPassed === true ? this.#deps.takeovers.running : undefined;
+  }
+
   #recalled(space: Keyspace, key: string, by: NodeInfo): PeerReply {
-    const { topology, clock } = this.#deps;
+    const { topology, clock, self } = this.#deps;
     const place = topology.place(key);
     this.#giveUp(space, place, by);
     // Here it is still this node's: it answers as the owner, and keeps what it has.
     const entry = space.kept(key);
-    if (entry === undefined || (entry.owner !== '' && !entry.isHeld)) return nothing;
-    if (entry.wasPassed && !this.#deps.takeovers.isSure) return nothing;
+    if (entry === undefined || (entry.owner !== '' && !entry.isHeld)) {
+      // A third one owns it by now, as this node sees it, and may have been given what this node had.
+      const isAnothers = !place.mine && place.owner.id !== by.id;
+      return isAnothers ? { is: 'not-owner', owner: place.owner.id } : nothing;
+    }
+    if (entry.wasPassed && !this.#deps.takeovers.isSure) {
+      const { name } = self();
+      throw new DistcacheError('CLUSTER_QUORUM', `too few nodes have told ${name} what was written to '${key}'`, {
+        node: name,
+      });
+    }
     const nowMs = clock.nowMs();
     return knownReply(entry, entry.expiresAtMs > nowMs ? 'hit' : 'stale', knowledgeOf(space, place.hash), nowMs);
   }

@@ -31,11 +31,11 @@ export class KeyspaceSweeps {
   }
 
   /**
-   * A sweep may be under way that not all nodes have heard of: what they answer is served, but nobody joins who waits for it,
-   * as that may be after the sweep was acknowledged.
+   * Until then a sweep may be under way of which not all nodes have heard: what they answer is served, but nobody joins who
+   * waits for an answer that was asked for before, as that may be after the sweep was acknowledged.
    */
-  get isRecent(): boolean {
-    return this.#clock.nowMs() < this.#untilMs;
+  get recentUntilMs(): number {
+    return this.#untilMs;
   }
 
   /** What another node sends is from before a sweep that this node knows of. */

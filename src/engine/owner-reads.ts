@@ -25,9 +25,14 @@ interface Recalled {
   readonly from: string;
   /** Nobody who may have had something was left out. */
   readonly allAsked: boolean;
+  /** Somebody who is there, and may have something, has not said. */
+  readonly isOpen: boolean;
 }
 
-const noneRecalled: Recalled = { answer: undefined, from: '', allAsked: true };
+const noneRecalled: Recalled = { answer: undefined, from: '', allAsked: true, isOpen: false };
+
+/** 'out-of-reach': most likely gone, with what it had. 'open': it is there, and may have something. */
+type Unknown = 'nothing' | 'out-of-reach' | 'open';
 
 /** Nodes that owned a key before and are asked for it. */
 const recallsMax = 3;
@@ -79,9 +84,12 @@ export class OwnerReads {
 
   /** Loads what this node owns, though it may hold it; nothing that has expired is answered with. */
   refresh(space: Keyspace, key: string, place: Place, wait: Wait): Promise<Answer> {
-    return this.#join(space, key, place, wait, anyTerms, Number.NEGATIVE_INFINITY, (trip) =>
-      this.#loadAsOwner(trip, true),
-    );
+    const { token } = this.#trips.slotOf(space, place);
+    return this.#join(space, key, place, wait, anyTerms, Number.NEGATIVE_INFINITY, (trip) => {
+      // Written while those gathered who wait for this: that is new enough.
+      const held = trip.token === token ? undefined : this.held(space, key, anyTerms);
+      return held === undefined ? this.#loadAsOwner(trip, true) : Promise.resolve(held);
+    });
   }
 
   /** Answers with what has expired, within `staleIfError`, where the data source fails or is not to be asked. */
@@ -121,7 +129,7 @@ export class OwnerReads {
     if (space.loads.has(key, token)) return;
     space.counts.refreshes++;
     const wait: Wait = { deadlineMs: this.#deps.clock.nowMs() + space.options.readTimeoutMs };
-    const since = this.#trips.joinsSince(space, slot, true);
+    const since = this.#joinsSince(space, slot, true);
     this.#fly(space, key, place, wait, anyTerms, since, (trip) => this.#loadAsOwner(trip, true)).catch(() => {});
   }
 
@@ -136,8 +144,14 @@ export class OwnerReads {
   ): Promise<Answer> {
     const { leases } = this.#deps;
     const { slot } = this.#trips.slotOf(space, place);
-    const since = this.#trips.joinsSince(space, slot, leases.owns());
+    const since = this.#joinsSince(space, slot, leases.owns());
     return this.#fly(space, key, place, wait, terms, Math.max(since, sinceMs), run);
+  }
+
+  /** Whoever wrote in this node's stead has been heard of, or this node asks for it: a new link alone is no reason to load twice. */
+  #joinsSince({ slots }: Keyspace, slot: number, owns: boolean): number {
+    const { guards } = this.#deps;
+    return this.#trips.joinsSince(owns, guards.embargo ? slots.contestedUntilMs(slot) : Number.NEGATIVE_INFINITY);
   }
 
   #fly(
@@ -160,12 +174,12 @@ export class OwnerReads {
     const { space, key, terms, signal } = trip;
     // Out of touch with the others, what was held before may be overwritten by now, here and at whoever owned it before.
     if (this.#deps.leases.owns()) {
-      const { answer: recalled, from, allAsked } = await this.#recall(trip);
+      const { answer: recalled, from, allAsked, isOpen } = await this.#recall(trip);
       const written = this.#written(trip, anew);
       if (written !== undefined) return written;
       if (recalled === undefined && this.#isUntold(trip)) return this.#beside(trip);
       const held = this.#reassured(trip, recalled?.version);
-      if (held !== undefined && !allAsked) return this.#beside(trip);
+      if (held !== undefined ? !allAsked : recalled === undefined && isOpen) return this.#beside(trip);
       const known = held ?? recalled;
       const isFresh = known !== undefined && known.expiresAtMs > this.#deps.clock.nowMs();
       const answer = isFresh ? this.#keepOwn(trip, known) : known && this.#keepExpired(trip, known);
@@ -208,32 +222,36 @@ export class OwnerReads {
     if (previous.length === 0) return noneRecalled;
     const asked = topology.withLeaving(previous);
     const outcomes = await Promise.all(asked.map((owner) => this.#recallOf(trip, owner, recallMs)));
-    const allAsked = !outcomes.includes('not-asked');
+    const isOpen = outcomes.includes('open');
+    const allAsked = !isOpen && !outcomes.includes('out-of-reach');
     const latest = latestOf(outcomes);
-    if (latest !== undefined) return { ...latest, allAsked };
+    if (latest !== undefined) return { ...latest, allAsked, isOpen };
     const known = new Set(asked.map(({ id }) => id));
     const further = topology.heldBefore(trip.place.hash, furtherMax).filter(({ id }) => !known.has(id));
-    const beyond = latestOf(await Promise.all(further.map((owner) => this.#recallOf(trip, owner, furtherMs))));
-    return { ...(beyond ?? noneRecalled), allAsked };
+    const beyond = await Promise.all(further.map((owner) => this.#recallOf(trip, owner, furtherMs)));
+    return { ...(latestOf(beyond) ?? noneRecalled), allAsked, isOpen: isOpen || beyond.includes('open') };
   }
 
-  /** 'not-asked': it is out of reach, and may have something. */
-  async #recallOf(trip: Trip, owner: NodeInfo, withinMs: number): Promise<Found | 'nothing' | 'not-asked'> {
+  async #recallOf(trip: Trip, owner: NodeInfo, withinMs: number): Promise<Found | Unknown> {
     const { space, key, slot, deadlineMs, terms } = trip;
     const { topology, peers, clock, leases, guards } = this.#deps;
-    if (leases.isSilent(owner.id)) return 'not-asked';
+    if (leases.isSilent(owner.id)) return topology.isSuspect(owner.id) ? 'out-of-reach' : 'open';
     const wait: Wait = { deadlineMs: Math.min(deadlineMs, clock.nowMs() + withinMs), signal: trip.signal };
     let reply: PeerReply;
     try {
       reply = await peers.call(owner.id, { do: 'recall', keyspace: space.name, key }, wait);
     } catch (error) {
-      return codeOf(error) === 'KEYSPACE_NOT_FOUND' || !topology.isThere(owner.id) ? 'nothing' : 'not-asked';
+      const code = codeOf(error);
+      if (code === 'KEYSPACE_NOT_FOUND' || !topology.isThere(owner.id)) return 'nothing';
+      return code === 'PEER_UNREACHABLE' ? 'out-of-reach' : 'open';
     }
+    if (reply.is === 'not-owner') return 'open';
     if (reply.is !== 'value' && reply.is !== 'absent') return 'nothing';
     if (this.#trips.isVoid(trip, reply)) return 'nothing';
     const answer = this.#trips.received(reply, owner.name);
     if (guards.sweep && space.sweeps.void({ ...answer, key })) return 'nothing';
-    if (guards['reply-floor'] && reply.floor < space.slots.floor(slot)) return 'nothing';
+    // It has not heard of a write that fell into the slot, and will.
+    if (guards['reply-floor'] && reply.floor < space.slots.floor(slot)) return 'open';
     if (reply.version < terms.minVersion) return 'nothing';
     space.counts.recalls++;
     return { answer, from: owner.id };
@@ -242,8 +260,8 @@ export class OwnerReads {
   /** Whoever gave the entry away need not hold it any more, where it is kept here. Nobody waits for it to know. */
   #taken({ space, key, deadlineMs }: Trip, version: number, from: string): void {
     const entry = space.store.peek(key);
-    const isKept = entry !== undefined && (entry.owner === '' || entry.isHeld) && entry.version >= version;
-    if (!isKept) return;
+    // What has moved on meanwhile is to be had from who had it before.
+    if (entry?.owner !== '' || entry.version < version) return;
     this.#deps.peers
       .call(from, { do: 'recall', keyspace: space.name, key, taken: version }, { deadlineMs })
       .catch(() => {});
@@ -267,11 +285,32 @@ export class OwnerReads {
       const isOrdered = answer.outcome === 'hit' || (isOverwritten && !isApart && !isContested && !isAhead);
       return isOrdered ? answer : { ...answer, version: besideVersion };
     }
+    if (!anew && !answer.wasPut && this.#isBehindPut(trip)) {
+      space.counts.unkeptLoads++;
+      return { ...answer, version: besideVersion };
+    }
     const latest = this.#latest(trip, answer, anew);
     if (this.#trips.hasMoved(trip)) this.#holdFor(this.#deps.topology.placeOf(trip.place.hash).owner, trip, latest);
     else if (this.#trips.store(trip, latest, '')) this.#kept(space, trip.key, trip.place.hash, latest);
-    else this.#overdue.forget(trip);
+    else this.#forgetOlder(trip, latest);
     return latest;
+  }
+
+  /** The source's latest answer is not to be kept: what it said before is not answered with any more. */
+  #forgetOlder(trip: Trip, { version }: Answer): void {
+    const { store } = trip.space;
+    const kept = store.peek(trip.key);
+    if (kept?.owner === '' && !kept.wasPut && kept.version < version) store.delete(trip.key, 'expired');
+    else this.#overdue.forget(trip);
+  }
+
+  /**
+   * A later version was asked for than that of the put that is held here, the latest that this node knows of: of another key,
+   * perhaps. What the source says instead takes nobody else's put away.
+   */
+  #isBehindPut({ space, key, terms }: Trip): boolean {
+    const kept = space.fresh(key);
+    return kept?.owner === '' && kept.wasPut && kept.version < terms.minVersion;
   }
 
   /**
@@ -325,7 +364,7 @@ export class OwnerReads {
   }
 }
 
-const latestOf = (outcomes: readonly (Found | 'nothing' | 'not-asked')[]): Found | undefined =>
+const latestOf = (outcomes: readonly (Found | Unknown)[]): Found | undefined =>
   outcomes
     .filter((outcome) => typeof outcome !== 'string')
     .reduce<Found | undefined>(

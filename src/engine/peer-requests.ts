@@ -3,7 +3,7 @@ import { noTags } from '../base/tags.js';
 import type { Clock, Wait } from '../ports/clock.js';
 import type { KeyspaceRecord } from '../ports/keyspace-record.js';
 import type { NodeInfo } from '../ports/membership.js';
-import type { Ack, Outcome, PeerReply, PeerRequest } from '../ports/peers.js';
+import type { Outcome, PeerReply, PeerRequest } from '../ports/peers.js';
 import { checkKey, checkValueBytes } from './arguments.js';
 import type { Holdings } from './holdings.js';
 import { hotKeysFor } from './hot-elsewhere.js';
@@ -11,6 +11,7 @@ import type { Inflight } from './inflight.js';
 import { type Keyspace, outcomeOf } from './keyspace.js';
 import { type Known, knowledgeOf, knownReply } from './known-reply.js';
 import type { LeaseKeeper } from './lease-keeper.js';
+import { Once } from './once.js';
 import type { EngineLimits } from './options.js';
 import type { Reads } from './reads.js';
 import type { Repair } from './repair.js';
@@ -46,6 +47,7 @@ type Asked = Extract<PeerRequest, { do: 'get' | 'put' | 'delete' | 'recall' | 'c
 /** Answers what other nodes ask of this one. A hit is answered at once, without a promise. */
 export class PeerRequests {
   readonly #deps: PeerRequestDeps;
+  readonly #once = new Once();
 
   constructor(deps: PeerRequestDeps) {
     this.#deps = deps;
@@ -56,8 +58,7 @@ export class PeerRequests {
       case 'renew':
         return this.#deps.leases.grant(from.id, request.resync);
       case 'synced':
-        this.#deps.repair.synced(from.id, request, this.#deps.keyspaces());
-        return applied;
+        return this.#deps.repair.synced(from.id, request, this.#deps.keyspaces()) ? applied : nothing;
       case 'keyspace':
         return this.#deps.recorded(from, request.record);
       case 'hot-keys': {
@@ -136,12 +137,13 @@ export class PeerRequests {
         checkValueBytes(request.value.byteLength, limits);
         return this.#write(
           space,
+          from,
           request,
           { do: 'put', value: request.value, ttlMs: request.ttlMs, tags: request.tags ?? noTags },
           wait,
         );
       case 'delete':
-        return this.#write(space, request, { do: 'delete' }, wait);
+        return this.#write(space, from, request, { do: 'delete' }, wait);
     }
   }
 
@@ -171,18 +173,22 @@ export class PeerRequests {
 
   #write(
     space: Keyspace,
-    { key, ack }: { readonly key: string; readonly ack: Ack },
+    from: NodeInfo,
+    { key, ack, once }: Extract<PeerRequest, { do: 'put' | 'delete' }>,
     change: Change,
     wait: Wait,
-  ): PeerReply | Promise<PeerReply> {
+  ): Promise<PeerReply> {
     const { writes, topology, served } = this.#deps;
-    return served.run(async () => {
-      const written = await writes.writeAsOwner(space, key, change, ack, wait);
-      return written === undefined
-        ? { is: 'not-owner', owner: topology.place(key).owner.id }
-        : { is: 'written', ...written };
-    });
+    const write = (): Promise<PeerReply> =>
+      served.run(async () => {
+        const written = await writes.writeAsOwner(space, key, change, ack, wait);
+        return written === undefined
+          ? { is: 'not-owner', owner: topology.place(key).owner.id }
+          : { is: 'written', ...written };
+      });
+    return once === undefined ? write() : this.#once.run(from.id, once, write);
   }
 }
 
 const applied: PeerReply = { is: 'applied' };
+const nothing: PeerReply = { is: 'nothing' };

@@ -123,7 +123,14 @@ export class Peering {
     this.#repair = new Repair({
       ...path,
       records: () => ledger.told(),
-      telling: (peerId) => this.#confirmations.telling(peerId),
+      telling: (peerId) => {
+        const told = this.#confirmations.telling(peerId);
+        return () => {
+          told();
+          // It has dropped by slots what it kept for this node, or missed what was told behind an answer.
+          this.#replicas.moved();
+        };
+      },
     });
     this.#replicas = new Replicas(path, () => spaces.values());
     this.handover = new Handover(path);
@@ -190,6 +197,7 @@ export class Peering {
     const { id } = event.peer;
     if (event.is === 'up') {
       if (this.leases.leases.knows(id)) this.#repair.reconnected(spaces.values());
+      this.#repair.linkUp(id);
       this.#confirmations.onLinkUp(event.peer);
     } else {
       spaces.linkLost(id);
@@ -236,9 +244,13 @@ export class Peering {
     return this.#isDraining;
   }
 
-  /** Takes this node out of the ring and hands what it holds to the owners to come. Never rejects. */
-  drain(wait: Wait): Promise<DrainResult> {
+  /**
+   * Takes this node out of the ring and hands what it holds to the owners to come. Where a write had too little time for a peer
+   * to lose its lease, that is waited for first: the peer may be an owner to come. Never rejects.
+   */
+  async drain(wait: Wait): Promise<DrainResult> {
     this.#isDraining = true;
+    await this.#confirmations.settled(wait);
     this.#deps.membership.drain();
     this.topology.changed();
     this.topology.settle();

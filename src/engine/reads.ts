@@ -137,10 +137,13 @@ export class Reads {
   }
 
   #fetch(space: Keyspace, key: string, place: Place, wait: Wait, terms: ReadTerms, sinceMs: number): Promise<Answer> {
-    const { clock, leases } = this.#deps;
+    const { clock, leases, guards } = this.#deps;
     const { slot, token } = this.#trips.slotOf(space, place);
-    const isSettled = !(this.#deps.guards.sweep && space.sweeps.isRecent);
-    const since = this.#trips.joinsSince(space, slot, isSettled && leases.holds(place.owner.id));
+    const unsureUntilMs = Math.max(
+      guards.sweep ? space.sweeps.recentUntilMs : Number.NEGATIVE_INFINITY,
+      guards.embargo ? space.slots.embargoedUntilMs(slot) : Number.NEGATIVE_INFINITY,
+    );
+    const since = this.#trips.joinsSince(leases.holds(place.owner.id), unsureUntilMs);
     const run = (signal: StopSignal): Promise<Answer> => {
       const flight: Wait = { deadlineMs: clock.nowMs() + space.options.readTimeoutMs };
       return this.#ask(this.#trips.begin(space, key, place, terms, flight, signal), place.owner, asksMax);

@@ -5,7 +5,7 @@ import { embargoMs } from '../coherence/leases.js';
 import { readFloors } from '../coherence/slots.js';
 import type { Clock } from '../ports/clock.js';
 import type { KeyspaceRecord } from '../ports/keyspace-record.js';
-import type { PeerNetwork, PeerRequest } from '../ports/peers.js';
+import type { PeerNetwork, PeerReply, PeerRequest } from '../ports/peers.js';
 import type { Keyspace } from './keyspace.js';
 import type { LeaseKeeper } from './lease-keeper.js';
 import type { Topology } from './topology.js';
@@ -13,7 +13,7 @@ import type { Topology } from './topology.js';
 /** How long a peer may take to take note; if its link breaks before, the next link says it anew. */
 const toldWithinMs = 10_000;
 
-type Told = Pick<Extract<PeerRequest, { do: 'floors' }>, 'floors' | 'swept' | 'heard'>;
+type Told = Pick<Extract<PeerRequest, { do: 'floors' }>, 'floors' | 'swept' | 'heard' | 'steady'>;
 
 export interface RepairDeps {
   readonly clock: Clock;
@@ -48,12 +48,16 @@ export class Repair {
    * whenever the peer found that it missed something.
    */
   tell(peerId: string, spaces: Iterable<Keyspace>): void {
-    const { peers, clock, guards, records } = this.#deps;
+    const { peers, clock, guards, records, topology } = this.#deps;
     const { leases } = this.#deps.leases;
+    const { absences } = topology;
     const wait = { deadlineMs: clock.nowMs() + toldWithinMs };
     leases.telling(peerId);
     const heard = leases.told();
     const told = this.#deps.telling(peerId);
+    // Whoever is not back on the ring may have its keys written by others still.
+    const toldOfAbsence = absences.telling(peerId, topology.has(peerId));
+    const steady = absences.isSteady(peerId) ? ({ steady: true } as const) : {};
     // A peer that cannot have such settings says so, and is no less told.
     const calls: Promise<unknown>[] = records().map((record) =>
       peers.call(peerId, { do: 'keyspace', record }, wait).catch((error) => {
@@ -67,12 +71,16 @@ export class Repair {
         floors: space.slots.floors(),
         heard,
         swept: space.sweeps.inFloors,
+        ...steady,
       };
       calls.push(peers.call(peerId, request, wait));
     }
-    calls.push(peers.call(peerId, { do: 'synced', sequence: leases.sent(peerId), heard }, wait));
-    Promise.all(calls).then(
-      told,
+    const synced = peers.call(peerId, { do: 'synced', sequence: leases.sent(peerId), heard }, wait);
+    Promise.all([...calls, synced.then(checkApplied)]).then(
+      () => {
+        told();
+        toldOfAbsence();
+      },
       // The link is gone again, and the need with it; or the peer was too busy, and gets no lease before it was told.
       () => leases.undelivered(peerId),
     );
@@ -85,7 +93,7 @@ export class Repair {
   }
 
   /** A peer tells the floors of one keyspace. Throws INVALID_ARGUMENT where the bytes are none. */
-  take(space: Keyspace, { floors: bytes, swept, heard }: Told, peerId: string): void {
+  take(space: Keyspace, { floors: bytes, swept, heard, steady }: Told, peerId: string): void {
     const { hybrid, topology, leases } = this.#deps;
     const missedSince = leases.leases.missedSince(peerId, heard, leases.now());
     const floors = readFloors(bytes, hybrid.now() + skewLimit);
@@ -95,13 +103,21 @@ export class Repair {
     const { slots, store, sweeps } = space;
     const since =
       swept > sweeps.inFloors ? Math.min(missedSince ?? Number.POSITIVE_INFINITY, sweeps.inFloors) : missedSince;
-    sweeps.inFloors = Math.max(sweeps.inFloors, swept);
     if (since === undefined) {
       slots.raise(floors);
       return;
     }
+    // Then these are writes to other keys, and what was put here and is nowhere else stays.
+    const isSpared =
+      steady === true &&
+      swept <= sweeps.inFloors &&
+      topology.absences.isSteady(peerId) &&
+      leases.leases.missedOnlyOf(peerId) &&
+      leases.owns();
+    sweeps.inFloors = Math.max(sweeps.inFloors, swept);
     const older: string[] = [];
-    store.forEach(({ key, version, wasPut }) => {
+    store.forEach(({ key, version, wasPut, owner }) => {
+      if (isSpared && wasPut && owner === '') return;
       const floor = floors[slots.slotOf(topology.hash(key))]!;
       // What was loaded bears this node's clock, which may be ahead of the writer's by the skew that is allowed.
       if (floor > since && version < floor + skewLimit && !(wasPut && version >= floor)) older.push(key);
@@ -111,20 +127,34 @@ export class Repair {
     slots.raise(floors);
   }
 
-  /** A peer has told all that it knows of. What it says of writes to keyspaces that it does not have is not heard of here. */
+  /**
+   * A peer has told all that it knows of. What it says of writes to keyspaces that it does not have is not heard of here.
+   * False: it has to tell all of it again.
+   */
   synced(
     peerId: string,
     { sequence, heard }: Extract<PeerRequest, { do: 'synced' }>,
     spaces: Iterable<Keyspace>,
-  ): void {
-    const { leases } = this.#deps;
+  ): boolean {
+    const { leases, topology } = this.#deps;
     const told = this.#told.get(peerId);
     this.#told.delete(peerId);
     const isAll = [...spaces].every(({ name }) => told?.has(name));
-    leases.leases.synced(peerId, sequence, heard, leases.now(), isAll);
+    const isSynced = leases.leases.synced(peerId, sequence, heard, leases.now(), isAll);
+    if (isSynced && isAll) topology.absences.heard(peerId, topology.has(peerId));
+    return isSynced;
+  }
+
+  linkUp(peerId: string): void {
+    this.#deps.topology.absences.linkUp(peerId);
   }
 
   linkLost(peerId: string): void {
     this.#told.delete(peerId);
+    this.#deps.topology.absences.linkLost(peerId);
   }
+}
+
+function checkApplied({ is }: PeerReply): void {
+  if (is !== 'applied') throw new Error('an invalidation is missing there');
 }

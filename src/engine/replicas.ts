@@ -10,7 +10,7 @@ import { doubtful } from './topology.js';
 /** How often an owner compares what its replicas hold with what it holds itself, and how soon after the ring changed. */
 const everyMs = 30_000;
 const afterChangeMs = 1000;
-/** Entries told to one replica in one round, and how many at a time; the rest waits for the next round. */
+/** Entries told to one replica in one round, and how many at a time; the next round follows at once, slot by slot. */
 const perRoundMax = 10_000;
 const atOnce = 64;
 const toldWithinMs = 5000;
@@ -54,7 +54,10 @@ export class Replicas {
   readonly #deps: ReplicaDeps;
   readonly #spaces: () => Iterable<Keyspace>;
   #cancel: Cancel | undefined;
+  #dueMs = Number.POSITIVE_INFINITY;
   #isSyncing = false;
+  /** The ring has changed during a round, or there was more to tell than it may. */
+  #isDueAgain = false;
 
   constructor(deps: ReplicaDeps, spaces: () => Iterable<Keyspace>) {
     this.#deps = deps;
@@ -82,28 +85,28 @@ export class Replicas {
     this.#cancel = undefined;
   }
 
-  /** The ring has changed: there are new successors. */
+  /** The ring has changed: there are new successors. Or a replica may have missed something. */
   moved(): void {
     if (this.#cancel === undefined) return;
+    this.#isDueAgain = this.#isSyncing;
+    if (this.#dueMs <= this.#deps.clock.nowMs() + afterChangeMs) return;
     this.#cancel();
     this.#arm(afterChangeMs);
   }
 
   #arm(delayMs: number): void {
+    this.#dueMs = this.#deps.clock.nowMs() + delayMs;
     this.#cancel = this.#deps.clock.after(
       delayMs,
       () => {
         this.#arm(everyMs);
         if (this.#isSyncing) return;
         this.#isSyncing = true;
-        this.#sync().then(
-          () => {
-            this.#isSyncing = false;
-          },
-          () => {
-            this.#isSyncing = false;
-          },
-        );
+        const over = (): void => {
+          this.#isSyncing = false;
+          if (this.#isDueAgain) this.moved();
+        };
+        this.#sync().then(over, over);
       },
       { background: true },
     );
@@ -145,11 +148,17 @@ export class Replicas {
     if (reply?.is !== 'differ') return;
     const missing: { readonly entry: Entry; readonly hash: number }[] = [];
     space.store.forEach((entry) => {
-      if (!isOwn(entry.owner) || entry.expiresAtMs <= clock.nowMs() || missing.length >= perRoundMax) return;
+      if (!isOwn(entry.owner) || entry.expiresAtMs <= clock.nowMs()) return;
       const hash = topology.hash(entry.key);
       if (!hasSlot(reply.slots, space.slots.slotOf(hash))) return;
       if (topology.replicasOf(hash).some(({ id }) => id === peerId)) missing.push({ entry, hash });
     });
+    if (missing.length > perRoundMax) {
+      // Whole slots, so that they no longer differ in the next round.
+      missing.sort((a, b) => space.slots.slotOf(a.hash) - space.slots.slotOf(b.hash));
+      missing.length = perRoundMax;
+      this.#isDueAgain = true;
+    }
     for (let at = 0; at < missing.length; at += atOnce) {
       const told = missing.slice(at, at + atOnce).map(({ entry, hash }) => {
         // It may have been replaced while others were told.

@@ -37,6 +37,11 @@ export class Takeovers {
     return this.#running === undefined && !this.#isUntold;
   }
 
+  /** While the others are asked; never rejects. */
+  get running(): Promise<void> | undefined {
+    return this.#running;
+  }
+
   /** What a read of this key waits for, where memory holds such an entry of it. Never rejects. */
   pending(space: Keyspace, key: string): Promise<void> | undefined {
     if (this.#running === undefined) return undefined;
@@ -94,7 +99,8 @@ export class Takeovers {
         // The floors come on the same stream before the answer.
         peers.call(id, { do: 'renew', resync: true }, wait).then(
           () => {
-            told.add(id);
+            // An invalidation of its may be missing here: then it tells again, and is asked again.
+            if (leases.leases.isSynced(id)) told.add(id);
             if (isEnough()) resolve();
           },
           () => {},

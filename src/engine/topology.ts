@@ -3,6 +3,7 @@ import type { Hasher } from '../ports/hasher.js';
 import type { Member, MemberState, Membership, NodeInfo } from '../ports/membership.js';
 import type { PeerNetwork } from '../ports/peers.js';
 import { Ring } from '../ring/ring.js';
+import { Absences } from './absences.js';
 
 /** Where a key belongs now. */
 export interface Place {
@@ -74,6 +75,7 @@ export class Topology {
   readonly #deps: TopologyDeps;
   readonly #hasher: Hasher;
   readonly #self: () => NodeInfo;
+  readonly absences = new Absences();
   #ring: Ring<Member>;
   /** Those it was made of. */
   #owners: readonly Member[] = [];
@@ -176,9 +178,15 @@ export class Topology {
     return [...former, ...leaving.slice(0, leavingMax)];
   }
 
-  /** A member that is not known to be gone. */
+  /** A member that is not known to be gone: one that leaves is there until it has left. */
   isThere(id: string): boolean {
-    return this.#membership.members().some((member) => member.id === id && standing[member.state]);
+    return this.#membership
+      .members()
+      .some(({ id: other, state }) => other === id && (standing[state] || state === 'draining'));
+  }
+
+  isSuspect(id: string): boolean {
+    return this.#membership.members().some((member) => member.id === id && member.state === 'suspect');
   }
 
   /** It gives its keys away in its time, or has. */
@@ -195,10 +203,14 @@ export class Topology {
     return true;
   }
 
+  /** It owns keys, as this node sees it. */
+  has(id: string): boolean {
+    return this.ring().members.some((member) => member.id === id);
+  }
+
   /** This node is on the ring, as the others have heard or are about to. */
   get isOwner(): boolean {
-    const selfId = this.#self().id;
-    return this.ring().members.some(({ id }) => id === selfId);
+    return this.has(this.#self().id);
   }
 
   /**
@@ -258,9 +270,19 @@ export class Topology {
     this.#owners = owners;
     const before = this.#ring;
     this.#ring = this.#build(owners);
+    this.#noteAbsences(before);
     if (this.#ring.digest === before.digest && sameOwners(this.#ring.members, before.members)) return false;
     this.#remember(before);
     return true;
+  }
+
+  #noteAbsences(before: Ring<Member>): void {
+    const selfId = this.#self().id;
+    const [old, now] = [before, this.#ring].map(({ members }) => new Set(members.map(({ id }) => id)));
+    // Who leaves in its time does not come back in this run.
+    for (const id of old!) if (!now!.has(id) && !this.isLeaving(id)) this.absences.began(id);
+    if (!old!.has(selfId)) return;
+    for (const id of now!) if (!old!.has(id)) this.absences.arrived(id);
   }
 
   /** A node that joins has no past: what it owns now was the others' before. */

@@ -39,12 +39,14 @@ export class Trips {
     return { slot, token: this.#deps.guards['join-token'] ? space.slots.token(slot) : 0 };
   }
 
-  /** Only flights that begin later are joined: without a lease, those that begin after the reader came. */
-  joinsSince(space: Keyspace, slot: number, isLeased: boolean): number {
-    const { clock, guards } = this.#deps;
-    const nowMs = clock.nowMs();
-    const isSure = isLeased && !(guards.embargo && space.slots.isEmbargoed(slot, nowMs));
-    return isSure || !guards['join-later'] ? Number.NEGATIVE_INFINITY : nowMs;
+  /**
+   * Only flights that begin later are joined: without a lease, those that begin after the reader came.
+   * @param unsureUntilMs what began before this may have been asked of who did not know of a write
+   */
+  joinsSince(isLeased: boolean, unsureUntilMs: number): number {
+    if (!this.#deps.guards['join-later']) return Number.NEGATIVE_INFINITY;
+    const nowMs = this.#deps.clock.nowMs();
+    return isLeased ? Math.min(nowMs, unsureUntilMs) : nowMs;
   }
 
   begin(

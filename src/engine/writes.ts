@@ -4,9 +4,10 @@ import type { WriteResult } from '../ports/cache.js';
 import { type Clock, remainingMs, type Wait } from '../ports/clock.js';
 import type { NodeInfo } from '../ports/membership.js';
 import type { Ack, PeerRequest } from '../ports/peers.js';
-import type { Confirmations, RequestFor } from './confirmations.js';
+import type { AgainFor, Confirmations, RequestFor } from './confirmations.js';
 import type { Keyspace } from './keyspace.js';
 import type { PathDeps } from './path.js';
+import { holdRequest } from './replicas.js';
 
 /** What is done to a key: a put with its bytes and life, or a delete. */
 export type Change =
@@ -47,6 +48,8 @@ const answerMaxMs = 250;
 export class Writes {
   readonly #deps: PathDeps;
   readonly #confirmations: Confirmations;
+  /** Of this node's callers, so far: a number for each that is asked of an owner. */
+  #count = 0;
 
   constructor(deps: PathDeps, confirmations: Confirmations) {
     this.#deps = deps;
@@ -57,12 +60,13 @@ export class Writes {
     const { topology } = this.#deps;
     /** Owners that were asked and did not answer, id by name: they may hold the older value, or have written the new one. */
     const silent = new Map<string, string>();
+    const once = ++this.#count;
     for (let attempt = 0; ; attempt++) {
       this.#checkSight(key);
       const { owner, mine } = topology.place(key);
       const result = mine
         ? await this.writeAsOwner(space, key, change, ack, wait)
-        : await this.#ask(space, key, change, ack, owner.id, wait);
+        : await this.#ask(owner.id, this.#requestFor(space, key, change, ack, once), wait);
       if (result !== undefined) {
         for (const { name } of this.#deps.peers.linked()) silent.delete(name);
         silent.delete(owner.name);
@@ -151,6 +155,7 @@ export class Writes {
     leases.leases.wrote(this.#deps.self().id, version);
     const invalidation = { do: 'invalidate', keyspace: space.name, key, version } as const;
     let requestFor: RequestFor = (_, next) => ({ ...invalidation, sequence: next() });
+    let againFor: AgainFor | undefined;
     if (change.do === 'put' && lifeMs > 0) {
       space.counts.puts++;
       const expiresAtMs = clock.nowMs() + lifeMs;
@@ -177,12 +182,17 @@ export class Writes {
           replicas.some((replica) => replica.id === id)
             ? { ...kept, sequence: next() }
             : { ...invalidation, sequence: next() };
+        againFor = (id) => {
+          const entry = space.store.peek(key);
+          const isKeptThere = entry?.version === version && replicas.some((replica) => replica.id === id);
+          return isKeptThere ? holdRequest(this.#deps, id, space, hash, key, entry) : undefined;
+        };
       }
     } else {
       space.counts.deletes++;
       space.store.delete(key, 'deleted');
     }
-    const unreached = this.confirmed(requestFor, wait);
+    const unreached = this.confirmed(requestFor, wait, againFor);
     // Told to all the same, and waited for by nobody: it never rejects.
     if (ack === 'owner') return Promise.resolve({ version, unreached: [] });
     return unreached.then((names) => {
@@ -203,24 +213,19 @@ export class Writes {
   }
 
   /** Sends every peer what it is to know and waits for all; names of those that did not confirm, sorted. Never rejects. */
-  confirmed(requestFor: RequestFor, wait: Wait): Promise<readonly string[]> {
-    return this.#confirmations.told(requestFor, beforeAnswer(wait, this.#deps.clock));
+  confirmed(requestFor: RequestFor, wait: Wait, againFor?: AgainFor): Promise<readonly string[]> {
+    return this.#confirmations.told(requestFor, beforeAnswer(wait, this.#deps.clock), againFor);
   }
 
-  async #ask(
-    space: Keyspace,
-    key: string,
-    change: Change,
-    ack: Ack,
-    ownerId: string,
-    wait: Wait,
-  ): Promise<Written | undefined> {
+  #requestFor({ name: keyspace }: Keyspace, key: string, change: Change, ack: Ack, once: number): PeerRequest {
+    if (change.do === 'delete') return { do: 'delete', keyspace, key, ack, once };
+    const { value, ttlMs, tags } = change;
+    return { do: 'put', keyspace, key, value, ttlMs, tags, ack, once };
+  }
+
+  async #ask(ownerId: string, request: PeerRequest, wait: Wait): Promise<Written | undefined> {
     // An answer that is not to be had in time is better not waited for: the next attempt may find another owner.
     if (this.#deps.leases.isSilent(ownerId)) return undefined;
-    const request: PeerRequest =
-      change.do === 'put'
-        ? { do: 'put', keyspace: space.name, key, value: change.value, ttlMs: change.ttlMs, tags: change.tags, ack }
-        : { do: 'delete', keyspace: space.name, key, ack };
     try {
       const reply = await this.#deps.peers.call(ownerId, request, wait);
       return reply.is === 'written' ? reply : undefined;

@@ -29,6 +29,8 @@ export type PeerRequest =
       /** Names by which it is invalidated with others; as in `hold` and `value`, undefined for none. */
       readonly tags?: readonly string[] | undefined;
       readonly ack: Ack;
+      /** The sender's number for this write, above 0 and the same however often it asks for it: it is made once. */
+      readonly once?: number | undefined;
       readonly trace?: TraceContext | undefined;
     }
   | {
@@ -36,6 +38,8 @@ export type PeerRequest =
       readonly keyspace: string;
       readonly key: string;
       readonly ack: Ack;
+      /** As of `put`. */
+      readonly once?: number | undefined;
       readonly trace?: TraceContext | undefined;
     }
   | {
@@ -56,13 +60,16 @@ export type PeerRequest =
       readonly heard: Heard;
       /** Version of the latest delete by tag or prefix that is remembered by the floors alone; 0: there is none. */
       readonly swept: number;
+      /** To the sender the receiver has owned its keys all along: nobody it knows of has written them in its stead. */
+      readonly steady?: true | undefined;
     }
   /** All floors were told; `sequence` is that of the last invalidation sent before. */
   | { readonly do: 'synced'; readonly sequence: number; readonly heard: Heard }
   /** Asks for the lease under which the sender may serve copies. `resync`: tell all floors first, some news was missed. */
   | { readonly do: 'renew'; readonly resync: boolean }
   /**
-   * The sender has become the key's owner and asks its previous one for what it holds. Answer: a value, or `nothing`. With
+   * The sender has become the key's owner and asks its previous one for what it holds. Answer: a value, or `nothing`, or
+   * `not-owner`: nothing, but a third one owns it, as the receiver sees it. With
    * `claim` it is about to write the key, and only says so. Either way, what the receiver loads from now on is no entry.
    * With `taken` it says that it keeps what it was given of that version: it need not be held any more.
    */

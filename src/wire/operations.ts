@@ -164,6 +164,7 @@ function writeRequest(writer: BackwardWriter, request: PeerRequest, remainingMs:
     case 'put':
       if (request.trace !== undefined) writeTrace(writer, request.trace);
       writeTags(writer, request.tags);
+      if (request.once !== undefined) writer.doubleField(doubleTag(7), request.once);
       if (request.ack === 'owner') writer.uint32Field(varintTag(6), 1);
       if (request.ttlMs !== undefined) writer.doubleField(doubleTag(5), request.ttlMs);
       writer.bytesField(delimitedTag(4), request.value);
@@ -174,6 +175,7 @@ function writeRequest(writer: BackwardWriter, request: PeerRequest, remainingMs:
       return;
     case 'delete':
       if (request.trace !== undefined) writeTrace(writer, request.trace);
+      if (request.once !== undefined) writer.doubleField(doubleTag(7), request.once);
       if (request.ack === 'owner') writer.uint32Field(varintTag(4), 1);
       writer.uint32Field(varintTag(3), wholeMs);
       writer.stringField(delimitedTag(2), request.key);
@@ -189,6 +191,7 @@ function writeRequest(writer: BackwardWriter, request: PeerRequest, remainingMs:
       writer.nested(delimitedTag(field.invalidate), mark);
       return;
     case 'floors':
+      if (request.steady) writer.uint32Field(varintTag(8), 1);
       if (request.swept > 0) writer.doubleField(doubleTag(7), request.swept);
       writeHeard(writer, request.heard);
       writer.bytesField(delimitedTag(4), request.floors);

@@ -126,11 +126,13 @@ interface Extras {
   version: number;
   /** put: ttl_ms; get: min_version; hold: life_ms, below zero of stale_ms. */
   span: number | undefined;
+  /** put and delete: once. */
   sequence: number;
   sourceVersion: number | undefined;
   floor: number;
   generation: number;
   heard: number;
+  /** hold; floors: steady. */
   yours: boolean;
   /** floors. */
   versions: [string, number][] | undefined;
@@ -208,6 +210,8 @@ function readExtra(reader: Reader, kind: number, tag: number, extras: Extras): v
     extras.sequence = finite(reader.double(), 'sequence');
   } else if (tag === doubleTag(8) && kind === field.hold) {
     extras.sequence = finite(reader.double(), 'sequence');
+  } else if (tag === doubleTag(7) && (kind === field.put || kind === field.delete)) {
+    extras.sequence = finite(reader.double(), 'once');
   } else if (tag === doubleTag(9) && kind === field.hold) {
     extras.sourceVersion = finite(reader.double(), 'source_version');
   } else if (tag === doubleTag(10) && kind === field.hold) {
@@ -217,7 +221,7 @@ function readExtra(reader: Reader, kind: number, tag: number, extras: Extras): v
   } else if (tag === delimitedTag(5) && kind === field.floors) {
     extras.versions ??= [];
     readHeard(reader, extras.versions);
-  } else if (tag === varintTag(15) && kind === field.hold) {
+  } else if ((tag === varintTag(15) && kind === field.hold) || (tag === varintTag(8) && kind === field.floors)) {
     extras.yours = reader.bool();
   } else if (tag === doubleTag(14) && kind === field.hold) {
     extras.heard = finite(reader.double(), 'heard');
@@ -262,13 +266,24 @@ function requestOf(
 ): PeerRequest {
   const ack = flag ? 'owner' : 'applied';
   const trace = traceparent === '' || !fitsTrace(traceparent, tracestate) ? {} : { trace: { traceparent, tracestate } };
+  const once = sequence > 0 ? { once: sequence } : {};
   switch (kind) {
     case field.get:
       return { do: 'get', keyspace, key, loading: loading ?? none, minVersion: span ?? 0, standIn: flag, ...trace };
     case field.put:
-      return { do: 'put', keyspace, key, value: value ?? noBytes, ttlMs: span, ack, ...trace, ...(tags && { tags }) };
+      return {
+        do: 'put',
+        keyspace,
+        key,
+        value: value ?? noBytes,
+        ttlMs: span,
+        ack,
+        ...once,
+        ...trace,
+        ...(tags && { tags }),
+      };
     case field.delete:
-      return { do: 'delete', keyspace, key, ack, ...trace };
+      return { do: 'delete', keyspace, key, ack, ...once, ...trace };
     case field.invalidate:
       return { do: 'invalidate', keyspace, key, version, sequence };
     case field.floors:
@@ -278,6 +293,7 @@ function requestOf(
         floors: value ?? noBytes,
         heard: { versions: versions ?? [], isWhole: flag },
         swept: version,
+        ...(yours && { steady: true }),
       };
     case field.recall:
       if (version > 0) return { do: 'recall', keyspace, key, taken: version };

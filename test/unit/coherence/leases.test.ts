@@ -71,6 +71,19 @@ describe('Leases: of a holder', () => {
     expect(leases.asking('p', 1100, 0)).to.deep.equal({ resync: true });
   });
 
+  it('end where all floors came under them, and an invalidation before is missing: they must come again', () => {
+    const leases = linked();
+    renew(leases, 1000);
+    expect(leases.synced('p', 0, nothing, at(1005)), 'nothing is missing').to.equal(true);
+    expect(leases.synced('p', 2, nothing, at(1010))).to.equal(false);
+    expect(leases.isSynced('p')).to.equal(false);
+    expect(leases.holds('p', at(1020))).to.equal(false);
+    expect(leases.asking('p', 1100, 0)).to.deep.equal({ resync: true });
+    expect(leases.synced('p', 2, nothing, at(1110))).to.equal(true);
+    leases.answered('p', at(1100), { sent: 2, ownsMs: touchMs }, 1120);
+    expect(leases.holds('p', at(1130))).to.equal(true);
+  });
+
   it('end when the wall clock moves against monotonic time, as after the sleep of a machine', () => {
     const leases = linked();
     renew(leases, 1000);

@@ -82,6 +82,9 @@ describe('Slots', () => {
     slots.embargo(7, 3000, 'a', 2000);
     expect(slots.isContested(7, 2500, 'a'), 'later, by one alone').to.equal(false);
     expect(slots.isEmbargoed(7, 2500)).to.equal(true);
+    expect([slots.embargoedUntilMs(7), slots.contestedUntilMs(7)]).to.deep.equal([3000, 3000]);
+    slots.embargoAll(4000);
+    expect([slots.embargoedUntilMs(7), slots.contestedUntilMs(7)], 'all').to.deep.equal([4000, 3000]);
   });
 
   it('floors go to a peer and are taken over where they are higher', () => {

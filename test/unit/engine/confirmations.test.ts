@@ -8,7 +8,12 @@ import type { PeerNetwork } from '../../../src/ports/peers.js';
 import { FakeClock } from '../../support/fake-clock.js';
 
 type Reply = ReturnType<PeerNetwork['call']>;
+interface Outcome {
+  unreached?: readonly string[];
+  atMs?: number;
+}
 
+const invalidation = { do: 'invalidate', keyspace: 'ks', key: 'k', version: 7, sequence: 1 } as const;
 const unused = (): never => {
   throw new Error('nobody asks for this');
 };
@@ -66,17 +71,16 @@ describe('Confirmations', () => {
   });
 
   /** A write that `a` applies and `b` says `answer` to, while both have their leases renewed. */
-  const written = (answer: Reply): { unreached?: readonly string[]; atMs?: number } => {
+  const written = (answer: Reply): Outcome => {
     answers.set(infoOf('b').id, answer);
     const renewed = (): void => {
       for (const id of ids('a', 'b')) keeper.grant(id, false);
       clock.after(renewMs, renewed);
     };
     renewed();
-    const outcome: { unreached?: readonly string[]; atMs?: number } = {};
-    const request = { do: 'invalidate', keyspace: 'ks', key: 'k', version: 7 } as const;
+    const outcome: Outcome = {};
     confirmations
-      .told((_, next) => ({ ...request, sequence: next() }), { deadlineMs })
+      .told((_, next) => ({ ...invalidation, sequence: next() }), { deadlineMs })
       .then((unreached) => Object.assign(outcome, { unreached, atMs: clock.nowMs() }));
     return outcome;
   };
@@ -106,10 +110,77 @@ describe('Confirmations', () => {
     await clock.settle();
     before();
     confirmations.telling(infoOf('a').id)();
-    await clock.advance(deadlineMs - 1);
+    // Leases that are granted meanwhile cover nothing from before the write.
+    await clock.advance(leaseMs - 1);
     expect(outcome).to.deep.equal({});
     await clock.advance(1);
-    expect(outcome).to.deep.equal({ unreached: ['b'], atMs: deadlineMs });
+    expect(outcome).to.deep.equal({ unreached: ['b'], atMs: leaseMs });
+  });
+
+  describe('a peer that is to keep the value, and has taken the floors without it', () => {
+    const toldAgain = async (again: (() => Reply) | undefined): Promise<Outcome> => {
+      const outcome: Outcome = {};
+      const told = confirmations.told(
+        () => invalidation,
+        { deadlineMs },
+        (id) => (again !== undefined && id === infoOf('b').id ? { do: 'renew', resync: false } : undefined),
+      );
+      void told.then((unreached) => Object.assign(outcome, { unreached, atMs: clock.nowMs() }));
+      await clock.advance(100);
+      const taken = confirmations.telling(infoOf('b').id);
+      if (again !== undefined) answers.set(infoOf('b').id, again());
+      await clock.advance(40);
+      taken();
+      await clock.settle();
+      return outcome;
+    };
+    beforeEach(() => answers.set(infoOf('b').id, lost()));
+
+    it('is done where the entry is not the latest any more', async () => {
+      expect(await toldAgain(undefined)).to.deep.equal({ unreached: [], atMs: 140 });
+    });
+
+    it('is told again, and done once it has it', async () => {
+      let keep: (reply: Awaited<Reply>) => void = () => {};
+      const outcome = await toldAgain(
+        () =>
+          new Promise((resolve) => {
+            keep = resolve;
+          }),
+      );
+      expect(outcome).to.deep.equal({});
+      keep({ is: 'applied' });
+      await clock.settle();
+      expect(outcome).to.deep.equal({ unreached: [], atMs: 140 });
+    });
+
+    for (const [what, again] of [
+      ['does not keep it', (): Reply => Promise.resolve({ is: 'nothing' })],
+      ['is lost again', (): Reply => lost()],
+    ] as const) {
+      it(`is named where it ${what}`, async () => {
+        expect(await toldAgain(again)).to.deep.equal({ unreached: ['b'], atMs: 140 });
+      });
+    }
+  });
+
+  it('says when no peer can serve anything older than what had too little time', async () => {
+    const settled = async (): Promise<number> => {
+      let atMs = -1;
+      void confirmations.settled({ deadlineMs: 10_000 }).then(() => {
+        atMs = clock.nowMs();
+      });
+      await clock.advance(3000);
+      return atMs;
+    };
+    expect(await settled(), 'nothing was written').to.equal(0);
+    const startedMs = clock.nowMs();
+    answers.set(infoOf('b').id, hanging());
+    for (const id of ids('a', 'b')) keeper.grant(id, false);
+    void confirmations.told(() => invalidation, { deadlineMs: startedMs + 300 });
+    await clock.advance(300);
+    expect(await settled()).to.equal(startedMs + leaseMs);
+    expect(await settled(), 'it is over').to.equal(clock.nowMs() - 3000);
   });
 
   it('a peer that gets no lease before it was told is waited for until its lease has lapsed, and named', async () => {

@@ -8,7 +8,12 @@ import { Store } from '../../../src/store/store.js';
 import { FakeClock } from '../../support/fake-clock.js';
 
 describe('Takeovers', () => {
-  const setUp = (peerIds: readonly string[], silent: readonly string[] = [], owners = peerIds) => {
+  const setUp = (
+    peerIds: readonly string[],
+    silent: readonly string[] = [],
+    owners = peerIds,
+    incomplete: readonly string[] = [],
+  ) => {
     const clock = new FakeClock();
     const store = new Store({ maxBytes: 64 * 1024, hotShare: 0.125, index: lruIndex });
     const entry = { value: Buffer.from('v'), version: 1, expiresAtMs: 60_000, wasPut: true, isHeld: true };
@@ -21,7 +26,10 @@ describe('Takeovers', () => {
       spaces: { values: () => [space] } as unknown as Keyspaces,
       self: () => ({ id: 'self' }) as never,
       topology: { ring: () => ({ members: ['self', ...owners].map((id) => ({ id })) }) } as never,
-      leases: { isSilent: (id: string) => silent.includes(id) } as never,
+      leases: {
+        isSilent: (id: string) => silent.includes(id),
+        leases: { isSynced: (id: string) => !incomplete.includes(id) },
+      } as never,
       peers: {
         linked: () => peerIds.map((id) => ({ id })),
         call: (id: string, request: PeerRequest) =>
@@ -137,5 +145,18 @@ describe('Takeovers', () => {
     asked[1]!.answer(true);
     await clock.advance(10);
     for (const key of ['first', 'second']) expect(store.peek(key), key).to.include({ owner: '' });
+  });
+
+  it('who has answered, and of whom an invalidation is missing all the same, has not told all', async () => {
+    const { clock, store, hold, asked, takeovers } = setUp(['a', 'b', 'c'], [], undefined, ['a']);
+    hold('k', takenOver);
+    takeovers.begin();
+    asked[0]!.answer(true);
+    asked[1]!.answer(true);
+    await clock.advance(10);
+    expect(store.peek('k')).to.include({ owner: takenOver });
+    asked[2]!.answer(true);
+    await clock.advance(10);
+    expect(store.peek('k')).to.include({ owner: '' });
   });
 });

@@ -90,6 +90,18 @@ const rows: Record<string, [Operation, Body]> = {
     { do: 'floors', keyspace: 'users', floors: bytes(1, 2), heard, swept: version },
     { floors: { keyspace: 'users', remainingMs, floors: bytes(1, 2), ...heardBody, swept: version } },
   ),
+  'floors for whom the sender has seen own its keys all along': request(
+    { do: 'floors', keyspace: 'users', floors: bytes(1, 2), heard, swept: 0, steady: true },
+    { floors: { keyspace: 'users', remainingMs, floors: bytes(1, 2), ...heardBody, steady: true } },
+  ),
+  'put, to be made once': request(
+    { do: 'put', ...at, value: bytes(1), ttlMs: 0, ack: 'applied', once: large },
+    { put: { ...at, remainingMs, value: bytes(1), ttlMs: 0, once: large } },
+  ),
+  'delete, to be made once': request(
+    { do: 'delete', ...at, ack: 'applied', once: 1 },
+    { delete: { ...at, remainingMs, once: 1 } },
+  ),
   renew: request({ do: 'renew', resync: false }, { renew: { remainingMs } }),
   'renew after missed news': request({ do: 'renew', resync: true }, { renew: { remainingMs, resync: true } }),
   recall: request({ do: 'recall', ...at }, { recall: { ...at, remainingMs } }),

@@ -1,0 +1,74 @@
+/** Of nodes that may come back; of more than this it is not remembered whose keys others have had. */
+const rememberedMax = 1024;
+
+/** Both have told each other all floors. */
+interface Exchange {
+  isTold: boolean;
+  isHeard: boolean;
+}
+
+const isDone = ({ isTold, isHeard }: Exchange): boolean => isTold && isHeard;
+
+/**
+ * Nodes that were off this one's ring while both owned keys, by the id of their run: taken off, or met as they did. Meanwhile
+ * others may have written its keys, and it theirs. Until both have told each other all floors since it is on the ring, a floor
+ * above an entry may be that of a write to that very key; else it is another key of the same slot.
+ */
+export class Absences {
+  readonly #absent = new Map<string, Exchange>();
+  /** Over the links that stand. */
+  readonly #linked = new Map<string, Exchange>();
+  #hasForgotten = false;
+
+  linkUp(id: string): void {
+    this.#linked.set(id, { isTold: false, isHeard: false });
+  }
+
+  linkLost(id: string): void {
+    this.#linked.delete(id);
+  }
+
+  /** It has come on the ring on which this node is. Who joins has been told all before, and hears of all from then on. */
+  arrived(id: string): void {
+    const exchange = this.#linked.get(id);
+    if (exchange === undefined || !isDone(exchange)) this.began(id);
+  }
+
+  /** It is off the ring, and may come back. */
+  began(id: string): void {
+    this.#absent.delete(id);
+    this.#absent.set(id, { isTold: false, isHeard: false });
+    if (this.#absent.size <= rememberedMax) return;
+    this.#hasForgotten = true;
+    this.#absent.delete(this.#absent.keys().next().value!);
+  }
+
+  /** Nobody can have written its keys, nor it those of others, of which the one was not told by the other. */
+  isSteady(id: string): boolean {
+    return !this.#hasForgotten && !this.#absent.has(id);
+  }
+
+  /** All floors are on their way to it. What is given back is to be called when it has taken them. */
+  telling(id: string, isOnRing: boolean): () => void {
+    const exchanges = this.#exchanges(id, isOnRing);
+    return () => {
+      for (const exchange of exchanges) exchange.isTold = true;
+      this.#settle(id);
+    };
+  }
+
+  /** It has told all floors. */
+  heard(id: string, isOnRing: boolean): void {
+    for (const exchange of this.#exchanges(id, isOnRing)) exchange.isHeard = true;
+    this.#settle(id);
+  }
+
+  #exchanges(id: string, isOnRing: boolean): readonly Exchange[] {
+    return [this.#linked.get(id), isOnRing ? this.#absent.get(id) : undefined].filter((one) => one !== undefined);
+  }
+
+  #settle(id: string): void {
+    const absence = this.#absent.get(id);
+    if (absence !== undefined && isDone(absence)) this.#absent.delete(id);
+  }
+}

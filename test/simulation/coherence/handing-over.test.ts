@@ -1,0 +1,173 @@
+import { expect } from 'chai';
+import { keepersOf, numbered, Stage, slotOf } from './stage.js';
+import { ks, type SimNode, type World, type WorldOptions } from './world.js';
+
+/** Keys that move while something else happens. What was put is in the cache alone; the data source has seq 0. */
+describe('simulation: what was put is handed over, whatever happens meanwhile', function () {
+  this.timeout(120_000);
+  let stage: Stage;
+  let world: World;
+  afterEach(() => stage.stop());
+
+  const open = async (options: Partial<WorldOptions> = {}): Promise<void> => {
+    stage = await Stage.of({ replicas: 1, ...options });
+    world = stage.world;
+  };
+  const goingToN5 = numbered(1200).filter((key) => keepersOf(key, 5)[0] === 'n5');
+  const fromN1 = goingToN5.filter((key) => keepersOf(key, 4)[0] === 'n1');
+  /** Everybody looks, and all is quiet before. */
+  const lostAfter = async (ms: number, keys: readonly string[]): Promise<number> => {
+    await stage.advance(ms);
+    let lost = 0;
+    for (const node of world.up()) lost += await stage.lostAt(node, keys);
+    return lost;
+  };
+
+  for (const seed of ['1', '2', '3']) {
+    it(`a node joins, is read from, and leaves again: its recalls are under way as its drain begins (${seed})`, async () => {
+      await open({ latencyMs: 40, seed });
+      await stage.putAll(stage.node(1), goingToN5);
+      await stage.advance(1000);
+      const n5 = world.start('n5');
+      await stage.untilUp(n5);
+      await stage.advance(300);
+      for (const key of goingToN5) n5.engine.lookup(ks, key).catch(() => {});
+      await stage.advance(5);
+      world.leave(n5);
+      while (n5.state !== 'gone') await stage.advance(50);
+      expect(await lostAfter(5000, goingToN5)).to.equal(0);
+    });
+  }
+
+  for (const [how, ms] of [
+    ['stands still', 1100],
+    ['is cut off from the new one', 1500],
+  ] as const) {
+    it(`a former owner ${how} for ${ms} ms as it is asked: nothing is loaded over what it holds`, async () => {
+      await open();
+      const n1 = stage.node(1);
+      await stage.putAll(n1, fromN1);
+      await stage.advance(1000);
+      const n5 = world.start('n5');
+      await stage.untilUp(n5);
+      await stage.advance(300);
+      if (how === 'stands still') {
+        world.pause(n1);
+        world.clock.after(ms, () => world.resume(n1));
+      } else world.clock.after(ms, stage.cutPair(n1, n5));
+      await stage.advance(20);
+      await stage.lostAt(n5, fromN1);
+      expect(await lostAfter(15_000, fromN1)).to.equal(0);
+    });
+  }
+
+  it('a node that leaves stands still as it is asked by one that joins', async () => {
+    await open({ nodes: 3, latencyMs: 10 });
+    const n1 = stage.node(1);
+    const keys = numbered(1000).filter((key) => keepersOf(key, 3)[0] === 'n1' && keepersOf(key, 4)[0] === 'n4');
+    await stage.putAll(n1, keys);
+    await stage.advance(1000);
+    world.leave(n1);
+    await stage.advance(60);
+    const n4 = world.start('n4');
+    await stage.untilUp(n4);
+    if (n1.state !== 'gone') {
+      world.pause(n1);
+      world.clock.after(1100, () => world.resume(n1));
+    }
+    await stage.lostAt(n4, keys);
+    expect(await lostAfter(15_000, keys)).to.equal(0);
+  });
+
+  it('another key of the slot is written, and the former owner has not heard of that yet', async () => {
+    await open();
+    const hot = numbered(100).find((key) => keepersOf(key, 5)[0] === 'n3' && keepersOf(key, 4)[0] === 'n3')!;
+    const inSlot = Array.from({ length: 300_000 }, (_, i) => `c${i}`).filter((key) => slotOf(key) === slotOf(hot));
+    const keys = inSlot.filter((key) => keepersOf(key, 4)[0] === 'n1' && keepersOf(key, 5)[0] === 'n5');
+    expect(keys.length).to.be.above(1);
+    await stage.putAll(stage.node(1), [...keys, hot]);
+    await stage.advance(1000);
+    const n5 = world.start('n5');
+    await stage.untilUp(n5);
+    await stage.advance(400);
+    world.clock.after(300, stage.cutWay(stage.node(3), stage.node(1)));
+    const write = stage.put(stage.node(3), hot, 'hot');
+    await stage.advance(20);
+    await stage.lostAt(n5, keys);
+    expect((await stage.until(write)).unreached).to.deep.equal([]);
+    expect(await lostAfter(10_000, keys)).to.equal(0);
+  });
+
+  for (const downMs of [10, 600]) {
+    it(`a node is killed, and runs again ${downMs} ms later: it has what its replicas had`, async () => {
+      for (const seed of ['1', '2', '3', '4', '5', '6']) {
+        await open({ replicas: 2, latencyMs: 10, seed });
+        const keys = numbered(1500).filter((key) => keepersOf(key, 4)[0] === 'n1');
+        await stage.putAll(stage.node(2), keys.slice(0, 300));
+        await stage.advance(3000);
+        world.crash(stage.node(1), false);
+        await stage.advance(downMs);
+        const n1 = world.start('n1');
+        await stage.untilUp(n1);
+        for (let at = 0; at < 300; at += 15) {
+          await stage.lostAt(n1, keys.slice(at, at + 15));
+          await stage.advance(10);
+        }
+        expect(await lostAfter(10_000, keys.slice(0, 300)), `seed ${seed}`).to.equal(0);
+        if (seed !== '6') await stage.stop();
+      }
+    });
+  }
+
+  for (const [kind, timeoutMs] of [
+    ['delete', 300],
+    ['put', 1000],
+  ] as const) {
+    it(`a ${kind} with ${timeoutMs} ms, out of reach of its replica, whose owner leaves at once: the old value is gone`, async () => {
+      await open({ replicas: 2 });
+      const n1 = stage.node(1);
+      const key = numbered(500).find((name) => keepersOf(name, 4)[0] === 'n1')!;
+      const replica = world.node(keepersOf(key, 4)[1]!);
+      await stage.putAll(n1, [key], 'old');
+      await stage.advance(1000);
+      world.clock.after(20_000, stage.cutPair(n1, replica));
+      await stage.advance(20);
+      const write =
+        kind === 'delete' ? n1.engine.delete(ks, key, { timeoutMs }) : stage.put(n1, key, 'new', { timeoutMs });
+      expect((await stage.until(write)).unreached).to.deep.equal([replica.name]);
+      world.leave(n1);
+      for (let i = 0; i < 8; i++) {
+        await stage.advance(i < 4 ? 800 : 6000);
+        for (const node of world.up()) expect(await stage.textAt(node, key), node.name).not.to.equal('old');
+      }
+    });
+  }
+
+  const heldAt = (node: SimNode): number => node.engine.stats()[ks]!.held_entries!;
+
+  it('second copies are made of tens of thousands of entries as of a few, soon after the ring has changed', async () => {
+    await open({ nodes: 3, replicas: 2, keyspace: { maxBytes: '256MiB', readTimeout: 4000 } });
+    const keys = numbered(24_000);
+    for (let at = 0; at < keys.length; at += 500) await stage.putAll(stage.node(1), keys.slice(at, at + 500));
+    await stage.advance(40_000);
+    world.leave(stage.node(3));
+    await stage.advance(15_000);
+    expect(heldAt(stage.node(1)) + heldAt(stage.node(2))).to.equal(keys.length);
+  });
+
+  it('second copies are made after a change of the ring that fell into the comparison for the one before', async () => {
+    await open({ replicas: 2, seed: '1' });
+    const keys = numbered(600);
+    for (let at = 0; at < keys.length; at += 100) await stage.putAll(stage.node(2), keys.slice(at, at + 100));
+    await stage.advance(1000);
+    await stage.untilUp(world.start('n5'));
+    await stage.advance(900);
+    world.pause(stage.node(3));
+    world.clock.after(1500, () => world.resume(stage.node(3)));
+    await stage.advance(300);
+    world.leave(stage.node(4));
+    await stage.advance(10_000);
+    world.crash(stage.node(1), false);
+    expect(await lostAfter(12_000, keys)).to.equal(0);
+  });
+});
