@@ -282,10 +282,12 @@ export class Leases {
     return Math.min(...lease.missing.map(([id]) => this.#heardTo(id)));
   }
 
-  /** Of the floors that it tells just now, as `missedSince` has found: all that was missed of them the peer wrote itself. */
-  missedOnlyOf(peerId: string): boolean {
-    const missing = this.#peers.get(peerId)?.missing;
-    return missing?.every(([id]) => id === peerId) === true;
+  /**
+   * Of the floors that a peer tells just now, as `missedSince` has found: whose writes were missed, and since which version;
+   * undefined: that is not known of all of them.
+   */
+  missedOf(peerId: string): Heard['versions'] | undefined {
+    return this.#peers.get(peerId)?.missing?.map(([id]) => [id, this.#heardTo(id)]);
   }
 
   /** What this peer wrote may have been missed. */

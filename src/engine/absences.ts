@@ -31,19 +31,24 @@ export class Absences {
   /** It has come on the ring on which this node is. Who joins has been told all before, and hears of all from then on. */
   arrived(id: string): void {
     const exchange = this.#linked.get(id);
-    if (exchange === undefined || !isDone(exchange)) this.began(id);
+    // What is on its way just now will do.
+    if (exchange === undefined || !isDone(exchange)) this.#add(id, exchange);
   }
 
   /** It is off the ring, and may come back. */
   began(id: string): void {
+    this.#add(id);
+  }
+
+  #add(id: string, exchange: Exchange = { isTold: false, isHeard: false }): void {
     this.#absent.delete(id);
-    this.#absent.set(id, { isTold: false, isHeard: false });
+    this.#absent.set(id, exchange);
     if (this.#absent.size <= rememberedMax) return;
     this.#hasForgotten = true;
     this.#absent.delete(this.#absent.keys().next().value!);
   }
 
-  /** Nobody can have written its keys, nor it those of others, of which the one was not told by the other. */
+  /** Of one on the ring: it cannot have written keys of this node, nor this one its keys, without the other's knowing. */
   isSteady(id: string): boolean {
     return !this.#hasForgotten && !this.#absent.has(id);
   }

@@ -8,10 +8,15 @@ import type { KeyspaceRecord } from '../ports/keyspace-record.js';
 import type { PeerNetwork, PeerReply, PeerRequest } from '../ports/peers.js';
 import type { Keyspace } from './keyspace.js';
 import type { LeaseKeeper } from './lease-keeper.js';
-import type { Topology } from './topology.js';
+import { doubtful, type Topology } from './topology.js';
 
 /** How long a peer may take to take note; if its link breaks before, the next link says it anew. */
 const toldWithinMs = 10_000;
+
+/** No floor is above it. */
+const never = Number.POSITIVE_INFINITY;
+/** Of nodes that were linked and may be again. */
+const unsureMax = 1024;
 
 type Told = Pick<Extract<PeerRequest, { do: 'floors' }>, 'floors' | 'swept' | 'heard' | 'steady'>;
 
@@ -36,6 +41,11 @@ export interface RepairDeps {
 export class Repair {
   readonly #deps: RepairDeps;
 
+  /**
+   * Nodes of whose writes this one has missed some, and has been told by others: since which version. What it put itself was
+   * spared as they have owned their keys, and it its own, all along, as far as it knows; they have yet to say so.
+   */
+  readonly #unsure = new Map<string, number>();
   /** Keyspaces whose floors a peer has told since its link came up, or since it told all it has; by the peer's id. */
   readonly #told = new Map<string, Set<string>>();
 
@@ -57,7 +67,7 @@ export class Repair {
     const told = this.#deps.telling(peerId);
     // Whoever is not back on the ring may have its keys written by others still.
     const toldOfAbsence = absences.telling(peerId, topology.has(peerId));
-    const steady = absences.isSteady(peerId) ? ({ steady: true } as const) : {};
+    const steady = topology.isSteady(peerId) ? ({ steady: true } as const) : {};
     // A peer that cannot have such settings says so, and is no less told.
     const calls: Promise<unknown>[] = records().map((record) =>
       peers.call(peerId, { do: 'keyspace', record }, wait).catch((error) => {
@@ -103,28 +113,43 @@ export class Repair {
     const { slots, store, sweeps } = space;
     const since =
       swept > sweeps.inFloors ? Math.min(missedSince ?? Number.POSITIVE_INFINITY, sweeps.inFloors) : missedSince;
-    if (since === undefined) {
+    const isSteady = steady === true && topology.isSteady(peerId);
+    const isSpared = swept <= sweeps.inFloors && this.#areSteady(peerId, isSteady);
+    // Own puts were spared on the word of others, and this one has written some of them perhaps.
+    const sinceSpared = isSteady ? undefined : this.#unsure.get(peerId);
+    sweeps.inFloors = Math.max(sweeps.inFloors, swept);
+    if (since === undefined && sinceSpared === undefined) {
       slots.raise(floors);
       return;
     }
-    // Then these are writes to other keys, and what was put here and is nowhere else stays.
-    const isSpared =
-      steady === true &&
-      swept <= sweeps.inFloors &&
-      topology.absences.isSteady(peerId) &&
-      leases.leases.missedOnlyOf(peerId) &&
-      leases.owns();
-    sweeps.inFloors = Math.max(sweeps.inFloors, swept);
+    const sinceOfOwn = Math.min(isSpared ? never : (since ?? never), sinceSpared ?? never);
     const older: string[] = [];
     store.forEach(({ key, version, wasPut, owner }) => {
-      if (isSpared && wasPut && owner === '') return;
+      const isOwnPut = wasPut && (owner === '' || owner === doubtful);
+      const sinceThen = isOwnPut ? sinceOfOwn : (since ?? never);
       const floor = floors[slots.slotOf(topology.hash(key))]!;
       // What was loaded bears this node's clock, which may be ahead of the writer's by the skew that is allowed.
-      if (floor > since && version < floor + skewLimit && !(wasPut && version >= floor)) older.push(key);
+      if (floor > sinceThen && version < floor + skewLimit && !(wasPut && version >= floor)) older.push(key);
     });
     for (const key of older) store.delete(key, 'invalidated');
     slots.bumpAll();
     slots.raise(floors);
+  }
+
+  /**
+   * Whoever wrote what was missed can have written no key of this node: then it was other keys of the same slots, and what was put
+   * here and is nowhere else stays. Who does not tell of it itself has to say so yet.
+   */
+  #areSteady(peerId: string, isSteady: boolean): boolean {
+    const { topology, leases } = this.#deps;
+    const missed = leases.leases.missedOf(peerId);
+    if (missed?.every(([id]) => (id === peerId ? isSteady : topology.isSteady(id))) !== true) return false;
+    for (const [id, since] of missed) {
+      if (id === peerId) continue;
+      this.#unsure.set(id, Math.min(since, this.#unsure.get(id) ?? never));
+      if (this.#unsure.size > unsureMax) this.#unsure.delete(this.#unsure.keys().next().value!);
+    }
+    return true;
   }
 
   /**
@@ -141,7 +166,10 @@ export class Repair {
     this.#told.delete(peerId);
     const isAll = [...spaces].every(({ name }) => told?.has(name));
     const isSynced = leases.leases.synced(peerId, sequence, heard, leases.now(), isAll);
-    if (isSynced && isAll) topology.absences.heard(peerId, topology.has(peerId));
+    if (isSynced && isAll) {
+      topology.absences.heard(peerId, topology.has(peerId));
+      this.#unsure.delete(peerId);
+    }
     return isSynced;
   }
 

@@ -203,6 +203,11 @@ export class Topology {
     return true;
   }
 
+  /** It has owned its keys all along, as this node sees it, but for times of which both have told each other all since. */
+  isSteady(id: string): boolean {
+    return this.has(id) && this.absences.isSteady(id);
+  }
+
   /** It owns keys, as this node sees it. */
   has(id: string): boolean {
     return this.ring().members.some((member) => member.id === id);

@@ -55,6 +55,16 @@ export async function pairCut(plot: Plot, forMs: number): Promise<void> {
   end();
 }
 
+/** The link of two nodes breaks, and is made anew. */
+export async function reset(plot: Plot, forMs: number): Promise<void> {
+  const { world, random } = plot;
+  const [a, b] = random.shuffled(world.up()) as [SimNode, SimNode];
+  const end = plot.begin();
+  world.network.hangUp(a.address, b.address);
+  await plot.after(forMs);
+  end();
+}
+
 export async function pause(plot: Plot, forMs: number): Promise<void> {
   const node = oneOf(plot);
   const end = plot.begin();

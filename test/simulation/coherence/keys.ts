@@ -31,3 +31,11 @@ export const ofOwnSlots: readonly string[] = (() => {
   }
   return keys;
 })();
+
+/** Keys to put once, each of which shares its slot with one that is written. */
+export const ofTakenSlots: readonly string[] = (() => {
+  const taken = new Set(['k0', 'k1', 'l0', 'l1'].map(slotOf));
+  const keys: string[] = [];
+  for (let i = 0; keys.length < 40; i++) if (taken.has(slotOf(`b${i}`))) keys.push(`b${i}`);
+  return keys;
+})();

@@ -1,13 +1,14 @@
 import { allGuards, type Guards } from '../../../src/coherence/guards.js';
+import { leaseMs } from '../../../src/coherence/leases.js';
 import { handoffMs } from '../../../src/engine/topology.js';
 import { judge } from '../../support/history/judge.js';
 import type { CheckOptions } from '../../support/history/options.js';
-import { type HistoryRecord, seqOf } from '../../support/history/records.js';
+import { type HistoryRecord, type ReadRecord, seqOf, type WriteRecord } from '../../support/history/records.js';
 import { areApart, type Split } from '../../support/history/split.js';
 import { textOf, type Violation } from '../../support/history/violations.js';
 import { seeded } from '../../support/seeded.js';
 import type { Plot } from './acts.js';
-import { Clients } from './clients.js';
+import { Clients, callTimeoutMs } from './clients.js';
 import { isLagging } from './keys.js';
 import type { Scenario } from './scenario.js';
 import { scenarios } from './scenarios.js';
@@ -34,6 +35,8 @@ const agreeAfterMs = 5000;
 /** A write in the socket of a frozen node, or of one that was cut off. */
 const usuallyLateMs = 20_000;
 const quietMs = 6000;
+/** Of a call's time, kept for its answer to travel. */
+const answerMs = 300;
 
 export const scenarioNamed = (name: string): Scenario => {
   const found = scenarios.find((scenario) => scenario.name === name);
@@ -131,6 +134,13 @@ export async function runOnce(scenario: Scenario, seed: string, guards: Guards =
   };
 }
 
+/** A write that ends at its deadline names whom it could not wait for: their leases may last two seconds more. */
+const hadTooLittleTime = (read: ReadRecord, { outcome, startMs, endMs }: WriteRecord): boolean =>
+  outcome.is === 'ok' &&
+  outcome.unreached.includes(read.node) &&
+  endMs - startMs > callTimeoutMs - answerMs &&
+  read.startMs < endMs + leaseMs;
+
 /** What docs/coherence.md does not promise, and nothing more. */
 function checksOf(
   windows: readonly Window[],
@@ -146,7 +156,9 @@ function checksOf(
     answersWithinMs,
     ownersCrash,
     excuses: (read, write) =>
-      (isLagging(write.key) && putsMayBeLost?.(write) === true) || splits.some((split) => areApart(split, read, write)),
+      hadTooLittleTime(read, write) ||
+      (isLagging(write.key) && putsMayBeLost?.(write) === true) ||
+      splits.some((split) => areApart(split, read, write)),
     // Around a suspicion or a change of the ring two nodes may load or write the same row; values never go back behind what
     // was acknowledged.
     excusesBack: (earlier, later, isOpen) =>

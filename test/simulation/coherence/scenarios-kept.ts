@@ -1,6 +1,6 @@
 import { handoffMs } from '../../../src/engine/topology.js';
-import { crash, cutApart, few, join, leave, restart } from './acts.js';
-import { numbered, ofOneSlot, ofOwnSlots } from './keys.js';
+import { crash, cutApart, few, join, leave, pairCut, pause, reset, restart } from './acts.js';
+import { numbered, ofOneSlot, ofOwnSlots, ofTakenSlots } from './keys.js';
 import type { Scenario } from './scenario.js';
 
 const roomy = { maxBytes: '8MiB', readTimeout: 4000 };
@@ -78,6 +78,37 @@ export const keptScenarios: readonly Scenario[] = [
         }
         await Promise.all(begun);
         await plot.after(random.below(2000));
+      }
+    },
+  },
+  {
+    /*
+     * The ring stands still, and links do not: whoever misses writes of others to keys in the same slots loses nothing of what was
+     * put on it.
+     */
+    name: 'lagging-links',
+    world: (random) => ({
+      nodes: random.between(3, 5),
+      replicas: random.between(1, 2),
+      keyspace: roomy,
+      maxInflight: random.pick([6, 12, 10_000]),
+    }),
+    crowd: (random) => ({
+      keys: ['k0', 'k1'],
+      lagging: numbered('l', random.between(2, 6)),
+      ballast: ofTakenSlots.slice(0, random.between(5, 40)),
+      readers: 8,
+    }),
+    play: async (plot) => {
+      const { random } = plot;
+      for (let i = random.between(3, 8); i > 0; i--) {
+        const act = random.pick([
+          (): Promise<void> => reset(plot, random.between(50, 1200)),
+          (): Promise<void> => pairCut(plot, random.between(50, 3500)),
+          (): Promise<void> => pause(plot, random.between(50, 900)),
+        ]);
+        await act();
+        await plot.after(random.below(800));
       }
     },
   },

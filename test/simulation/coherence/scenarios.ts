@@ -1,9 +1,8 @@
-import { crash, cutApart, few, join, leave, oneOf, oneWayCut, type Plot, pause } from './acts.js';
+import { crash, cutApart, few, join, leave, oneOf, oneWayCut, type Plot, pause, reset } from './acts.js';
 import { ofOneSlot } from './keys.js';
 import type { Scenario } from './scenario.js';
 import { keptScenarios } from './scenarios-kept.js';
 import { tangledScenarios } from './scenarios-tangled.js';
-import type { SimNode } from './world.js';
 
 /** A lease of two seconds, and latency and attempts beside it. */
 const promptMs = 3000;
@@ -75,14 +74,7 @@ const usual: readonly Scenario[] = [
     name: 'resets',
     answersWithinMs: promptMs,
     play: async (plot) => {
-      const { world, random } = plot;
-      for (let i = random.between(5, 15); i > 0; i--) {
-        const [a, b] = random.shuffled(world.up()) as [SimNode, SimNode];
-        const end = plot.begin();
-        world.network.hangUp(a.address, b.address);
-        await plot.after(random.between(50, 1200));
-        end();
-      }
+      for (let i = plot.random.between(5, 15); i > 0; i--) await reset(plot, plot.random.between(50, 1200));
       await plot.after(1000);
     },
   },
