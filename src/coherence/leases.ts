@@ -235,6 +235,10 @@ export class Leases {
     if (lease !== undefined) lease.owesFloors = true;
   }
 
+  owesFloors(peerId: string): boolean {
+    return this.#peers.get(peerId)?.owesFloors === true;
+  }
+
   /** All floors are on their way to the peer. */
   telling(peerId: string): void {
     const lease = this.#peers.get(peerId);

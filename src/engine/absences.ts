@@ -7,6 +7,11 @@ interface Exchange {
   isHeard: boolean;
 }
 
+interface Absence extends Exchange {
+  /** It has come on the ring while its link stood: all that it was told before that is on its way. */
+  readonly isArrival: boolean;
+}
+
 const isDone = ({ isTold, isHeard }: Exchange): boolean => isTold && isHeard;
 
 /**
@@ -15,10 +20,16 @@ const isDone = ({ isTold, isHeard }: Exchange): boolean => isTold && isHeard;
  * above an entry may be that of a write to that very key; else it is another key of the same slot.
  */
 export class Absences {
-  readonly #absent = new Map<string, Exchange>();
+  readonly #absent = new Map<string, Absence>();
   /** Over the links that stand. */
   readonly #linked = new Map<string, Exchange>();
+  readonly #caughtUp: (id: string, done: () => void) => void;
   #hasForgotten = false;
+
+  /** @param caughtUp calls `done` once the peer has applied all writes that it was told of by now; never where it does not */
+  constructor(caughtUp: (id: string, done: () => void) => void) {
+    this.#caughtUp = caughtUp;
+  }
 
   linkUp(id: string): void {
     this.#linked.set(id, { isTold: false, isHeard: false });
@@ -28,24 +39,18 @@ export class Absences {
     this.#linked.delete(id);
   }
 
-  /** It has come on the ring on which this node is. Who joins has been told all before, and hears of all from then on. */
+  /**
+   * It has come on the ring on which this node is. Who joins has been told all over its link, and hears of all from then on; but
+   * what was written here before the arrival was known may still be on its way.
+   */
   arrived(id: string): void {
-    const exchange = this.#linked.get(id);
-    // What is on its way just now will do.
-    if (exchange === undefined || !isDone(exchange)) this.#add(id, exchange);
+    this.#add(id, true);
+    this.#catchUp(id);
   }
 
   /** It is off the ring, and may come back. */
   began(id: string): void {
-    this.#add(id);
-  }
-
-  #add(id: string, exchange: Exchange = { isTold: false, isHeard: false }): void {
-    this.#absent.delete(id);
-    this.#absent.set(id, exchange);
-    if (this.#absent.size <= rememberedMax) return;
-    this.#hasForgotten = true;
-    this.#absent.delete(this.#absent.keys().next().value!);
+    this.#add(id, false);
   }
 
   /** Of one on the ring: it cannot have written keys of this node, nor this one its keys, without the other's knowing. */
@@ -68,12 +73,31 @@ export class Absences {
     this.#settle(id);
   }
 
+  #add(id: string, isArrival: boolean): void {
+    this.#absent.delete(id);
+    this.#absent.set(id, { isTold: false, isHeard: false, isArrival });
+    if (this.#absent.size <= rememberedMax) return;
+    this.#hasForgotten = true;
+    this.#absent.delete(this.#absent.keys().next().value!);
+  }
+
   #exchanges(id: string, isOnRing: boolean): readonly Exchange[] {
     return [this.#linked.get(id), isOnRing ? this.#absent.get(id) : undefined].filter((one) => one !== undefined);
   }
 
   #settle(id: string): void {
     const absence = this.#absent.get(id);
-    if (absence !== undefined && isDone(absence)) this.#absent.delete(id);
+    if (absence === undefined) return;
+    if (isDone(absence)) this.#absent.delete(id);
+    else this.#catchUp(id);
+  }
+
+  #catchUp(id: string): void {
+    const [absence, exchange] = [this.#absent.get(id), this.#linked.get(id)];
+    if (absence?.isArrival !== true || exchange === undefined || !isDone(exchange)) return;
+    this.#caughtUp(id, () => {
+      // Over the same link, and it has not been off the ring once more.
+      if (this.#absent.get(id) === absence && this.#linked.get(id) === exchange) this.#absent.delete(id);
+    });
   }
 }

@@ -67,6 +67,19 @@ export class Confirmations {
       .then(({ is }) => (is === 'applied' ? round.applied(peerId) : failed()), failed);
   }
 
+  /** Calls `done` once the peer has applied all that it was told of by now; never where it has not, or must be told floors first. */
+  caughtUp(peerId: string, done: () => void): void {
+    if (this.#deps.leases.leases.owesFloors(peerId)) return;
+    const rounds = [...this.#rounds].filter((round) => round.waitsFor(peerId));
+    let left = rounds.length;
+    if (left === 0) done();
+    for (const round of rounds) {
+      round.onApplied(peerId, () => {
+        if (--left === 0) done();
+      });
+    }
+  }
+
   /** Resolves when no peer serves anything older than what this node wrote, a lease from now at most. */
   async settled({ deadlineMs }: Wait): Promise<void> {
     const { clock } = this.#deps;
@@ -120,6 +133,7 @@ class Round {
   /** When those that are waited for can no longer serve anything older, by id. */
   readonly #pending = new Map<string, number>();
   readonly #unreached: string[] = [];
+  readonly #watchers: (readonly [id: string, run: () => void])[] = [];
   #cancel: Cancel | undefined;
   #isOver = false;
 
@@ -144,7 +158,14 @@ class Round {
   }
 
   applied(id: string): void {
-    if (this.#pending.delete(id) && this.#pending.size === 0) this.#end();
+    if (!this.#pending.delete(id)) return;
+    for (const [of, run] of this.#watchers) if (of === id) run();
+    if (this.#pending.size === 0) this.#end();
+  }
+
+  /** Not where it is named as one that did not. */
+  onApplied(id: string, run: () => void): void {
+    this.#watchers.push([id, run]);
   }
 
   /** It will not apply it, though it can no longer serve anything older. */

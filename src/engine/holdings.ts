@@ -160,11 +160,12 @@ export class Holdings {
     // Here it is still this node's: it answers as the owner, and keeps what it has.
     const entry = space.kept(key);
     if (entry === undefined || (entry.owner !== '' && !entry.isHeld)) {
-      // A third one owns it by now, as this node sees it, and may have been given what this node had.
-      const isAnothers = !place.mine && place.owner.id !== by.id;
+      // A third one owns it by now, as this node sees it, and has been given what this node had.
+      const isAnothers = !place.mine && place.owner.id !== by.id && space.passedOn.has(key);
       return isAnothers ? { is: 'not-owner', owner: place.owner.id } : nothing;
     }
     if (entry.wasPassed && !this.#deps.takeovers.isSure) {
+      if (!entry.wasPut) return nothing;
       const { name } = self();
       throw new DistcacheError('CLUSTER_QUORUM', `too few nodes have told ${name} what was written to '${key}'`, {
         node: name,
@@ -176,10 +177,16 @@ export class Holdings {
 }
 
 /** The key's owner has this version of it: it need not be held any more, but as a replica. */
-export function letGo({ store }: Keyspace, key: string, version: number, topology: PathDeps['topology']): void {
+export function letGo(
+  { store, passedOn }: Keyspace,
+  key: string,
+  version: number,
+  topology: PathDeps['topology'],
+): void {
   const entry = store.peek(key);
   if (entry?.isHeld !== true || entry.version > version || topology.isReplica(topology.hash(key))) return;
   store.delete(key, 'demoted');
+  passedOn.add(key);
 }
 
 const applied: PeerReply = { is: 'applied' };

@@ -1,4 +1,5 @@
 import { DistcacheError, messageOf } from '../base/errors.js';
+import { Latest } from '../base/latest.js';
 import { Slots } from '../coherence/slots.js';
 import { isPutAfter } from '../coherence/sweeps.js';
 import { SingleFlight } from '../flight/single-flight.js';
@@ -53,6 +54,9 @@ export interface KeyspaceDeps {
   readonly maxHotKeys: number;
 }
 
+/** Of the seconds in which nodes may disagree about who owns them. */
+const passedOnMax = 8192;
+
 /** Counters for each key that may be told to be hot: the more, the surer is the order of those that are. */
 const countersPerHotKey = 4;
 const hotKeysMin = 64;
@@ -69,6 +73,8 @@ export class Keyspace {
   readonly loads: SingleFlight<Answer>;
   /** Fetches from owners, and loads in their stead. */
   readonly fetches: SingleFlight<Answer>;
+  /** Keys whose entry another node has taken over from this one, the latest of them. */
+  readonly passedOn = new Latest<string>(passedOnMax);
   readonly counts = noCounts();
   readonly timings = new Timings();
   readonly hotKeys: HotKeys;

@@ -31,8 +31,11 @@ interface Recalled {
 
 const noneRecalled: Recalled = { answer: undefined, from: '', allAsked: true, isOpen: false };
 
-/** 'out-of-reach': most likely gone, with what it had. 'open': it is there, and may have something. */
-type Unknown = 'nothing' | 'out-of-reach' | 'open';
+/**
+ * 'out-of-reach': most likely gone, with what it had. 'late': it is there, and has not said. 'open': it has said that somebody may
+ * have something, or has not heard of all writes.
+ */
+type Unknown = 'nothing' | 'out-of-reach' | 'late' | 'open';
 
 /** Nodes that owned a key before and are asked for it. */
 const recallsMax = 3;
@@ -222,20 +225,21 @@ export class OwnerReads {
     if (previous.length === 0) return noneRecalled;
     const asked = topology.withLeaving(previous);
     const outcomes = await Promise.all(asked.map((owner) => this.#recallOf(trip, owner, recallMs)));
-    const isOpen = outcomes.includes('open');
+    const isOpen = outcomes.includes('open') || outcomes.includes('late');
     const allAsked = !isOpen && !outcomes.includes('out-of-reach');
     const latest = latestOf(outcomes);
     if (latest !== undefined) return { ...latest, allAsked, isOpen };
     const known = new Set(asked.map(({ id }) => id));
     const further = topology.heldBefore(trip.place.hash, furtherMax).filter(({ id }) => !known.has(id));
     const beyond = await Promise.all(further.map((owner) => this.#recallOf(trip, owner, furtherMs)));
+    // Of so many, that one is late says little.
     return { ...(latestOf(beyond) ?? noneRecalled), allAsked, isOpen: isOpen || beyond.includes('open') };
   }
 
   async #recallOf(trip: Trip, owner: NodeInfo, withinMs: number): Promise<Found | Unknown> {
     const { space, key, slot, deadlineMs, terms } = trip;
     const { topology, peers, clock, leases, guards } = this.#deps;
-    if (leases.isSilent(owner.id)) return topology.isSuspect(owner.id) ? 'out-of-reach' : 'open';
+    if (leases.isSilent(owner.id)) return topology.isSuspect(owner.id) ? 'out-of-reach' : 'late';
     const wait: Wait = { deadlineMs: Math.min(deadlineMs, clock.nowMs() + withinMs), signal: trip.signal };
     let reply: PeerReply;
     try {
@@ -243,7 +247,8 @@ export class OwnerReads {
     } catch (error) {
       const code = codeOf(error);
       if (code === 'KEYSPACE_NOT_FOUND' || !topology.isThere(owner.id)) return 'nothing';
-      return code === 'PEER_UNREACHABLE' ? 'out-of-reach' : 'open';
+      if (code === 'PEER_UNREACHABLE') return 'out-of-reach';
+      return code === 'CLUSTER_QUORUM' ? 'open' : 'late';
     }
     if (reply.is === 'not-owner') return 'open';
     if (reply.is !== 'value' && reply.is !== 'absent') return 'nothing';
@@ -285,7 +290,7 @@ export class OwnerReads {
       const isOrdered = answer.outcome === 'hit' || (isOverwritten && !isApart && !isContested && !isAhead);
       return isOrdered ? answer : { ...answer, version: besideVersion };
     }
-    if (!anew && !answer.wasPut && this.#isBehindPut(trip)) {
+    if (!anew && !answer.wasPut && this.isBehindPut(space, trip.key, trip.terms)) {
       space.counts.unkeptLoads++;
       return { ...answer, version: besideVersion };
     }
@@ -308,7 +313,7 @@ export class OwnerReads {
    * A later version was asked for than that of the put that is held here, the latest that this node knows of: of another key,
    * perhaps. What the source says instead takes nobody else's put away.
    */
-  #isBehindPut({ space, key, terms }: Trip): boolean {
+  isBehindPut(space: Keyspace, key: string, terms: ReadTerms): boolean {
     const kept = space.fresh(key);
     return kept?.owner === '' && kept.wasPut && kept.version < terms.minVersion;
   }

@@ -97,6 +97,7 @@ export class Peering {
       virtualNodes: options.virtualNodes,
       replicas: options.replicas,
       isSilent: (id) => this.leases.isSilent(id),
+      caughtUp: (id, done) => this.#confirmations.caughtUp(id, done),
       moved: () => this.#moved(),
     });
     this.leases = new LeaseKeeper({
@@ -128,7 +129,7 @@ export class Peering {
         return () => {
           told();
           // It has dropped by slots what it kept for this node, or missed what was told behind an answer.
-          this.#replicas.moved();
+          this.#replicas.mended();
         };
       },
     });

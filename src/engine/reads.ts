@@ -21,6 +21,9 @@ const ownerOut: ReadonlySet<ErrorCode | undefined> = new Set<ErrorCode>([
 
 /** Nodes asked, the owner and those in its stead, before this node helps itself. */
 const asksMax = 3;
+/** First with whoever reads already, then alone. */
+const eachSince = [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];
+
 /**
  * The read path below memory: the owner loads, everybody else asks the owner. When the owner is out of reach the next on
  * the ring answers in its stead, and when that fails too the reader reads the source and keeps nothing, so that a read
@@ -127,7 +130,9 @@ export class Reads {
     if (!this.#deps.hybrid.merge(minVersion)) {
       throw invalidArgument(`minVersion ${minVersion} lies further in the future than clocks may differ`);
     }
-    for (const sinceMs of [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY]) {
+    // Behind a put of this node's own only the source may have something later: nobody's read under way is of use.
+    const attempts = this.#own.isBehindPut(space, key, terms) ? [Number.POSITIVE_INFINITY] : eachSince;
+    for (const sinceMs of attempts) {
       const answer = await attempt(sinceMs);
       const isBesideAndLater = answer.version === besideVersion && sinceMs > 0;
       if (answer.version >= minVersion || isBesideAndLater) return answer;

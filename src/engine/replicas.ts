@@ -10,7 +10,7 @@ import { doubtful } from './topology.js';
 /** How often an owner compares what its replicas hold with what it holds itself, and how soon after the ring changed. */
 const everyMs = 30_000;
 const afterChangeMs = 1000;
-/** Entries told to one replica in one round, and how many at a time; the next round follows at once, slot by slot. */
+/** Entries told to one replica in one round, and how many at a time. */
 const perRoundMax = 10_000;
 const atOnce = 64;
 const toldWithinMs = 5000;
@@ -56,8 +56,15 @@ export class Replicas {
   #cancel: Cancel | undefined;
   #dueMs = Number.POSITIVE_INFINITY;
   #isSyncing = false;
-  /** The ring has changed during a round, or there was more to tell than it may. */
+  /** Something has happened during a round. */
   #isDueAgain = false;
+  /**
+   * After a change of the ring rounds follow each other until all slots were compared once. Not for ever: a replica that evicts
+   * differs always.
+   */
+  #isPass = false;
+  /** Where more was to be told than one round may: the slot to go on from, by keyspace and peer. */
+  readonly #next = new Map<string, number>();
 
   constructor(deps: ReplicaDeps, spaces: () => Iterable<Keyspace>) {
     this.#deps = deps;
@@ -85,8 +92,15 @@ export class Replicas {
     this.#cancel = undefined;
   }
 
-  /** The ring has changed: there are new successors. Or a replica may have missed something. */
+  /** The ring has changed: there are new successors. */
   moved(): void {
+    this.#isPass = true;
+    this.#next.clear();
+    this.mended();
+  }
+
+  /** A replica may have missed something. */
+  mended(): void {
     if (this.#cancel === undefined) return;
     this.#isDueAgain = this.#isSyncing;
     if (this.#dueMs <= this.#deps.clock.nowMs() + afterChangeMs) return;
@@ -104,7 +118,8 @@ export class Replicas {
         this.#isSyncing = true;
         const over = (): void => {
           this.#isSyncing = false;
-          if (this.#isDueAgain) this.moved();
+          this.#isPass &&= this.#next.size > 0;
+          if (this.#isDueAgain || this.#isPass) this.mended();
         };
         this.#sync().then(over, over);
       },
@@ -146,18 +161,24 @@ export class Replicas {
     const request = { do: 'compare', keyspace: space.name, digests: own.bytes() } as const;
     const reply = await peers.call(peerId, request, wait()).catch(() => undefined);
     if (reply?.is !== 'differ') return;
+    const place = `${space.name} ${peerId}`;
+    const from = this.#next.get(place) ?? 0;
+    this.#next.delete(place);
     const missing: { readonly entry: Entry; readonly hash: number }[] = [];
     space.store.forEach((entry) => {
       if (!isOwn(entry.owner) || entry.expiresAtMs <= clock.nowMs()) return;
       const hash = topology.hash(entry.key);
-      if (!hasSlot(reply.slots, space.slots.slotOf(hash))) return;
+      const slot = space.slots.slotOf(hash);
+      if (slot < from || !hasSlot(reply.slots, slot)) return;
       if (topology.replicasOf(hash).some(({ id }) => id === peerId)) missing.push({ entry, hash });
     });
     if (missing.length > perRoundMax) {
-      // Whole slots, so that they no longer differ in the next round.
+      const slotAt = (at: number): number => space.slots.slotOf(missing[at]!.hash);
       missing.sort((a, b) => space.slots.slotOf(a.hash) - space.slots.slotOf(b.hash));
+      // The slot that is cut through is told once more.
+      const cut = slotAt(perRoundMax);
+      this.#next.set(place, cut > slotAt(0) ? cut : cut + 1);
       missing.length = perRoundMax;
-      this.#isDueAgain = true;
     }
     for (let at = 0; at < missing.length; at += atOnce) {
       const told = missing.slice(at, at + atOnce).map(({ entry, hash }) => {

@@ -62,6 +62,8 @@ export interface TopologyDeps {
   readonly self: () => NodeInfo;
   /** The link to this peer stands, but it gives no sign of life. */
   readonly isSilent: (id: string) => boolean;
+  /** See `Absences`. */
+  readonly caughtUp: (peerId: string, done: () => void) => void;
   /** Told after each change of the ring, before anybody is told of an owner by it. */
   readonly moved: () => void;
 }
@@ -75,7 +77,7 @@ export class Topology {
   readonly #deps: TopologyDeps;
   readonly #hasher: Hasher;
   readonly #self: () => NodeInfo;
-  readonly absences = new Absences();
+  readonly absences: Absences;
   #ring: Ring<Member>;
   /** Those it was made of. */
   #owners: readonly Member[] = [];
@@ -88,6 +90,7 @@ export class Topology {
     this.#membership = deps.membership;
     this.#hasher = deps.hasher;
     this.#self = deps.self;
+    this.absences = new Absences(deps.caughtUp);
     this.#ring = this.#build([]);
   }
 

@@ -3,8 +3,14 @@ import { Absences } from '../../../src/engine/absences.js';
 
 describe('Absences', () => {
   let absences: Absences;
+  /** What the peers were told of is on its way, until these are called. */
+  let onTheirWay: (() => void)[] | undefined;
   beforeEach(() => {
-    absences = new Absences();
+    onTheirWay = undefined;
+    absences = new Absences((_, done) => {
+      if (onTheirWay === undefined) done();
+      else onTheirWay.push(done);
+    });
   });
   const exchange = (id: string, isOnRing: boolean): void => {
     absences.telling(id, isOnRing)();
@@ -18,6 +24,37 @@ describe('Absences', () => {
     expect(absences.isSteady('a')).to.equal(true);
     absences.linkLost('a');
     absences.linkUp('a');
+    expect(absences.isSteady('a')).to.equal(true);
+  });
+
+  it('who joins is steady once it has applied what was written here before it was known to own keys', () => {
+    onTheirWay = [];
+    absences.linkUp('a');
+    exchange('a', false);
+    absences.arrived('a');
+    expect(absences.isSteady('a')).to.equal(false);
+    for (const done of onTheirWay) done();
+    expect(absences.isSteady('a')).to.equal(true);
+  });
+
+  it('what was on its way as the link broke is made good by floors alone', () => {
+    onTheirWay = [];
+    absences.linkUp('a');
+    exchange('a', false);
+    absences.arrived('a');
+    absences.linkLost('a');
+    absences.linkUp('a');
+    for (const done of onTheirWay) done();
+    expect(absences.isSteady('a')).to.equal(false);
+    exchange('a', true);
+    expect(absences.isSteady('a')).to.equal(true);
+  });
+
+  it('who comes on the ring while floors are on their way is steady when they have come', () => {
+    absences.linkUp('a');
+    absences.arrived('a');
+    expect(absences.isSteady('a')).to.equal(false);
+    exchange('a', false);
     expect(absences.isSteady('a')).to.equal(true);
   });
 

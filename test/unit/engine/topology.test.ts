@@ -47,6 +47,7 @@ function topologyOf(
     replicas: 1,
     self: () => self,
     isSilent: (id) => silent.includes(id),
+    caughtUp: (_, done) => done(),
     moved,
   });
   topology.changed();
