@@ -143,6 +143,86 @@ describe('simulation: what was put is handed over, whatever happens meanwhile', 
     });
   }
 
+  const goesOver = numbered(2000).find((key) => keepersOf(key, 4)[0] === 'n1' && keepersOf(key, 5)[0] === 'n5')!;
+  /** Whatever has been acknowledged, nobody reads what was before. */
+  const nobodyReadsOld = async (key: string): Promise<void> => {
+    for (const ms of [0, 300, 500, 8000]) {
+      await stage.advance(ms);
+      for (const node of world.up())
+        expect(await stage.textAt(node, key), `${node.name}, ${ms} ms on`).not.to.equal('old');
+    }
+  };
+  const write = (node: SimNode, key: string, kind: 'put' | 'delete') =>
+    kind === 'delete' ? node.engine.delete(ks, key, { timeoutMs: 4000 }) : stage.put(node, key, 'new');
+
+  for (const kind of ['put', 'delete'] as const) {
+    for (const seed of ['1', '2', '3']) {
+      it(`a joiner's ${kind} is lost with its link to the former owner, who knows nothing of the joiner yet (${seed})`, async () => {
+        await open({ seed });
+        const n1 = stage.node(1);
+        await stage.putAll(n1, [goesOver], 'old');
+        await stage.advance(1000);
+        const n5 = world.start('n5');
+        while (n5.state === 'starting') await stage.advance(1);
+        const heal = stage.cutPair(n5, n1);
+        const writing = write(n5, goesOver, kind);
+        await stage.advance(5);
+        stage.reset(n1, n5);
+        heal();
+        await stage.until(writing);
+        await nobodyReadsOld(goesOver);
+      });
+
+      it(`a former owner's ${kind} is lost with its link to a joiner that has put, and of which it hears too late (${seed})`, async () => {
+        await open({ seed });
+        const n1 = stage.node(1);
+        const n5 = world.start('n5');
+        while (n5.state === 'starting') await stage.advance(1);
+        await stage.until(stage.put(n5, goesOver, 'old', { timeoutMs: 3000 }));
+        const heal = stage.cutPair(n5, n1);
+        const writing = write(n1, goesOver, kind);
+        while (n1.engine.owner(ks, goesOver) === 'n1') await stage.advance(1);
+        await stage.advance(5);
+        stage.reset(n1, n5);
+        heal();
+        await stage.until(writing);
+        await nobodyReadsOld(goesOver);
+      });
+    }
+  }
+
+  for (const ms of [60, 200, 500]) {
+    it(`an owner deletes out of reach of its replica and leaves, and their link is new ${ms} ms later`, async () => {
+      await open({ replicas: 2 });
+      const n1 = stage.node(1);
+      const key = numbered(2000).find((name) => keepersOf(name, 4)[0] === 'n1')!;
+      const replica = world.node(keepersOf(key, 4)[1]!);
+      await stage.putAll(n1, [key], 'old');
+      await stage.advance(1000);
+      const heal = stage.cutPair(n1, replica);
+      const writing = write(n1, key, 'delete').catch(() => {});
+      await stage.advance(5);
+      world.leave(n1);
+      await stage.advance(ms);
+      stage.reset(n1, replica);
+      heal();
+      await stage.until(writing);
+      await nobodyReadsOld(key);
+    });
+  }
+
+  it('what is read as nodes join for the first time is loaded once, and kept', async () => {
+    await open({ nodes: 3, latencyMs: 60 });
+    const joiners = Array.from({ length: 8 }, (_, i) => world.start(`n${4 + i}`));
+    await stage.untilUp(...joiners);
+    const cold = numbered(300).map((key) => `cold-${key}`);
+    for (let i = 0; i < 4; i++) {
+      for (const node of [stage.node(1), joiners[0]!]) await stage.lostAt(node, cold);
+      await stage.advance(500);
+    }
+    expect(world.history.loads.length).to.be.within(cold.length, cold.length * 1.05);
+  });
+
   const heldAt = (node: SimNode): number => node.engine.stats()[ks]!.held_entries!;
 
   it('second copies are made of tens of thousands of entries as of a few, soon after the ring has changed', async () => {
@@ -153,6 +233,20 @@ describe('simulation: what was put is handed over, whatever happens meanwhile', 
     world.leave(stage.node(3));
     await stage.advance(15_000);
     expect(heldAt(stage.node(1)) + heldAt(stage.node(2))).to.equal(keys.length);
+  });
+
+  it('a replica that evicts is told of each entry once after a change of the ring, not without end', async () => {
+    await open({ nodes: 3, replicas: 2, keyspace: { maxBytes: '8MiB', readTimeout: 4000 } });
+    // Each node owns half and is to keep the other half; there is room for less.
+    const keys = numbered(30_000);
+    for (let at = 0; at < keys.length; at += 500) await stage.putAll(stage.node(1), keys.slice(at, at + 500));
+    world.leave(stage.node(3));
+    await stage.advance(20_000);
+    const received = (): number =>
+      world.up().reduce((sum, { engine }) => sum + Number(engine.stats()[ks]!.entries_received), 0);
+    const before = received();
+    await stage.advance(10_000);
+    expect(received() - before).to.be.at.most(20_000);
   });
 
   it('second copies are made after a change of the ring that fell into the comparison for the one before', async () => {
