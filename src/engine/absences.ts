@@ -44,6 +44,8 @@ export class Absences {
    * what was written here before the arrival was known may still be on its way.
    */
   arrived(id: string): void {
+    // Back again: what was missed meanwhile is not on its way.
+    if (this.#absent.get(id)?.isArrival === false) return;
     this.#add(id, true);
     this.#catchUp(id);
   }

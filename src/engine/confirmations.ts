@@ -207,6 +207,8 @@ class Round {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#cancel?.();
+    // At the deadline: whether it has heard of the write is not known.
+    for (const id of this.#pending.keys()) this.deps.leases.leases.undelivered(id);
     this.done([...this.#unreached, ...this.#pending.keys()], Math.max(...this.#pending.values()));
     this.#pending.clear();
   }

@@ -267,6 +267,7 @@ export class Peering {
   #moved(): void {
     const { spaces, clock } = this.#deps;
     const nowMs = clock.nowMs();
+    this.#repair.moved(spaces.values());
     this.leases.weigh();
     const until = (ownerId: string): number => this.leases.leases.until(ownerId);
     const isUnsure = (ownerId: string): boolean => ownerId === doubtful || ownerId === takenOver;

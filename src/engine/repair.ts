@@ -125,7 +125,7 @@ export class Repair {
     const sinceOfOwn = Math.min(isSpared ? never : (since ?? never), sinceSpared ?? never);
     const older: string[] = [];
     store.forEach(({ key, version, wasPut, owner }) => {
-      const isOwnPut = wasPut && (owner === '' || owner === doubtful);
+      const isOwnPut = wasPut && isOwn(owner);
       const sinceThen = isOwnPut ? sinceOfOwn : (since ?? never);
       const floor = floors[slots.slotOf(topology.hash(key))]!;
       // What was loaded bears this node's clock, which may be ahead of the writer's by the skew that is allowed.
@@ -145,11 +145,30 @@ export class Repair {
     const missed = leases.leases.missedOf(peerId);
     if (missed?.every(([id]) => (id === peerId ? isSteady : topology.isSteady(id))) !== true) return false;
     for (const [id, since] of missed) {
-      if (id === peerId) continue;
-      this.#unsure.set(id, Math.min(since, this.#unsure.get(id) ?? never));
-      if (this.#unsure.size > unsureMax) this.#unsure.delete(this.#unsure.keys().next().value!);
+      if (id !== peerId) this.#unsure.set(id, Math.min(since, this.#unsure.get(id) ?? never));
     }
     return true;
+  }
+
+  /**
+   * Members have come or gone. Who is off the ring, and has not said that it wrote no key of this node, may never say so: what was
+   * spared on the word of others goes.
+   */
+  moved(spaces: Iterable<Keyspace>): void {
+    const { topology } = this.#deps;
+    const gone = [...this.#unsure].filter(([id], at) => !topology.has(id) || at < this.#unsure.size - unsureMax);
+    if (gone.length === 0) return;
+    for (const [id] of gone) this.#unsure.delete(id);
+    const since = Math.min(...gone.map(([, version]) => version));
+    for (const { store, slots } of spaces) {
+      const older: string[] = [];
+      store.forEach(({ key, version, wasPut, owner }) => {
+        const floor = slots.floor(slots.slotOf(topology.hash(key)));
+        if (wasPut && isOwn(owner) && floor > since && version < floor) older.push(key);
+      });
+      for (const key of older) store.delete(key, 'invalidated');
+      slots.bumpAll();
+    }
   }
 
   /**
@@ -182,6 +201,8 @@ export class Repair {
     this.#deps.topology.absences.linkLost(peerId);
   }
 }
+
+const isOwn = (owner: string): boolean => owner === '' || owner === doubtful;
 
 function checkApplied({ is }: PeerReply): void {
   if (is !== 'applied') throw new Error('an invalidation is missing there');

@@ -191,6 +191,47 @@ describe('simulation: what was put is handed over, whatever happens meanwhile', 
     }
   }
 
+  it('a former owner that has not heard of the joiner deletes with little time, and their link breaks once it has', async () => {
+    await open();
+    const n1 = stage.node(1);
+    const spread = world.spread.bind(world);
+    world.spread = (from, news, names = world.nodes.keys()) => {
+      const isLate = from === 'n5' && news.serving;
+      spread(from, news, isLate ? [...names].filter((name) => name !== 'n1') : names);
+      if (isLate) world.clock.after(245, () => n1.clock.run(() => n1.membership.hear(news)));
+    };
+    const n5 = world.start('n5');
+    while (n5.state !== 'up') await stage.advance(1);
+    await stage.until(stage.put(n5, goesOver, 'old'));
+    const heal = stage.cutWay(n1, n5);
+    const { unreached } = await stage.until(n1.engine.delete(ks, goesOver, { timeoutMs: 60 }));
+    expect(unreached).to.deep.equal(['n5']);
+    await stage.advance(300);
+    stage.reset(n1, n5);
+    heal();
+    await stage.advance(2500);
+    await nobodyReadsOld(goesOver);
+  });
+
+  for (const kind of ['put', 'delete'] as const) {
+    it(`an owner stands still, and who writes (${kind}) in its stead is killed: others' word spares nothing for good`, async () => {
+      await open({ nodes: 5 });
+      const [n1, n2] = [stage.node(1), stage.node(2)];
+      const all = numbered(3000).filter((key) => keepersOf(key, 5).join() === 'n1,n2');
+      const keys = all.slice(0, 10);
+      await stage.putAll(n1, keys, 'old');
+      await stage.advance(1000);
+      world.pause(n1);
+      while (n2.engine.owner(ks, keys[0]!) === 'n1') await stage.advance(20);
+      await stage.until(Promise.all(keys.map((key) => write(n2, key, kind))));
+      world.crash(n2, false);
+      for (const node of world.up()) if (node !== n1) stage.reset(n1, node);
+      world.resume(n1);
+      await stage.advance(12_000);
+      for (const key of keys) await nobodyReadsOld(key);
+    });
+  }
+
   for (const ms of [60, 200, 500]) {
     it(`an owner deletes out of reach of its replica and leaves, and their link is new ${ms} ms later`, async () => {
       await open({ replicas: 2 });
