@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { Latest } from '../../../src/base/latest.js';
 import { Handover } from '../../../src/engine/handover.js';
 import type { Keyspace } from '../../../src/engine/keyspace.js';
 import type { PeerReply, PeerRequest } from '../../../src/ports/peers.js';
@@ -19,6 +20,7 @@ describe('Handover', () => {
       name: 'ks',
       slots: { slotOf: () => 0, floor: () => 7 },
       generation: 3,
+      passedOn: new Latest<string>(4),
     } as unknown as Keyspace;
     const pushed: PeerRequest[] = [];
     const handover = new Handover({
