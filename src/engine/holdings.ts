@@ -34,7 +34,7 @@ export class Holdings {
   /**
    * A node has become the owner of a key that was this node's. The entry goes once the new owner says that it keeps it, not
    * before: its answer may be lost, or be refused there. After that what the new owner knows of the key is newer, and asked
-   * again, this node must not tell what is old by then. A load under way is waited for, but by a new owner that is about to
+   * again, this node must not tell what is old by then. A load or takeover under way is waited for, but by a new owner that is about to
    * write: what it only claims stays here, to be overwritten.
    */
   recall(

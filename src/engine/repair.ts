@@ -40,7 +40,6 @@ export interface RepairDeps {
  */
 export class Repair {
   readonly #deps: RepairDeps;
-
   /**
    * Nodes of whose writes this one has missed some, and has been told by others: since which version. What it put itself was
    * spared as they have owned their keys, and it its own, all along, as far as it knows; they have yet to say so.
@@ -54,8 +53,8 @@ export class Repair {
   }
 
   /**
-   * Tells a peer what was done to keyspaces, and all floors. To be called in the turn in which the link came up, so that nothing goes before it, and
-   * whenever the peer found that it missed something.
+   * Tells a peer what was done to keyspaces, and all floors. To be called in the turn in which the link came up, so that
+   * nothing goes before it, and whenever the peer found that it missed something.
    */
   tell(peerId: string, spaces: Iterable<Keyspace>): void {
     const { peers, clock, guards, records, topology } = this.#deps;
