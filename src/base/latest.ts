@@ -1,6 +1,6 @@
-/** A set of the latest so many; the one that was added longest ago gives way. */
-export class Latest<T> {
-  readonly #all = new Set<T>();
+/** A map of the latest so many; the key that was set longest ago gives way. */
+export class Latest<K, V> {
+  readonly #all = new Map<K, V>();
 
   constructor(private readonly most: number) {}
 
@@ -8,13 +8,13 @@ export class Latest<T> {
     return this.#all.size;
   }
 
-  add(value: T): void {
-    this.#all.delete(value);
-    this.#all.add(value);
-    if (this.#all.size > this.most) this.#all.delete(this.#all.values().next().value!);
+  set(key: K, value: V): void {
+    this.#all.delete(key);
+    this.#all.set(key, value);
+    if (this.#all.size > this.most) this.#all.delete(this.#all.keys().next().value!);
   }
 
-  has(value: T): boolean {
-    return this.#all.has(value);
+  get(key: K): V | undefined {
+    return this.#all.get(key);
   }
 }

@@ -1,5 +1,6 @@
 import type { Heard } from '../ports/peers.js';
 import { HeardOf } from './heard.js';
+import { hasJumped, type LeaseTimes, offsetOf } from './lease-times.js';
 
 /*
  * Leases between pairs of nodes. A node serves copies of what a peer owns only while it holds that peer's lease; the peer
@@ -36,8 +37,6 @@ export const embargoMs = leaseMs + 1000;
  * processors with busy others may not run for a second, and is not to lose its keys for that.
  */
 export const silentMs = 1250;
-/** The wall clock may move so far against monotonic time before a lease counts as lapsed. */
-const jumpMs = 500;
 /** Peers whose link went down are remembered so long, and so many, the latest of them. */
 const departedMs = 60_000;
 const departedMax = 1024;
@@ -75,15 +74,17 @@ interface PeerLease {
   owesFloors: boolean;
 }
 
+/** Writes of one node of which this one has not heard. */
+export interface Missed {
+  readonly id: string;
+  readonly since: number;
+  readonly to: number;
+}
+
 /** What a granter says with a lease: the last invalidation it sent, and how long it still owns its keys. */
 export interface LeaseAnswer {
   readonly sent: number;
   readonly ownsMs: number;
-}
-
-export interface LeaseTimes {
-  readonly nowMs: number;
-  readonly wallMs: number;
 }
 
 const never = Number.NEGATIVE_INFINITY;
@@ -287,11 +288,16 @@ export class Leases {
   }
 
   /**
-   * Of the floors that a peer tells just now, as `missedSince` has found: whose writes were missed, and since which version;
-   * undefined: that is not known of all of them.
+   * Of the floors that a peer tells just now, as `missedSince` has found: whose writes were missed, since which version, and up
+   * to which; undefined: that is not known of all of them.
    */
-  missedOf(peerId: string): Heard['versions'] | undefined {
-    return this.#peers.get(peerId)?.missing?.map(([id]) => [id, this.#heardTo(id)]);
+  missedOf(peerId: string): readonly Missed[] | undefined {
+    return this.#peers.get(peerId)?.missing?.map(([id, to]) => ({ id, since: this.#heardTo(id), to }));
+  }
+
+  /** This node has heard of all these writes, or hears of them by itself. */
+  knowsOf(heard: Heard, now: LeaseTimes): boolean {
+    return this.#missing(heard, now).length === 0;
   }
 
   /** What this peer wrote may have been missed. */
@@ -391,9 +397,3 @@ export class Leases {
     }
   }
 }
-
-export const offsetOf = ({ nowMs, wallMs }: LeaseTimes): number => wallMs - nowMs;
-
-/** Monotonic time stands still while a machine sleeps, and the wall clock does not. */
-export const hasJumped = ({ nowMs, wallMs }: LeaseTimes, offsetMs: number): boolean =>
-  Math.abs(wallMs - nowMs - offsetMs) > jumpMs;

@@ -31,6 +31,10 @@ export class Absences {
     this.#caughtUp = caughtUp;
   }
 
+  get size(): number {
+    return this.#absent.size;
+  }
+
   linkUp(id: string): void {
     this.#linked.set(id, { isTold: false, isHeard: false });
   }

@@ -2,7 +2,10 @@ import type { EventHub } from './events.js';
 import type { Handover } from './handover.js';
 import type { Inflight } from './inflight.js';
 import type { LeaseKeeper } from './lease-keeper.js';
+import type { Once } from './once.js';
+import type { Repair } from './repair.js';
 import type { Takeovers } from './takeovers.js';
+import type { Topology } from './topology.js';
 
 /** What an engine counts beside its keyspaces: gauges of now, and the rest since start. */
 export interface EngineCounts {
@@ -22,6 +25,12 @@ export interface EngineCounts {
   readonly touchRegained: number;
   /** Nodes of which it is remembered up to which write this one has heard of theirs. */
   readonly writersKnown: number;
+  /** Nodes of whose writes this one has missed some, and that have yet to say that they wrote none of its keys. */
+  readonly writersUnsure: number;
+  /** Nodes that were off the ring, and with which not all that was written meanwhile has been told to and fro. */
+  readonly absencesRemembered: number;
+  /** Writes of peers whose outcome is told again, should they ask once more. */
+  readonly outcomesRemembered: number;
   /** Entries that went over to other nodes, and those that wait for that. */
   readonly entriesHandedOver: number;
   readonly entriesLeaving: number;
@@ -37,9 +46,13 @@ export interface Counted {
   readonly leases: LeaseKeeper;
   readonly handover: Handover;
   readonly takeovers: Takeovers;
+  readonly topology: Pick<Topology, 'absences'>;
+  readonly repair: Pick<Repair, 'unsure'>;
+  readonly once: Pick<Once, 'size'>;
 }
 
-export function engineCounts({ inflight, served, events, leases, handover, takeovers }: Counted): EngineCounts {
+export function engineCounts(counted: Counted): EngineCounts {
+  const { inflight, served, events, leases, handover, takeovers, topology, repair, once } = counted;
   const { subscribers, queued, missed, refused } = events.counts();
   return {
     operationsActive: inflight.count,
@@ -54,6 +67,9 @@ export function engineCounts({ inflight, served, events, leases, handover, takeo
     leasesFailed: leases.counts.failed,
     touchRegained: leases.counts.regained,
     writersKnown: leases.leases.writers,
+    writersUnsure: repair.unsure,
+    absencesRemembered: topology.absences.size,
+    outcomesRemembered: once.size,
     entriesHandedOver: handover.handedOver,
     entriesLeaving: handover.waiting,
     takeoversTold: takeovers.counts.told,

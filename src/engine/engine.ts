@@ -127,6 +127,8 @@ export class CacheEngine extends KeyspaceOperations implements CacheService {
       leases: this.#peering.leases,
       handover: this.#peering.handover,
       takeovers: this.#peering.takeovers,
+      repair: this.#peering.repair,
+      once: this.#peering.once,
       options,
       state: () => this.#life.state,
       isDraining: () => this.#peering.isDraining,

@@ -110,7 +110,7 @@ export class Handover {
   }
 
   async #push(leaving: Leaving[], wait: Wait, isLeaving: boolean): Promise<DrainResult> {
-    const { clock, topology } = this.#deps;
+    const { clock } = this.#deps;
     const many = isLeaving ? atOnce : atOnceBehind;
     const total = leaving.length;
     let waiting = leaving;
@@ -130,7 +130,6 @@ export class Handover {
           if (outcome === 'taken') {
             handedOver++;
             this.#handedOver++;
-            letGo(one.space, one.entry.key, one.entry.version, topology);
           } else if (outcome === 'again' || (outcome === 'refused' && ++one.refusals < refusalsMax)) later.push(one);
         }
       }
@@ -177,7 +176,11 @@ export class Handover {
     const wait: Wait = { deadlineMs: Math.min(deadlineMs, nowMs + toldWithinMs), signal };
     try {
       const reply = await peers.call(owner.id, holdRequest(this.#deps, owner.id, space, hash, key, entry, true), wait);
-      if (reply.is === 'applied') return topology.placeOf(hash).owner.id === owner.id ? 'taken' : 'again';
+      if (reply.is === 'applied') {
+        if (topology.placeOf(hash).owner.id !== owner.id) return 'again';
+        letGo(space, key, entry.version, topology, owner.id);
+        return 'taken';
+      }
       return reply.is === 'not-owner' ? 'again' : 'refused';
     } catch {
       return 'again';

@@ -44,7 +44,7 @@ export class Holdings {
     wait: Wait,
   ): PeerReply | Promise<PeerReply> {
     if (taken !== undefined) {
-      letGo(space, key, taken, this.#deps.topology);
+      letGo(space, key, taken, this.#deps.topology, from.id);
       return nothing;
     }
     if (claim) {
@@ -58,7 +58,13 @@ export class Holdings {
   }
 
   /** A peer says what it holds of a key: its replica is wanted here, or this node owns the key now. */
-  hold(space: Keyspace, request: Request<'hold'>, from: NodeInfo): PeerReply {
+  hold(space: Keyspace, request: Request<'hold'>, from: NodeInfo): PeerReply | Promise<PeerReply> {
+    const { vouches } = this.#deps;
+    if (request.sequence > 0 || vouches.isSure(from.id)) return this.#hold(space, request, from);
+    return vouches.ask(from.id).then((isSure) => (isSure ? this.#hold(space, request, from) : nothing));
+  }
+
+  #hold(space: Keyspace, request: Request<'hold'>, from: NodeInfo): PeerReply {
     const { topology, guards, clock, leases } = this.#deps;
     const {
       key,
@@ -160,9 +166,9 @@ export class Holdings {
     // Here it is still this node's: it answers as the owner, and keeps what it has.
     const entry = space.kept(key);
     if (entry === undefined || (entry.owner !== '' && !entry.isHeld)) {
-      // A third one owns it by now, as this node sees it, and has been given what this node had.
-      const isAnothers = !place.mine && place.owner.id !== by.id && space.passedOn.has(key);
-      return isAnothers ? { is: 'not-owner', owner: place.owner.id } : nothing;
+      // Whoever has been given what this node had, this node or the asking one has perhaps not heard of as an owner yet.
+      const taker = place.mine ? undefined : space.passedOn.get(key);
+      return taker === undefined || taker === by.id ? nothing : { is: 'not-owner', owner: taker };
     }
     if (entry.wasPassed && !this.#deps.takeovers.isSure) {
       if (!entry.wasPut) return nothing;
@@ -176,17 +182,18 @@ export class Holdings {
   }
 }
 
-/** The key's owner has this version of it: it need not be held any more, but as a replica. */
+/** The node of id `taker`, the key's owner, has this version of it: it need not be held any more, but as a replica. */
 export function letGo(
   { store, passedOn }: Keyspace,
   key: string,
   version: number,
   topology: PathDeps['topology'],
+  taker: string,
 ): void {
   const entry = store.peek(key);
   if (entry?.isHeld !== true || entry.version > version || topology.isReplica(topology.hash(key))) return;
   store.delete(key, 'demoted');
-  passedOn.add(key);
+  passedOn.set(key, taker);
 }
 
 const applied: PeerReply = { is: 'applied' };

@@ -73,8 +73,8 @@ export class Keyspace {
   readonly loads: SingleFlight<Answer>;
   /** Fetches from owners, and loads in their stead. */
   readonly fetches: SingleFlight<Answer>;
-  /** Keys whose entry another node has taken over from this one, the latest of them. */
-  readonly passedOn = new Latest<string>(passedOnMax);
+  /** By key the id of the node that has taken its entry over from this one, the latest of them. */
+  readonly passedOn = new Latest<string, string>(passedOnMax);
   readonly counts = noCounts();
   readonly timings = new Timings();
   readonly hotKeys: HotKeys;
@@ -299,6 +299,7 @@ export class Keyspace {
       stand_ins: counts.standIns,
       ring_disagreements: counts.disagreements,
       entries_received: counts.held,
+      keys_passed_on: this.passedOn.size,
       copies_checked: counts.copiesChecked,
       stale_copies: counts.copiesStale,
       loads_running: this.source.running,

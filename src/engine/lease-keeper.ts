@@ -1,6 +1,7 @@
 import type { Guards } from '../coherence/guards.js';
 import { skewLimit } from '../coherence/hybrid-clock.js';
-import { hasJumped, Leases, type LeaseTimes, leaseMs, offsetOf, renewMs, touchMs } from '../coherence/leases.js';
+import { hasJumped, type LeaseTimes, offsetOf } from '../coherence/lease-times.js';
+import { Leases, leaseMs, renewMs, touchMs } from '../coherence/leases.js';
 import type { Cancel, Clock } from '../ports/clock.js';
 import type { LinkEvent, PeerNetwork, PeerReply } from '../ports/peers.js';
 

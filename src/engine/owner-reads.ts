@@ -1,50 +1,17 @@
-import { codeOf } from '../base/errors.js';
 import type { StopSignal } from '../base/stop-signal.js';
 import type { Wait } from '../ports/clock.js';
 import type { NodeInfo } from '../ports/membership.js';
-import type { PeerReply } from '../ports/peers.js';
 import type { Answer, Keyspace } from './keyspace.js';
 import type { Kept } from './known-reply.js';
 import type { Loader } from './loader.js';
 import { isForgiven, Overdue } from './overdue.js';
 import { anyTerms, type PathDeps, type ReadTerms } from './path.js';
+import { Recalls } from './recalls.js';
 import { takenOver } from './takeovers.js';
 import { doubtful, type Place } from './topology.js';
 import { besideVersion, type Trip, type Trips } from './trips.js';
 
 type Run = (trip: Trip) => Promise<Answer>;
-
-/** What a previous owner gave, and its id. */
-interface Found {
-  readonly answer: Answer;
-  readonly from: string;
-}
-
-interface Recalled {
-  readonly answer: Answer | undefined;
-  readonly from: string;
-  /** Nobody who may have had something was left out. */
-  readonly allAsked: boolean;
-  /** Somebody who is there, and may have something, has not said. */
-  readonly isOpen: boolean;
-}
-
-const noneRecalled: Recalled = { answer: undefined, from: '', allAsked: true, isOpen: false };
-
-/**
- * 'out-of-reach': most likely gone, with what it had. 'late': it is there, and has not said. 'open': it has said that somebody may
- * have something, or has not heard of all writes.
- */
-type Unknown = 'nothing' | 'out-of-reach' | 'late' | 'open';
-
-/** Nodes that owned a key before and are asked for it. */
-const recallsMax = 3;
-/** Nodes beside them that may have owned it before others came, who have not asked for it. */
-const furtherMax = 16;
-/** How long the previous owner may take: it answers from memory, or from a load under way there. */
-const recallMs = 1000;
-/** Those of whom it is less likely that they have it: they answer at once, or are in trouble. */
-const furtherMs = 250;
 
 /**
  * Reads of keys that this node owns, below memory: whoever owned the key before is asked first, then the data source. An
@@ -53,6 +20,7 @@ const furtherMs = 250;
 export class OwnerReads {
   readonly #deps: PathDeps;
   readonly #trips: Trips;
+  readonly #recalls: Recalls;
   readonly #loader: Loader;
   readonly #kept: Kept;
   readonly #overdue: Overdue;
@@ -61,6 +29,7 @@ export class OwnerReads {
   constructor(deps: PathDeps, trips: Trips, loader: Loader, kept: Kept) {
     this.#deps = deps;
     this.#trips = trips;
+    this.#recalls = new Recalls(deps, trips);
     this.#loader = loader;
     this.#kept = kept;
     this.#overdue = new Overdue(deps);
@@ -177,7 +146,7 @@ export class OwnerReads {
     const { space, key, terms, signal } = trip;
     // Out of touch with the others, what was held before may be overwritten by now, here and at whoever owned it before.
     if (this.#deps.leases.owns()) {
-      const { answer: recalled, from, allAsked, isOpen } = await this.#recall(trip);
+      const { answer: recalled, from, allAsked, isOpen } = await this.#recalls.ask(trip);
       const written = this.#written(trip, anew);
       if (written !== undefined) return written;
       if (recalled === undefined && this.#isUntold(trip)) return this.#beside(trip);
@@ -186,7 +155,7 @@ export class OwnerReads {
       const known = held ?? recalled;
       const isFresh = known !== undefined && known.expiresAtMs > this.#deps.clock.nowMs();
       const answer = isFresh ? this.#keepOwn(trip, known) : known && this.#keepExpired(trip, known);
-      if (recalled !== undefined) this.#taken(trip, recalled.version, from);
+      if (recalled !== undefined) this.#recalls.taken(trip, recalled.version, from);
       if (answer !== undefined) return answer;
     }
     // Later than whatever the previous owner has given: its answer has set this node's clock.
@@ -213,63 +182,6 @@ export class OwnerReads {
     if (entry.version < Math.max(terms.minVersion, recalled)) return undefined;
     const outcome = entry.value === null ? 'negative' : 'hit';
     return { ...entry, outcome, node: this.#deps.self().name };
-  }
-
-  /**
-   * The latest of what the key's previous owners hold and those who leave; where they have nothing, of those that may have owned
-   * it before others joined. Only what was told by who knows of all writes that this node knows of.
-   */
-  async #recall(trip: Trip): Promise<Recalled> {
-    const { topology } = this.#deps;
-    const previous = topology.previousOwners(trip.place.hash).slice(0, recallsMax);
-    if (previous.length === 0) return noneRecalled;
-    const asked = topology.withLeaving(previous);
-    const outcomes = await Promise.all(asked.map((owner) => this.#recallOf(trip, owner, recallMs)));
-    const isOpen = outcomes.includes('open') || outcomes.includes('late');
-    const allAsked = !isOpen && !outcomes.includes('out-of-reach');
-    const latest = latestOf(outcomes);
-    if (latest !== undefined) return { ...latest, allAsked, isOpen };
-    const known = new Set(asked.map(({ id }) => id));
-    const further = topology.heldBefore(trip.place.hash, furtherMax).filter(({ id }) => !known.has(id));
-    const beyond = await Promise.all(further.map((owner) => this.#recallOf(trip, owner, furtherMs)));
-    // Of so many, that one is late says little.
-    return { ...(latestOf(beyond) ?? noneRecalled), allAsked, isOpen: isOpen || beyond.includes('open') };
-  }
-
-  async #recallOf(trip: Trip, owner: NodeInfo, withinMs: number): Promise<Found | Unknown> {
-    const { space, key, slot, deadlineMs, terms } = trip;
-    const { topology, peers, clock, leases, guards } = this.#deps;
-    if (leases.isSilent(owner.id)) return topology.isSuspect(owner.id) ? 'out-of-reach' : 'late';
-    const wait: Wait = { deadlineMs: Math.min(deadlineMs, clock.nowMs() + withinMs), signal: trip.signal };
-    let reply: PeerReply;
-    try {
-      reply = await peers.call(owner.id, { do: 'recall', keyspace: space.name, key }, wait);
-    } catch (error) {
-      const code = codeOf(error);
-      if (code === 'KEYSPACE_NOT_FOUND' || !topology.isThere(owner.id)) return 'nothing';
-      if (code === 'PEER_UNREACHABLE') return 'out-of-reach';
-      return code === 'CLUSTER_QUORUM' ? 'open' : 'late';
-    }
-    if (reply.is === 'not-owner') return 'open';
-    if (reply.is !== 'value' && reply.is !== 'absent') return 'nothing';
-    if (this.#trips.isVoid(trip, reply)) return 'nothing';
-    const answer = this.#trips.received(reply, owner.name);
-    if (guards.sweep && space.sweeps.void({ ...answer, key })) return 'nothing';
-    // It has not heard of a write that fell into the slot, and will.
-    if (guards['reply-floor'] && reply.floor < space.slots.floor(slot)) return 'open';
-    if (reply.version < terms.minVersion) return 'nothing';
-    space.counts.recalls++;
-    return { answer, from: owner.id };
-  }
-
-  /** Whoever gave the entry away need not hold it any more, where it is kept here. Nobody waits for it to know. */
-  #taken({ space, key, deadlineMs }: Trip, version: number, from: string): void {
-    const entry = space.store.peek(key);
-    // What has moved on meanwhile is to be had from who had it before.
-    if (entry?.owner !== '' || entry.version < version) return;
-    this.#deps.peers
-      .call(from, { do: 'recall', keyspace: space.name, key, taken: version }, { deadlineMs })
-      .catch(() => {});
   }
 
   /** Keeps what this node owns. Gives back what is to be answered: a later row of the source, where one is stored. */
@@ -368,11 +280,3 @@ export class OwnerReads {
     return this.#loader.load(space, key, terms.loading, besideVersion, signal);
   }
 }
-
-const latestOf = (outcomes: readonly (Found | Unknown)[]): Found | undefined =>
-  outcomes
-    .filter((outcome) => typeof outcome !== 'string')
-    .reduce<Found | undefined>(
-      (best, found) => (best && best.answer.version >= found.answer.version ? best : found),
-      undefined,
-    );

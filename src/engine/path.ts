@@ -8,6 +8,7 @@ import type { Entry } from '../store/entry.js';
 import type { LeaseKeeper } from './lease-keeper.js';
 import type { Takeovers } from './takeovers.js';
 import type { Topology } from './topology.js';
+import type { Vouches } from './vouches.js';
 
 /** What reads, writes and all that serves them build on. */
 export interface PathDeps {
@@ -17,6 +18,7 @@ export interface PathDeps {
   readonly topology: Topology;
   readonly leases: LeaseKeeper;
   readonly takeovers: Takeovers;
+  readonly vouches: Vouches;
   readonly guards: Guards;
   readonly self: () => NodeInfo;
 }

@@ -11,7 +11,7 @@ import type { Inflight } from './inflight.js';
 import { type Keyspace, outcomeOf } from './keyspace.js';
 import { type Known, knowledgeOf, knownReply } from './known-reply.js';
 import type { LeaseKeeper } from './lease-keeper.js';
-import { Once } from './once.js';
+import type { Once } from './once.js';
 import type { EngineLimits } from './options.js';
 import type { Reads } from './reads.js';
 import type { Repair } from './repair.js';
@@ -32,6 +32,7 @@ export interface PeerRequestDeps {
   readonly self: () => NodeInfo;
   /** What peers wait for, so that stop can wait for it too. */
   readonly served: Inflight;
+  readonly once: Once;
   readonly serving: () => boolean;
   /** While this node has told the others that it serves and is not quite there: resolves when it is. */
   readonly joining: () => Promise<void> | undefined;
@@ -47,18 +48,20 @@ type Asked = Extract<PeerRequest, { do: 'get' | 'put' | 'delete' | 'recall' | 'c
 /** Answers what other nodes ask of this one. A hit is answered at once, without a promise. */
 export class PeerRequests {
   readonly #deps: PeerRequestDeps;
-  readonly #once = new Once();
 
   constructor(deps: PeerRequestDeps) {
     this.#deps = deps;
   }
 
   handle(from: NodeInfo, request: PeerRequest, wait: Wait): PeerReply | Promise<PeerReply> {
+    const { leases } = this.#deps;
     switch (request.do) {
       case 'renew':
-        return this.#deps.leases.grant(from.id, request.resync);
+        return leases.grant(from.id, request.resync);
       case 'synced':
         return this.#deps.repair.synced(from.id, request, this.#deps.keyspaces()) ? applied : nothing;
+      case 'vouch':
+        return leases.leases.knowsOf(request.heard, leases.now()) ? applied : nothing;
       case 'keyspace':
         return this.#deps.recorded(from, request.record);
       case 'hot-keys': {
@@ -80,7 +83,7 @@ export class PeerRequests {
   #take(
     from: NodeInfo,
     request: Extract<PeerRequest, { do: 'invalidate' | 'floors' | 'hold' | 'compare' }>,
-  ): PeerReply {
+  ): PeerReply | Promise<PeerReply> {
     const { keyspace, writes, repair, leases, holdings, limits } = this.#deps;
     const space = keyspace(request.keyspace);
     if (request.do === 'invalidate') leases.leases.invalidated(from.id, request.sequence, request.version);
@@ -186,7 +189,7 @@ export class PeerRequests {
           ? { is: 'not-owner', owner: topology.place(key).owner.id }
           : { is: 'written', ...written };
       });
-    return once === undefined ? write() : this.#once.run(from.id, once, write);
+    return once === undefined ? write() : this.#deps.once.run(from.id, once, write);
   }
 }
 

@@ -19,6 +19,7 @@ import { KeyspaceLedger } from './keyspace-ledger.js';
 import type { Keyspaces } from './keyspaces.js';
 import type { Kept } from './known-reply.js';
 import { LeaseKeeper } from './lease-keeper.js';
+import { Once } from './once.js';
 import type { ResolvedOptions } from './options.js';
 import type { PathDeps } from './path.js';
 import { PeerRequests } from './peer-requests.js';
@@ -29,6 +30,7 @@ import { Replicas } from './replicas.js';
 import { Sampler } from './sampler.js';
 import { Takeovers, takenOver } from './takeovers.js';
 import { doubtful, handoffMs, Topology } from './topology.js';
+import { Vouches } from './vouches.js';
 import { Writes } from './writes.js';
 
 export interface PeeringDeps {
@@ -80,8 +82,10 @@ export class Peering {
   readonly control: KeyspaceControl;
   readonly handover: Handover;
   readonly takeovers: Takeovers;
+  readonly vouches: Vouches;
+  readonly repair: Repair;
+  readonly once = new Once();
   readonly #deps: PeeringDeps;
-  readonly #repair: Repair;
   readonly #confirmations: Confirmations;
   readonly #replicas: Replicas;
   readonly #sampler: Sampler;
@@ -106,7 +110,7 @@ export class Peering {
       guards,
       version: () => hybrid.now(),
       others: () => this.topology.company(),
-      tellFloors: (peerId) => this.#repair.tell(peerId, spaces.values()),
+      tellFloors: (peerId) => this.repair.tell(peerId, spaces.values()),
       passesThrough: () => options.onSplit === 'passthrough' && this.topology.isSplit,
       lost: () => deps.log.write('warn', lostTouch),
       regained: () => {
@@ -117,11 +121,13 @@ export class Peering {
     });
     const { topology, leases } = this;
     this.takeovers = new Takeovers({ clock, peers, spaces, topology, leases, self }, () => this.#replicas.moved());
-    const path: PathDeps = { clock, hybrid, peers, topology, leases, takeovers: this.takeovers, guards, self };
+    this.vouches = new Vouches({ clock, peers, topology });
+    const { takeovers, vouches } = this;
+    const path: PathDeps = { clock, hybrid, peers, topology, leases, takeovers, vouches, guards, self };
     const ledger = new KeyspaceLedger({ ...deps, resolveKeyspace: options.resolveKeyspace });
     this.control = new KeyspaceControl({ ...deps, leases: this.leases, ledger, limits: options.limits });
     this.#confirmations = new Confirmations(path);
-    this.#repair = new Repair({
+    this.repair = new Repair({
       ...path,
       records: () => ledger.told(),
       telling: (peerId) => {
@@ -150,7 +156,8 @@ export class Peering {
       clock,
       reads,
       writes,
-      repair: this.#repair,
+      once: this.once,
+      repair: this.repair,
       leases: this.leases,
       holdings: new Holdings(path, kept, (space, key) => this.handover.moved(space, [{ key }])),
       topology: this.topology,
@@ -197,12 +204,13 @@ export class Peering {
     const { spaces } = this.#deps;
     const { id } = event.peer;
     if (event.is === 'up') {
-      if (this.leases.leases.knows(id)) this.#repair.reconnected(spaces.values());
-      this.#repair.linkUp(id);
+      if (this.leases.leases.knows(id)) this.repair.reconnected(spaces.values());
+      this.repair.linkUp(id);
       this.#confirmations.onLinkUp(event.peer);
     } else {
       spaces.linkLost(id);
-      this.#repair.linkLost(id);
+      this.repair.linkLost(id);
+      this.vouches.linkLost(id);
     }
     this.leases.onLink(event);
     if (event.is === 'down' && event.left) this.#confirmations.left(id);
@@ -267,7 +275,7 @@ export class Peering {
   #moved(): void {
     const { spaces, clock } = this.#deps;
     const nowMs = clock.nowMs();
-    this.#repair.moved(spaces.values());
+    this.repair.moved(spaces.values());
     this.leases.weigh();
     const until = (ownerId: string): number => this.leases.leases.until(ownerId);
     const isUnsure = (ownerId: string): boolean => ownerId === doubtful || ownerId === takenOver;

@@ -9,6 +9,7 @@ import type { PeerNetwork, PeerReply, PeerRequest } from '../ports/peers.js';
 import type { Keyspace } from './keyspace.js';
 import type { LeaseKeeper } from './lease-keeper.js';
 import { doubtful, type Topology } from './topology.js';
+import type { Vouches } from './vouches.js';
 
 /** How long a peer may take to take note; if its link breaks before, the next link says it anew. */
 const toldWithinMs = 10_000;
@@ -26,6 +27,7 @@ export interface RepairDeps {
   readonly peers: PeerNetwork;
   readonly topology: Topology;
   readonly leases: LeaseKeeper;
+  readonly vouches: Vouches;
   readonly guards: Guards;
   /** What was done to keyspaces at run time. */
   readonly records: () => readonly KeyspaceRecord[];
@@ -50,6 +52,11 @@ export class Repair {
 
   constructor(deps: RepairDeps) {
     this.#deps = deps;
+  }
+
+  /** Writers of which it is not known yet that what was spared could be. */
+  get unsure(): number {
+    return this.#unsure.size;
   }
 
   /**
@@ -103,12 +110,13 @@ export class Repair {
 
   /** A peer tells the floors of one keyspace. Throws INVALID_ARGUMENT where the bytes are none. */
   take(space: Keyspace, { floors: bytes, swept, heard, steady }: Told, peerId: string): void {
-    const { hybrid, topology, leases } = this.#deps;
+    const { hybrid, topology, leases, vouches } = this.#deps;
     const missedSince = leases.leases.missedSince(peerId, heard, leases.now());
     const floors = readFloors(bytes, hybrid.now() + skewLimit);
     if (floors === undefined) throw invalidArgument(`${bytes.byteLength} bytes are no floors of a keyspace`);
     const told = this.#told.get(peerId) ?? new Set();
     this.#told.set(peerId, told.add(space.name));
+    vouches.toldLate(leases.leases.missedOf(peerId) ?? []);
     const { slots, store, sweeps } = space;
     const since =
       swept > sweeps.inFloors ? Math.min(missedSince ?? Number.POSITIVE_INFINITY, sweeps.inFloors) : missedSince;
@@ -142,8 +150,8 @@ export class Repair {
   #areSteady(peerId: string, isSteady: boolean): boolean {
     const { topology, leases } = this.#deps;
     const missed = leases.leases.missedOf(peerId);
-    if (missed?.every(([id]) => (id === peerId ? isSteady : topology.isSteady(id))) !== true) return false;
-    for (const [id, since] of missed) {
+    if (missed?.every(({ id }) => (id === peerId ? isSteady : topology.isSteady(id))) !== true) return false;
+    for (const { id, since } of missed) {
       if (id !== peerId) this.#unsure.set(id, Math.min(since, this.#unsure.get(id) ?? never));
     }
     return true;

@@ -65,11 +65,13 @@ export type PeerRequest =
     }
   /** All floors were told; `sequence` is that of the last invalidation sent before. */
   | { readonly do: 'synced'; readonly sequence: number; readonly heard: Heard }
+  /** Has the receiver heard of these writes, too? `applied`, or `nothing`. */
+  | { readonly do: 'vouch'; readonly heard: Heard }
   /** Asks for the lease under which the sender may serve copies. `resync`: tell all floors first, some news was missed. */
   | { readonly do: 'renew'; readonly resync: boolean }
   /**
    * The sender has become the key's owner and asks its previous one for what it holds. Answer: a value, or `nothing`, or
-   * `not-owner`: nothing, but a third one owns it, as the receiver sees it. With
+   * `not-owner`: nothing any more, as it has passed on what it had to that one. With
    * `claim` it is about to write the key, and only says so. Either way, what the receiver loads from now on is no entry.
    * With `taken` it says that it keeps what it was given of that version: it need not be held any more.
    */

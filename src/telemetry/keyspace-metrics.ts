@@ -292,6 +292,14 @@ export const keyspaceMetrics: readonly KeyspaceMetric[] = [
     points: ofStat('entries_received'),
   },
   {
+    name: 'distcache.keys.passed_on',
+    kind: 'sum',
+    unit: '{key}',
+    description: 'Keys remembered as taken over by another node, so that nobody takes them for lost: the latest 8,192.',
+    attributes: [keyspaceKey],
+    points: ofStat('keys_passed_on'),
+  },
+  {
     name: 'distcache.copies.checked',
     kind: 'counter',
     unit: '{copy}',

@@ -108,6 +108,30 @@ const engineMetrics: readonly NodeMetric[] = [
     points: ofEngine(({ writersKnown }) => writersKnown),
   },
   {
+    name: 'distcache.writers.unsure',
+    kind: 'sum',
+    unit: '{node}',
+    description:
+      'Nodes of whose writes this one has missed some, and that have yet to say that they wrote none of its keys: at most 1,024.',
+    points: ofEngine(({ writersUnsure }) => writersUnsure),
+  },
+  {
+    name: 'distcache.writes.remembered',
+    kind: 'sum',
+    unit: '{write}',
+    description:
+      'Writes for other nodes whose outcome is told again, not made again, should they be asked for once more: the latest 8,192.',
+    points: ofEngine(({ outcomesRemembered }) => outcomesRemembered),
+  },
+  {
+    name: 'distcache.absences.remembered',
+    kind: 'sum',
+    unit: '{node}',
+    description:
+      'Nodes that were off the ring, and with which not all that was written meanwhile has been told to and fro: at most 1,024.',
+    points: ofEngine(({ absencesRemembered }) => absencesRemembered),
+  },
+  {
     name: 'distcache.handover.entries',
     kind: 'counter',
     unit: '{entry}',

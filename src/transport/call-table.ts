@@ -142,7 +142,7 @@ export class CallTable {
  * What keeps two nodes in step. It has room of its own: refused, as the calls of users fill theirs, it would be said anew
  * with each renewal, and the lease that makes reads cheap again would never come.
  */
-const inStep: ReadonlySet<PeerRequest['do']> = new Set(['renew', 'synced', 'floors', 'keyspace']);
+const inStep: ReadonlySet<PeerRequest['do']> = new Set(['renew', 'synced', 'vouch', 'floors', 'keyspace']);
 /** One for each keyspace, one for each change of one, and some. */
 const inStepMax = 10_000;
 

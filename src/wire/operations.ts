@@ -42,6 +42,7 @@ export const field = {
   compare: 14,
   keyspace: 15,
   hotKeys: 32,
+  vouch: 33,
   value: 16,
   absent: 17,
   written: 18,
@@ -96,6 +97,7 @@ export function requestBound(request: PeerRequest, bytesOfText: (text: string) =
     case 'floors':
       return bound + request.floors.byteLength + heardBound(request.heard, bytesOfText);
     case 'synced':
+    case 'vouch':
       return bound + heardBound(request.heard, bytesOfText);
     case 'compare':
       return bound + request.digests.byteLength;
@@ -204,6 +206,11 @@ function writeRequest(writer: BackwardWriter, request: PeerRequest, remainingMs:
       writer.doubleField(doubleTag(2), request.sequence);
       writer.uint32Field(varintTag(1), wholeMs);
       writer.nested(delimitedTag(field.synced), mark);
+      return;
+    case 'vouch':
+      writeHeard(writer, request.heard);
+      writer.uint32Field(varintTag(1), wholeMs);
+      writer.nested(delimitedTag(field.vouch), mark);
       return;
     case 'renew':
       if (request.resync) writer.uint32Field(varintTag(2), 1);

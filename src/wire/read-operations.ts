@@ -59,6 +59,7 @@ function readBody(reader: Reader, number: number, id: number, names: Names): Ope
     case field.compare:
       return readRequest(reader, number, id, names);
     case field.synced:
+    case field.vouch:
     case field.renew:
       return readBare(reader, number, id);
     case field.keyspace:
@@ -86,14 +87,17 @@ function readBare(reader: Reader, kind: number, id: number): Operation {
     const tag = reader.uint32();
     if (tag === varintTag(1)) remainingMs = reader.uint32();
     else if (tag === doubleTag(2) && kind === field.synced) sequence = finite(reader.double(), 'sequence');
-    else if (tag === delimitedTag(5) && kind === field.synced) readHeard(reader, versions);
-    else if (tag === varintTag(6) && kind === field.synced) isWhole = reader.bool();
+    else if (tag === delimitedTag(5) && kind !== field.renew) readHeard(reader, versions);
+    else if (tag === varintTag(6) && kind !== field.renew) isWhole = reader.bool();
     else if (tag === varintTag(2) && kind === field.renew) resync = reader.bool();
     else reader.skip(tag & 7);
   }
   const heard = { versions, isWhole };
-  const request: PeerRequest = kind === field.synced ? { do: 'synced', sequence, heard } : { do: 'renew', resync };
-  return { is: 'request', id, remainingMs, request };
+  const ofKind = (): PeerRequest => {
+    if (kind === field.synced) return { do: 'synced', sequence, heard };
+    return kind === field.vouch ? { do: 'vouch', heard } : { do: 'renew', resync };
+  };
+  return { is: 'request', id, remainingMs, request: ofKind() };
 }
 
 function readKeyspaceChange(reader: Reader, id: number): Operation {

@@ -64,7 +64,7 @@ export class Excuses {
       lateWriteMs,
       // Only who passes on the version it has seen sees no write come and go before it is acknowledged.
       monotonicAcrossNodes: false,
-      excuses: (read, write) => this.#splits.some((split) => areApart(split, read, write)),
+      excuses: (read, write, seen) => this.#splits.some((split) => areApart(split, read, write, seen)),
       // What a side gave a version of its own may come back as the other's, which is as new and has a lower one.
       excusesBack: (earlier) => this.#splits.some(({ fromMs, toMs }) => earlier.endMs > fromMs && earlier.endMs < toMs),
       excusesLoad: (load) =>

@@ -155,10 +155,10 @@ function checksOf(
     isLagging,
     answersWithinMs,
     ownersCrash,
-    excuses: (read, write) =>
+    excuses: (read, write, seen) =>
       hadTooLittleTime(read, write) ||
       (isLagging(write.key) && putsMayBeLost?.(write) === true) ||
-      splits.some((split) => areApart(split, read, write)),
+      splits.some((split) => areApart(split, read, write, seen)),
     // Around a suspicion or a change of the ring two nodes may load or write the same row; values never go back behind what
     // was acknowledged.
     excusesBack: (earlier, later, isOpen) =>

@@ -18,7 +18,7 @@ export function checkKept(
   options: CheckOptions = {},
   writes = new Writes(history, options),
 ): readonly Violation[] {
-  const { isLagging = () => false, excuses = () => false, lateWriteMs = Number.POSITIVE_INFINITY } = options;
+  const { isLagging = () => false, lateWriteMs = Number.POSITIVE_INFINITY } = options;
   const { ownersCrash = false } = options;
   const found: Violation[] = [];
   const lagging = history.reads.filter((read) => isLagging(read.key));
@@ -29,7 +29,7 @@ export function checkKept(
     const mayBeDeleted = (put: WriteRecord): boolean =>
       unknownDeletes.some((write) => write.startMs + lateWriteMs >= put.startMs);
     const isBehind = (read: ReadRecord, write: WriteRecord): boolean => {
-      if (!(seqOf(read) < write.seq) || writes.mayBeLate(read, write) || excuses(read, write)) return false;
+      if (!(seqOf(read) < write.seq) || writes.isExcused(read, write)) return false;
       const isBeside = Number.isNaN(versionOf(read)) && !read.final;
       const isUndone = ownersCrash && writes.isUnderWay(read);
       return write.kind === 'delete' || !(isBeside || isUndone || mayBeDeleted(write));

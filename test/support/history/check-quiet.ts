@@ -14,7 +14,6 @@ export function checkQuiet(
   options: CheckOptions = {},
   writes = new Writes(history, options),
 ): readonly Violation[] {
-  const { excuses = () => false } = options;
   const found: Violation[] = [];
   const finals = history.reads.filter((read) => read.final);
   for (const [key, reads] of groupBy(finals, (read) => read.key)) {
@@ -32,7 +31,7 @@ export function checkQuiet(
     for (const read of answered) {
       const behind = writes
         .acknowledged(key)
-        .filter((write) => seen(read) < rank(write) && !writes.mayBeLate(read, write) && !excuses(read, write))
+        .filter((write) => seen(read) < rank(write) && !writes.isExcused(read, write))
         .reduce<WriteRecord | undefined>((most, write) => (most && rank(most) > rank(write) ? most : write), undefined);
       if (behind === undefined) continue;
       found.push(violation('C7', `${read.node} is behind on ${key} although all is quiet`, behind, read));

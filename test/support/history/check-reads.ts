@@ -24,11 +24,16 @@ export class Writes {
   /** Values of writes that the cache refused, after their writers had changed the data source. */
   readonly #refused = new Set<string>();
   readonly #lateMs: number;
+  readonly #excuses: NonNullable<CheckOptions['excuses']>;
   /** Its data source does not get what is put. */
   readonly isLagging: (key: string) => boolean;
 
-  constructor(history: History, { lateWriteMs = Number.POSITIVE_INFINITY, isLagging = never }: CheckOptions) {
+  constructor(
+    history: History,
+    { lateWriteMs = Number.POSITIVE_INFINITY, isLagging = never, excuses = never }: CheckOptions,
+  ) {
     this.isLagging = isLagging;
+    this.#excuses = excuses;
     this.#byKey = groupBy(history.writes, (write) => write.key);
     this.#lateMs = lateWriteMs;
     this.#crashSteps = history.nodes.filter(({ what }) => what === 'crash').map(({ step }) => step);
@@ -55,6 +60,11 @@ export class Writes {
   hasOneWriter(key: string): boolean {
     const [first, ...others] = this.of(key);
     return others.every((write) => write.client === first!.client);
+  }
+
+  /** This read need not know of this acknowledged write. */
+  isExcused(read: ReadRecord, write: WriteRecord): boolean {
+    return this.mayBeLate(read, write) || this.#excuses(read, write, this.#seenBy(read));
   }
 
   /** What was read may be a put that came into effect after `than`. */
@@ -102,7 +112,7 @@ const howOf = ({ outcome }: ReadRecord): string => (outcome.is === 'ok' ? outcom
 
 /** C1: a read that begins after a write was acknowledged returns it or a newer one. */
 export function checkAcknowledged(history: History, options: CheckOptions = {}, writes = new Writes(history, options)) {
-  return staleReads('C1', history.reads, writes, options);
+  return staleReads('C1', history.reads, writes);
 }
 
 /** C3: the same for the client's own writes. Told apart because a client can be served wrong while others are not. */
@@ -110,7 +120,7 @@ export function checkOwnWrites(history: History, options: CheckOptions = {}, wri
   const found: Violation[] = [];
   for (const [client, reads] of groupBy(history.reads, (read) => read.client)) {
     const own = (write: WriteRecord): boolean => write.client === client;
-    found.push(...staleReads('C3', reads, writes, options, own));
+    found.push(...staleReads('C3', reads, writes, own));
   }
   return found;
 }
@@ -119,7 +129,6 @@ function staleReads(
   checker: 'C1' | 'C3',
   all: readonly ReadRecord[],
   writes: Writes,
-  { excuses = never }: CheckOptions,
   counts: (write: WriteRecord) => boolean = () => true,
 ): readonly Violation[] {
   const found: Violation[] = [];
@@ -130,7 +139,7 @@ function staleReads(
     const rank = bySeq ? (write: WriteRecord) => write.seq : versionOf;
     const seen = bySeq ? seqOf : versionOf;
     const isBehind = (read: ReadRecord, write: WriteRecord): boolean =>
-      seen(read) < rank(write) && !writes.mayBeLate(read, write) && !excuses(read, write);
+      seen(read) < rank(write) && !writes.isExcused(read, write);
     againstHighestBefore(acknowledged, reads, rank, (read, highest) => {
       if (!(seen(read) < rank(highest))) return;
       // Excused for the newest write, a read may still be behind an older one; this happens seldom.

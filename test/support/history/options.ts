@@ -4,9 +4,9 @@ import type { LoadRecord, ReadRecord, WriteRecord } from './records.js';
 export interface CheckOptions {
   /**
    * This read need not know of this acknowledged write: another side of a long split, or a put that may be lost with
-   * its only holder.
+   * its only holder. `seen`: the put that was read, where it is one.
    */
-  readonly excuses?: (read: ReadRecord, write: WriteRecord) => boolean;
+  readonly excuses?: (read: ReadRecord, write: WriteRecord, seen: WriteRecord | undefined) => boolean;
   /**
    * Reads of a client may go back, or a node's version may fall, between these two. `isOpen`: the write that the earlier one saw was
    * not acknowledged when the later one began.

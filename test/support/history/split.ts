@@ -1,4 +1,4 @@
-import type { ReadRecord, WriteRecord } from './records.js';
+import { type ReadRecord, versionOf, type WriteRecord } from './records.js';
 
 /** A long split: nodes of one side hear nothing of the others' writes until they have found each other again. */
 export interface Split {
@@ -9,14 +9,29 @@ export interface Split {
   readonly sides: readonly (readonly string[])[];
 }
 
-/** The read need not know of the write: it was made, by whoever was asked or by the key's owner, on another side. */
-export function areApart(
-  { fromMs, toMs, sides }: Split,
-  read: ReadRecord,
-  { node, outcome, endMs }: WriteRecord,
-): boolean {
-  if (endMs < fromMs || read.startMs > toMs) return false;
-  const sideOf = (name: string): number => sides.findIndex((side) => side.includes(name));
-  const by = (outcome.is === 'ok' && outcome.by) || node;
-  return [node, by].some((name) => sideOf(name) !== sideOf(read.node));
+/**
+ * The read need not know of the write: it was made, by whoever was asked or by the key's owner, on another side; or it gave way to
+ * one of another side, which was `seen`, as that has the higher version.
+ */
+export function areApart(split: Split, read: ReadRecord, write: WriteRecord, seen: WriteRecord | undefined): boolean {
+  if (seen !== undefined && isOverruled(split, write, seen)) return true;
+  if (write.endMs < split.fromMs || read.startMs > split.toMs) return false;
+  return madeBy(write).some((name) => sideOf(split, name) !== sideOf(split, read.node));
 }
+
+/** Of two writes on two sides the one with the higher version stays, by clocks that may differ. */
+function isOverruled(split: Split, write: WriteRecord, by: WriteRecord): boolean {
+  const isMeanwhile = ({ startMs, endMs }: WriteRecord): boolean => endMs >= split.fromMs && startMs <= split.toMs;
+  const areSides = madeBy(write).some((name) =>
+    madeBy(by).some((other) => sideOf(split, name) !== sideOf(split, other)),
+  );
+  return isMeanwhile(write) && isMeanwhile(by) && areSides && versionOf(by) > versionOf(write);
+}
+
+const sideOf = ({ sides }: Split, name: string): number => sides.findIndex((side) => side.includes(name));
+
+/** Whoever was asked, and the key's owner. */
+const madeBy = ({ node, outcome }: WriteRecord): readonly string[] => [
+  node,
+  (outcome.is === 'ok' && outcome.by) || node,
+];

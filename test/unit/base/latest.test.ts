@@ -2,10 +2,10 @@ import { expect } from 'chai';
 import { Latest } from '../../../src/base/latest.js';
 
 describe('Latest', () => {
-  it('holds so many, and of those the ones that were added last', () => {
-    const latest = new Latest<string>(3);
-    for (const value of ['a', 'b', 'c', 'a', 'd']) latest.add(value);
+  it('holds so many, and of those the ones that were set last', () => {
+    const latest = new Latest<string, number>(3);
+    for (const [at, key] of ['a', 'b', 'c', 'a', 'd'].entries()) latest.set(key, at);
     expect(latest.size).to.equal(3);
-    expect(['a', 'b', 'c', 'd'].map((value) => latest.has(value))).to.deep.equal([true, false, true, true]);
+    expect(['a', 'b', 'c', 'd'].map((key) => latest.get(key))).to.deep.equal([3, undefined, 2, 4]);
   });
 });

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
-import { Leases, type LeaseTimes, leaseMs, renewMs, silentMs, touchMs } from '../../../src/coherence/leases.js';
+import type { LeaseTimes } from '../../../src/coherence/lease-times.js';
+import { Leases, leaseMs, renewMs, silentMs, touchMs } from '../../../src/coherence/leases.js';
 
 const wallOffsetMs = 1_700_000_000_000;
 const nothing = { versions: [], isWhole: true };

@@ -1,0 +1,98 @@
+import { codeOf } from '../base/errors.js';
+import type { Missed } from '../coherence/leases.js';
+import type { Heard } from '../ports/peers.js';
+import type { PathDeps } from './path.js';
+import { handoffMs } from './topology.js';
+
+/** It is answered at once, or the peer is in trouble. */
+const toldWithinMs = 1000;
+/** Nodes whose writes were told late; of more than this the latest are asked after. */
+const lateMax = 64;
+
+interface Late {
+  readonly version: number;
+  readonly untilMs: number;
+}
+
+/**
+ * What a peer hands over, unasked or as a key's former owner, must know of every write that this node knows of. Its floor tells,
+ * where writes were heard of in one order everywhere. It does not for writes of which this node was told late, as two sides of
+ * a split meet or a node joins: the peer may have heard of later ones to other keys of the slot, and of these not. So a peer has
+ * to vouch for them once before it is believed. After a minute nobody is a former owner any more.
+ */
+export class Vouches {
+  readonly #deps: Pick<PathDeps, 'clock' | 'peers' | 'topology'>;
+  /** By the id of who wrote them. */
+  readonly #late = new Map<string, Late>();
+  /** How often something was told late. */
+  #told = 0;
+  /** What had been told when a peer last vouched for all of it, by the peer's id. */
+  readonly #vouched = new Map<string, number>();
+  readonly #asking = new Map<string, { readonly told: number; readonly answer: Promise<boolean> }>();
+
+  constructor(deps: Pick<PathDeps, 'clock' | 'peers' | 'topology'>) {
+    this.#deps = deps;
+  }
+
+  /** Of these writes this node has heard just now, by the floors of another one. */
+  toldLate(writes: readonly Missed[]): void {
+    const untilMs = this.#deps.clock.nowMs() + handoffMs;
+    for (const { id, to } of writes) {
+      if (to <= (this.#late.get(id)?.version ?? 0)) continue;
+      this.#late.delete(id);
+      this.#late.set(id, { version: to, untilMs });
+      this.#told++;
+    }
+    while (this.#late.size > lateMax) this.#late.delete(this.#late.keys().next().value!);
+  }
+
+  /** Writers of which it is asked whether peers have heard. */
+  get size(): number {
+    return this.#late.size;
+  }
+
+  /** The peer has heard of all writes of which this node was told late. */
+  isSure(peerId: string): boolean {
+    return this.#vouched.get(peerId) === this.#told || this.#openTo(peerId).length === 0;
+  }
+
+  /** Asks the peer, one question at a time. Who does not say within a second has not heard of all; never rejects. */
+  ask(peerId: string): Promise<boolean> {
+    const told = this.#told;
+    const before = this.#asking.get(peerId);
+    if (before?.told === told) return before.answer;
+    const answer = this.#ask(peerId, told).finally(() => {
+      if (this.#asking.get(peerId)?.answer === answer) this.#asking.delete(peerId);
+    });
+    this.#asking.set(peerId, { told, answer });
+    return answer;
+  }
+
+  async #ask(peerId: string, told: number): Promise<boolean> {
+    const { peers, clock } = this.#deps;
+    const heard: Heard = { versions: this.#openTo(peerId), isWhole: true };
+    const isSure = await peers.call(peerId, { do: 'vouch', heard }, { deadlineMs: clock.nowMs() + toldWithinMs }).then(
+      ({ is }) => is === 'applied',
+      // A node of an earlier release cannot say.
+      (error) => codeOf(error) === 'INVALID_ARGUMENT',
+    );
+    if (isSure) this.#vouched.set(peerId, told);
+    return isSure && this.isSure(peerId);
+  }
+
+  linkLost(peerId: string): void {
+    this.#vouched.delete(peerId);
+  }
+
+  /** What it may not have heard of. Of those who are gone nobody can be asked to have heard more. */
+  #openTo(peerId: string): Heard['versions'] {
+    if (this.#late.size === 0) return [];
+    const nowMs = this.#deps.clock.nowMs();
+    const open: [string, number][] = [];
+    for (const [id, { version, untilMs }] of this.#late) {
+      if (untilMs <= nowMs) this.#late.delete(id);
+      else if (id !== peerId && this.#deps.topology.isThere(id)) open.push([id, version]);
+    }
+    return open;
+  }
+}
