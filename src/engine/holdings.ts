@@ -59,9 +59,9 @@ export class Holdings {
 
   /** A peer says what it holds of a key: its replica is wanted here, or this node owns the key now. */
   hold(space: Keyspace, request: Request<'hold'>, from: NodeInfo): PeerReply | Promise<PeerReply> {
-    const { vouches } = this.#deps;
-    if (request.sequence > 0 || vouches.isSure(from.id)) return this.#hold(space, request, from);
-    return vouches.ask(from.id).then((isSure) => (isSure ? this.#hold(space, request, from) : nothing));
+    const vouching = request.sequence > 0 ? undefined : this.#deps.vouches.before(from.id);
+    if (vouching === undefined) return this.#hold(space, request, from);
+    return vouching.then((isSure) => (isSure ? this.#hold(space, request, from) : nothing));
   }
 
   #hold(space: Keyspace, request: Request<'hold'>, from: NodeInfo): PeerReply {

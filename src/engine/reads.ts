@@ -159,13 +159,14 @@ export class Reads {
   /** A plain chain: with thousands under way the frame of an async function would be the largest part of each. */
   #ask(trip: Trip, target: NodeInfo, asksLeft: number): Promise<Answer> {
     const { space, key, terms, place } = trip;
-    const { peers, leases } = this.#deps;
+    const { peers, leases, vouches } = this.#deps;
     const standIn = target.id !== place.owner.id;
     if (leases.isSilent(target.id)) return this.#notTold(trip, target, asksLeft - 1);
     const { loading, minVersion } = terms;
     const request = { do: 'get', keyspace: space.name, key, loading, minVersion, standIn } as const;
+    const vouching = vouches.before(target.id);
     return peers.call(target.id, request, trip).then(
-      (reply) => this.#told(trip, target, reply, asksLeft - 1),
+      (reply) => this.#told(trip, target, reply, asksLeft - 1, vouching),
       (error) => {
         if (!ownerOut.has(codeOf(error))) throw error;
         space.counts.peerErrors++;
@@ -174,13 +175,24 @@ export class Reads {
     );
   }
 
-  #told(trip: Trip, target: NodeInfo, reply: PeerReply, asksLeft: number): Answer | Promise<Answer> {
+  #told(
+    trip: Trip,
+    target: NodeInfo,
+    reply: PeerReply,
+    asksLeft: number,
+    vouching: Promise<boolean> | undefined,
+  ): Answer | Promise<Answer> {
     const { space, place } = trip;
     if (reply.is !== 'value' && reply.is !== 'absent') {
       if (reply.is === 'not-owner') return this.#disagreed(trip, target, reply.owner, asksLeft);
       return this.#withoutOwner(trip);
     }
     if (this.#trips.isVoid(trip, reply)) return this.#withoutOwner(trip);
+    if (vouching !== undefined && reply.version < space.slots.floor(trip.slot)) {
+      return vouching.then((isSure) =>
+        isSure ? this.#told(trip, target, reply, asksLeft, undefined) : this.#withoutOwner(trip),
+      );
+    }
     if (this.#isBehind(trip, reply)) return this.#withoutOwner(trip);
     const answer = this.#trips.received(reply, target.name);
     space.counts.peerLoads++;
@@ -238,9 +250,11 @@ export class Reads {
     const { space, key, place, terms } = trip;
     const { loading, minVersion } = terms;
     const request = { do: 'get', keyspace: space.name, key, loading, minVersion, standIn: false } as const;
+    const vouching = this.#deps.vouches.before(place.owner.id);
     const reply = await this.#deps.peers.call(place.owner.id, request, trip);
     const isKnown = reply.is === 'value' || reply.is === 'absent';
-    if (isKnown && !this.#trips.isVoid(trip, reply) && !this.#isBehind(trip, reply)) {
+    const isSure = !isKnown || reply.version >= space.slots.floor(trip.slot) || (await vouching) !== false;
+    if (isKnown && isSure && !this.#trips.isVoid(trip, reply) && !this.#isBehind(trip, reply)) {
       space.counts.peerLoads++;
       const answer = this.#trips.received(reply, place.owner.name);
       this.#forgetOlder(trip, answer, true);

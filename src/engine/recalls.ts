@@ -111,7 +111,7 @@ export class Recalls {
     if (leases.isSilent(owner.id)) return topology.isSuspect(owner.id) ? 'out-of-reach' : 'late';
     const wait: Wait = { deadlineMs: Math.min(deadlineMs, clock.nowMs() + withinMs), signal: trip.signal };
     // Before the question itself, so that its answer is from after that.
-    const vouching = vouches.isSure(owner.id) ? undefined : vouches.ask(owner.id);
+    const vouching = vouches.before(owner.id);
     let reply: PeerReply;
     try {
       reply = await peers.call(owner.id, { do: 'recall', keyspace: space.name, key }, wait);

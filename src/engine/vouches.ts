@@ -56,6 +56,11 @@ export class Vouches {
     return this.#vouched.get(peerId) === this.#told || this.#openTo(peerId).length === 0;
   }
 
+  /** To be called before the peer is asked for what it knows, so that its answer is from after that. undefined: it is sure. */
+  before(peerId: string): Promise<boolean> | undefined {
+    return this.isSure(peerId) ? undefined : this.ask(peerId);
+  }
+
   /** Asks the peer, one question at a time. Who does not say within a second has not heard of all; never rejects. */
   ask(peerId: string): Promise<boolean> {
     const told = this.#told;
