@@ -7,7 +7,7 @@ import type { NodeInfo } from '../ports/membership.js';
 import type { PeerReply, PeerRequest } from '../ports/peers.js';
 import type { Keyspace } from './keyspace.js';
 import { type Kept, knowledgeOf, knownReply } from './known-reply.js';
-import type { PathDeps } from './path.js';
+import { contest, type PathDeps } from './path.js';
 import type { Place } from './topology.js';
 
 type Request<Kind extends PeerRequest['do']> = Extract<PeerRequest, { do: Kind }>;
@@ -88,7 +88,7 @@ export class Holdings {
     if (sequence > 0) {
       leases.leases.invalidated(from.id, sequence, version);
       space.overwritten(key, slot, version);
-      if (guards.embargo && owner.id !== from.id) space.slots.embargo(slot, nowMs + embargoMs, from.id, nowMs);
+      if (owner.id !== from.id) contest(this.#deps, space, slot, from.id, version);
     }
     const isOfOwner = owner.id === from.id;
     if (!mine && sequence === 0 && (yours || !isOfOwner)) return { is: 'not-owner', owner: owner.id };

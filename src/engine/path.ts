@@ -1,10 +1,12 @@
 import type { Guards } from '../coherence/guards.js';
 import type { HybridClock } from '../coherence/hybrid-clock.js';
+import { embargoMs } from '../coherence/leases.js';
 import type { GetOptions } from '../ports/cache.js';
 import type { Clock } from '../ports/clock.js';
 import type { NodeInfo } from '../ports/membership.js';
 import type { PeerNetwork } from '../ports/peers.js';
 import type { Entry } from '../store/entry.js';
+import type { Keyspace } from './keyspace.js';
 import type { LeaseKeeper } from './lease-keeper.js';
 import type { Takeovers } from './takeovers.js';
 import type { Topology } from './topology.js';
@@ -45,3 +47,16 @@ export const termsOf = (loading: readonly string[], options: GetOptions | undefi
 /** What memory holds will do for a read with these options. */
 export const isNewEnough = ({ version, owner }: Entry, { minVersion = 0, consistency }: GetOptions): boolean =>
   version >= minVersion && (consistency !== 'owner' || owner === '');
+
+/** A node that is not the key's owner, as this one sees it, has written it: who answers for the slot may not have heard of that. */
+export function contest(
+  { guards, clock, vouches }: Pick<PathDeps, 'guards' | 'clock' | 'vouches'>,
+  { slots }: Pick<Keyspace, 'slots'>,
+  slot: number,
+  by: string,
+  version: number,
+): void {
+  const nowMs = clock.nowMs();
+  if (guards.embargo) slots.embargo(slot, nowMs + embargoMs, by, nowMs);
+  vouches.toldLate([{ id: by, to: version }]);
+}

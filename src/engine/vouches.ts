@@ -34,8 +34,8 @@ export class Vouches {
     this.#deps = deps;
   }
 
-  /** Of these writes this node has heard just now, by the floors of another one. */
-  toldLate(writes: readonly Missed[]): void {
+  /** Of these writes others may not have heard: they came by the floors of another node, or were made by who is no owner. */
+  toldLate(writes: readonly Pick<Missed, 'id' | 'to'>[]): void {
     const untilMs = this.#deps.clock.nowMs() + handoffMs;
     for (const { id, to } of writes) {
       if (to <= (this.#late.get(id)?.version ?? 0)) continue;

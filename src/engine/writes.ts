@@ -1,12 +1,11 @@
 import { codeOf, DistcacheError } from '../base/errors.js';
-import { embargoMs } from '../coherence/leases.js';
 import type { WriteResult } from '../ports/cache.js';
 import { type Clock, remainingMs, type Wait } from '../ports/clock.js';
 import type { NodeInfo } from '../ports/membership.js';
 import type { Ack, PeerRequest } from '../ports/peers.js';
 import type { AgainFor, Confirmations, RequestFor } from './confirmations.js';
 import type { Keyspace } from './keyspace.js';
-import type { PathDeps } from './path.js';
+import { contest, type PathDeps } from './path.js';
 import { holdRequest } from './replicas.js';
 
 /** What is done to a key: a put with its bytes and life, or a delete. */
@@ -204,12 +203,10 @@ export class Writes {
 
   /** A write of this version was made by `from`: nothing older may be served or stored here any more. */
   invalidate(space: Keyspace, key: string, version: number, from: NodeInfo): void {
-    const { topology, guards, clock } = this.#deps;
-    const { hash, owner } = topology.place(key);
+    const { hash, owner } = this.#deps.topology.place(key);
     const slot = space.slots.slotOf(hash);
     space.overwritten(key, slot, version);
-    const nowMs = clock.nowMs();
-    if (guards.embargo && owner.id !== from.id) space.slots.embargo(slot, nowMs + embargoMs, from.id, nowMs);
+    if (owner.id !== from.id) contest(this.#deps, space, slot, from.id, version);
   }
 
   /** Sends every peer what it is to know and waits for all; names of those that did not confirm, sorted. Never rejects. */
