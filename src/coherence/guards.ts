@@ -28,6 +28,8 @@ export const guardNames = [
   'sweep',
   /** A slot that another node than its owner writes to keeps no fills for a while. */
   'embargo',
+  /** Who may not have heard of writes that this node was told of late is believed once it has vouched for them. */
+  'vouch',
   /** A copy bears the version of its owner's entry, a load the clock of its start. */
   'copy-version',
   'load-version',

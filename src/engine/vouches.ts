@@ -9,6 +9,8 @@ const toldWithinMs = 1000;
 /** Nodes whose writes were told late; of more than this the latest are asked after. */
 const lateMax = 64;
 
+type VouchDeps = Pick<PathDeps, 'clock' | 'peers' | 'topology' | 'guards'>;
+
 interface Late {
   readonly version: number;
   readonly untilMs: number;
@@ -21,7 +23,7 @@ interface Late {
  * to vouch for them once before it is believed. After a minute nobody is a former owner any more.
  */
 export class Vouches {
-  readonly #deps: Pick<PathDeps, 'clock' | 'peers' | 'topology'>;
+  readonly #deps: VouchDeps;
   /** By the id of who wrote them. */
   readonly #late = new Map<string, Late>();
   /** How often something was told late. */
@@ -30,13 +32,15 @@ export class Vouches {
   readonly #vouched = new Map<string, number>();
   readonly #asking = new Map<string, { readonly told: number; readonly answer: Promise<boolean> }>();
 
-  constructor(deps: Pick<PathDeps, 'clock' | 'peers' | 'topology'>) {
+  constructor(deps: VouchDeps) {
     this.#deps = deps;
   }
 
   /** Of these writes others may not have heard: they came by the floors of another node, or were made by who is no owner. */
   toldLate(writes: readonly Pick<Missed, 'id' | 'to'>[]): void {
-    const untilMs = this.#deps.clock.nowMs() + handoffMs;
+    const { clock, guards } = this.#deps;
+    if (!guards.vouch) return;
+    const untilMs = clock.nowMs() + handoffMs;
     for (const { id, to } of writes) {
       if (to <= (this.#late.get(id)?.version ?? 0)) continue;
       this.#late.delete(id);

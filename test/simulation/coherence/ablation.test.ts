@@ -13,6 +13,7 @@ const shown: readonly (readonly [off: readonly GuardName[], scenario: string, fr
   [['floor-exchange'], 'pause', 100],
   [['repair-first'], 'overload', 100],
   [['sweep'], 'clear', 100],
+  [['vouch'], 'tangled', 200000050],
   [['copy-version'], 'clocks', 100],
   [['load-version'], 'stable', 100],
   [['owner-lease'], 'pause', 100],
