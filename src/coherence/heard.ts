@@ -3,6 +3,15 @@ import type { Heard } from '../ports/peers.js';
 /** Nodes of which it is remembered, those that wrote latest. Each run of a node counts as one, if it wrote. */
 const nodesMax = 1024;
 
+/** Writes of one node of which this one has not heard. */
+export interface Missed {
+  readonly id: string;
+  readonly since: number;
+  readonly to: number;
+  /** As in `HeardFrom`. */
+  readonly gone: true | undefined;
+}
+
 /**
  * Of which nodes' writes this node has heard: of each all up to a version. A version vector, so that two nodes that meet can
  * tell whether one of them may have missed anything; floors say how new the writes to a slot are, and not whose they were.

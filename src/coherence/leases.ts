@@ -1,5 +1,5 @@
 import type { Heard } from '../ports/peers.js';
-import { HeardOf } from './heard.js';
+import { HeardOf, type Missed } from './heard.js';
 import { hasJumped, type LeaseTimes, offsetOf } from './lease-times.js';
 
 /*
@@ -72,13 +72,6 @@ interface PeerLease {
   sent: number;
   /** An invalidation was not delivered: it is told all floors before it gets another lease. */
   owesFloors: boolean;
-}
-
-/** Writes of one node of which this one has not heard. */
-export interface Missed {
-  readonly id: string;
-  readonly since: number;
-  readonly to: number;
 }
 
 /** What a granter says with a lease: the last invalidation it sent, and how long it still owns its keys. */
@@ -292,7 +285,7 @@ export class Leases {
    * to which; undefined: that is not known of all of them.
    */
   missedOf(peerId: string): readonly Missed[] | undefined {
-    return this.#peers.get(peerId)?.missing?.map(([id, to]) => ({ id, since: this.#heardTo(id), to }));
+    return this.#peers.get(peerId)?.missing?.map(([id, to, gone]) => ({ id, since: this.#heardTo(id), to, gone }));
   }
 
   /** This node has heard of all these writes, or hears of them by itself. */

@@ -5,7 +5,7 @@ import { embargoMs } from '../coherence/leases.js';
 import { readFloors } from '../coherence/slots.js';
 import type { Clock } from '../ports/clock.js';
 import type { KeyspaceRecord } from '../ports/keyspace-record.js';
-import type { PeerNetwork, PeerReply, PeerRequest } from '../ports/peers.js';
+import type { Heard, PeerNetwork, PeerReply, PeerRequest } from '../ports/peers.js';
 import type { Keyspace } from './keyspace.js';
 import type { LeaseKeeper } from './lease-keeper.js';
 import { doubtful, type Topology } from './topology.js';
@@ -69,7 +69,7 @@ export class Repair {
     const { absences } = topology;
     const wait = { deadlineMs: clock.nowMs() + toldWithinMs };
     leases.telling(peerId);
-    const heard = leases.told();
+    const heard = this.#heard();
     const told = this.#deps.telling(peerId);
     // Whoever is not back on the ring may have its keys written by others still.
     const toldOfAbsence = absences.telling(peerId, topology.has(peerId));
@@ -102,6 +102,19 @@ export class Repair {
     );
   }
 
+  /** Of whose writes this node knows, and who of them is gone: of those nobody needs to have heard all. */
+  #heard(): Heard {
+    const { topology, leases, vouches } = this.#deps;
+    const { versions, isWhole } = leases.leases.told();
+    const there = topology.there();
+    return {
+      versions: versions.map(([id, version]) =>
+        there.has(id) || vouches.isLate(id) ? [id, version] : [id, version, true],
+      ),
+      isWhole,
+    };
+  }
+
   /** A peer of this run was linked before: while it was not, its side may have had other owners. */
   reconnected(spaces: Iterable<Keyspace>): void {
     if (!this.#deps.guards.embargo) return;
@@ -116,7 +129,7 @@ export class Repair {
     if (floors === undefined) throw invalidArgument(`${bytes.byteLength} bytes are no floors of a keyspace`);
     const told = this.#told.get(peerId) ?? new Set();
     this.#told.set(peerId, told.add(space.name));
-    vouches.toldLate(leases.leases.missedOf(peerId) ?? []);
+    vouches.toldLate((leases.leases.missedOf(peerId) ?? []).filter(({ gone }) => gone !== true));
     const { slots, store, sweeps } = space;
     const since =
       swept > sweeps.inFloors ? Math.min(missedSince ?? Number.POSITIVE_INFINITY, sweeps.inFloors) : missedSince;

@@ -41,6 +41,8 @@ const isParting: Readonly<Record<MemberState, boolean>> = {
   left: true,
 };
 
+const isThere = ({ state }: Member): boolean => standing[state] || state === 'draining';
+
 /** So much clocks may differ where the time counts at which nodes have started. */
 const skewS = 10;
 /** Rings of the past that are remembered, the latest of them. */
@@ -183,9 +185,13 @@ export class Topology {
 
   /** A member that is not known to be gone: one that leaves is there until it has left. */
   isThere(id: string): boolean {
-    return this.#membership
-      .members()
-      .some(({ id: other, state }) => other === id && (standing[state] || state === 'draining'));
+    return this.#membership.members().some((member) => member.id === id && isThere(member));
+  }
+
+  /** All those, by id, and this node. */
+  there(): ReadonlySet<string> {
+    const ids = this.#membership.members().filter(isThere);
+    return new Set(ids.map(({ id }) => id)).add(this.#self().id);
   }
 
   isSuspect(id: string): boolean {
@@ -223,11 +229,12 @@ export class Topology {
 
   /**
    * Ids of the others with whom this node shares the keys, none where it owns nothing. Those under suspicion count: whoever
-   * is cut off suspects all others, and must not take them for gone before they are declared dead.
+   * is cut off suspects all others, and must not take them for gone before they are declared dead; also as it drains, when nobody
+   * is left on its ring.
    */
   company(): readonly string[] {
     const selfId = this.#self().id;
-    if (!this.isOwner) return none;
+    if (!this.isOwner && this.serving > 0) return none;
     return this.#membership
       .members()
       .filter(({ id, serving, state }) => id !== selfId && serving && standing[state])

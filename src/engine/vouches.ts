@@ -1,5 +1,5 @@
 import { codeOf } from '../base/errors.js';
-import type { Missed } from '../coherence/leases.js';
+import type { Missed } from '../coherence/heard.js';
 import type { Heard } from '../ports/peers.js';
 import type { PathDeps } from './path.js';
 import { handoffMs } from './topology.js';
@@ -9,7 +9,7 @@ const toldWithinMs = 1000;
 /** Nodes whose writes were told late; of more than this the latest are asked after. */
 const lateMax = 64;
 
-type VouchDeps = Pick<PathDeps, 'clock' | 'peers' | 'topology' | 'guards'>;
+type VouchDeps = Pick<PathDeps, 'clock' | 'peers' | 'guards'>;
 
 interface Late {
   readonly version: number;
@@ -55,6 +55,11 @@ export class Vouches {
     return this.#late.size;
   }
 
+  /** It has written, and was told of late, within a minute. */
+  isLate(id: string): boolean {
+    return (this.#late.get(id)?.untilMs ?? 0) > this.#deps.clock.nowMs();
+  }
+
   /** The peer has heard of all writes of which this node was told late. */
   isSure(peerId: string): boolean {
     return this.#vouched.get(peerId) === this.#told || this.#openTo(peerId).length === 0;
@@ -93,14 +98,14 @@ export class Vouches {
     this.#vouched.delete(peerId);
   }
 
-  /** What it may not have heard of. Of those who are gone nobody can be asked to have heard more. */
+  /** What it may not have heard of. */
   #openTo(peerId: string): Heard['versions'] {
     if (this.#late.size === 0) return [];
     const nowMs = this.#deps.clock.nowMs();
     const open: [string, number][] = [];
     for (const [id, { version, untilMs }] of this.#late) {
       if (untilMs <= nowMs) this.#late.delete(id);
-      else if (id !== peerId && this.#deps.topology.isThere(id)) open.push([id, version]);
+      else if (id !== peerId) open.push([id, version]);
     }
     return open;
   }

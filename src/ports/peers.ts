@@ -113,9 +113,12 @@ export type PeerRequest =
   /** Digests of the entries that the sender owns and the receiver keeps replicas of, 4096 little-endian u32, by slot. */
   | { readonly do: 'compare'; readonly keyspace: string; readonly digests: Uint8Array };
 
+/** `gone`: to the sender it is dead or has left, and is not known to have written since. */
+export type HeardFrom = readonly [id: string, version: number, gone?: true];
+
 /** Whose writes the sender's floors are of, by id: of each node all up to a version. */
 export interface Heard {
-  readonly versions: readonly (readonly [id: string, version: number])[];
+  readonly versions: readonly HeardFrom[];
   /** False: there may be writes of others among them. */
   readonly isWhole: boolean;
 }

@@ -1,4 +1,4 @@
-import type { PeerRequest } from '../ports/peers.js';
+import type { HeardFrom, PeerRequest } from '../ports/peers.js';
 import { readHeard } from './heard.js';
 import { readHotKeysRequest } from './hot-keys.js';
 import { decodeRecord } from './keyspace-records.js';
@@ -80,7 +80,7 @@ function readBody(reader: Reader, number: number, id: number, names: Names): Ope
 function readBare(reader: Reader, kind: number, id: number): Operation {
   let remainingMs = 0;
   let sequence = 0;
-  const versions: [string, number][] = [];
+  const versions: HeardFrom[] = [];
   let isWhole = false;
   let resync = false;
   while (reader.at < reader.end) {

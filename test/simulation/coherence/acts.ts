@@ -22,26 +22,28 @@ const bothWays = (left: readonly string[], right: readonly string[]): readonly W
     ]),
   );
 
-/** Who starts meanwhile does so on one of the sides. */
+/** Who starts meanwhile does so on one of the sides. Where nobody is there, it is a cluster of its own: a split, however short. */
 export async function cutApart(plot: Plot, forMs: number, isLong: boolean): Promise<void> {
   const { world, random } = plot;
   const all = random.shuffled(world.up());
   const size = random.between(1, Math.max(1, all.length - 1));
   const sides = [names(all.slice(0, size)), names(all.slice(size))] as const;
-  const end = plot.begin(isLong ? sides : undefined);
+  const ends = [plot.begin(isLong ? sides : undefined)];
   const addressesOf = (side: readonly string[]): readonly string[] => side.map((name) => world.node(name).address);
   const healing = [world.cuts.cut(bothWays(addressesOf(sides[0]), addressesOf(sides[1])))];
   const divide = ({ name, address }: SimNode): void => {
-    if (sides.some((side) => side.includes(name))) return;
-    const at = random.below(2);
+    const own = sides.find((side) => side.includes(name));
+    const at = own === undefined ? random.below(2) : sides.indexOf(own);
+    const isAlone = sides[at]!.every((other) => other === name || world.node(other).state === 'gone');
+    if (isAlone) ends.push(plot.begin(sides));
+    if (own !== undefined) return;
     healing.push(world.cuts.cut(bothWays([address], addressesOf(sides[1 - at]!))));
     sides[at]!.push(name);
   };
   world.starting.add(divide);
   await plot.after(forMs);
   world.starting.delete(divide);
-  for (const heal of healing) heal();
-  end();
+  for (const end of [...healing, ...ends]) end();
 }
 
 /** Two nodes are out of each other's reach, and in touch with all others. */
