@@ -6,6 +6,7 @@ import type { Once } from './once.js';
 import type { Repair } from './repair.js';
 import type { Takeovers } from './takeovers.js';
 import type { Topology } from './topology.js';
+import type { Vouches } from './vouches.js';
 
 /** What an engine counts beside its keyspaces: gauges of now, and the rest since start. */
 export interface EngineCounts {
@@ -27,6 +28,8 @@ export interface EngineCounts {
   readonly writersKnown: number;
   /** Nodes of whose writes this one has missed some, and that have yet to say that they wrote none of its keys. */
   readonly writersUnsure: number;
+  /** Nodes whose writes this one was told of late, so that others are asked whether they have heard of them. */
+  readonly writersLate: number;
   /** Nodes that were off the ring, and with which not all that was written meanwhile has been told to and fro. */
   readonly absencesRemembered: number;
   /** Writes of peers whose outcome is told again, should they ask once more. */
@@ -49,10 +52,11 @@ export interface Counted {
   readonly topology: Pick<Topology, 'absences'>;
   readonly repair: Pick<Repair, 'unsure'>;
   readonly once: Pick<Once, 'size'>;
+  readonly vouches: Pick<Vouches, 'size'>;
 }
 
 export function engineCounts(counted: Counted): EngineCounts {
-  const { inflight, served, events, leases, handover, takeovers, topology, repair, once } = counted;
+  const { inflight, served, events, leases, handover, takeovers, topology, repair, once, vouches } = counted;
   const { subscribers, queued, missed, refused } = events.counts();
   return {
     operationsActive: inflight.count,
@@ -68,6 +72,7 @@ export function engineCounts(counted: Counted): EngineCounts {
     touchRegained: leases.counts.regained,
     writersKnown: leases.leases.writers,
     writersUnsure: repair.unsure,
+    writersLate: vouches.size,
     absencesRemembered: topology.absences.size,
     outcomesRemembered: once.size,
     entriesHandedOver: handover.handedOver,

@@ -129,6 +129,7 @@ export class CacheEngine extends KeyspaceOperations implements CacheService {
       takeovers: this.#peering.takeovers,
       repair: this.#peering.repair,
       once: this.#peering.once,
+      vouches: this.#peering.vouches,
       options,
       state: () => this.#life.state,
       isDraining: () => this.#peering.isDraining,

@@ -7,13 +7,15 @@ import { handoffMs } from './topology.js';
 /** It is answered at once, or the peer is in trouble. */
 const toldWithinMs = 1000;
 /** Nodes whose writes were told late; of more than this the latest are asked after. */
-const lateMax = 64;
+const lateMax = 1024;
 
 type VouchDeps = Pick<PathDeps, 'clock' | 'peers' | 'guards'>;
 
 interface Late {
   readonly version: number;
   readonly untilMs: number;
+  /** How often something had been told late by then. */
+  readonly told: number;
 }
 
 /**
@@ -44,8 +46,7 @@ export class Vouches {
     for (const { id, to } of writes) {
       if (to <= (this.#late.get(id)?.version ?? 0)) continue;
       this.#late.delete(id);
-      this.#late.set(id, { version: to, untilMs });
-      this.#told++;
+      this.#late.set(id, { version: to, untilMs, told: ++this.#told });
     }
     while (this.#late.size > lateMax) this.#late.delete(this.#late.keys().next().value!);
   }
@@ -62,7 +63,10 @@ export class Vouches {
 
   /** The peer has heard of all writes of which this node was told late. */
   isSure(peerId: string): boolean {
-    return this.#vouched.get(peerId) === this.#told || this.#openTo(peerId).length === 0;
+    if (this.#vouched.get(peerId) === this.#told) return true;
+    if (this.#openTo(peerId).length > 0) return false;
+    this.#vouched.set(peerId, this.#told);
+    return true;
   }
 
   /** To be called before the peer is asked for what it knows, so that its answer is from after that. undefined: it is sure. */
@@ -102,10 +106,11 @@ export class Vouches {
   #openTo(peerId: string): Heard['versions'] {
     if (this.#late.size === 0) return [];
     const nowMs = this.#deps.clock.nowMs();
+    const vouched = this.#vouched.get(peerId) ?? 0;
     const open: [string, number][] = [];
-    for (const [id, { version, untilMs }] of this.#late) {
+    for (const [id, { version, untilMs, told }] of this.#late) {
       if (untilMs <= nowMs) this.#late.delete(id);
-      else if (id !== peerId) open.push([id, version]);
+      else if (id !== peerId && told > vouched) open.push([id, version]);
     }
     return open;
   }

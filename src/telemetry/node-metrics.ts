@@ -116,6 +116,14 @@ const engineMetrics: readonly NodeMetric[] = [
     points: ofEngine(({ writersUnsure }) => writersUnsure),
   },
   {
+    name: 'distcache.writers.late',
+    kind: 'sum',
+    unit: '{node}',
+    description:
+      'Nodes whose writes this one was told of late, in the last minute, so that others have to vouch for them: at most 1,024.',
+    points: ofEngine(({ writersLate }) => writersLate),
+  },
+  {
     name: 'distcache.writes.remembered',
     kind: 'sum',
     unit: '{write}',

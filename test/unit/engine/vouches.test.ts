@@ -1,0 +1,111 @@
+import { expect } from 'chai';
+import { DistcacheError } from '../../../src/base/errors.js';
+import { allGuards } from '../../../src/coherence/guards.js';
+import { Vouches } from '../../../src/engine/vouches.js';
+import type { PeerReply, PeerRequest } from '../../../src/ports/peers.js';
+import { FakeClock } from '../../support/fake-clock.js';
+
+const minuteMs = 60_000;
+
+describe('Vouches', () => {
+  const setUp = (reply: () => Promise<PeerReply['is']> = () => Promise.resolve('applied')) => {
+    const clock = new FakeClock();
+    const asked: [peer: string, of: unknown][] = [];
+    const call = async (peer: string, request: PeerRequest): Promise<PeerReply> => {
+      asked.push([peer, request.do === 'vouch' && request.heard.versions]);
+      return { is: await reply() } as PeerReply;
+    };
+    const vouches = new Vouches({ clock, guards: allGuards, peers: { call } as never });
+    return { clock, asked, vouches };
+  };
+  const of = (id: string, to: number) => [{ id, to }];
+
+  it('nobody has to vouch for anything before something was told late', () => {
+    expect(setUp().vouches.before('p')).to.equal(undefined);
+  });
+
+  it('a peer vouches once for all that was told late, and again for what is told after that alone', async () => {
+    const { asked, vouches } = setUp();
+    vouches.toldLate([...of('a', 5), ...of('b', 7)]);
+    expect(vouches.size).to.equal(2);
+    expect(await vouches.before('p')).to.equal(true);
+    expect(vouches.before('p')).to.equal(undefined);
+    vouches.toldLate(of('a', 5));
+    expect(vouches.before('p'), 'nothing later').to.equal(undefined);
+    vouches.toldLate(of('b', 9));
+    expect(await vouches.before('p')).to.equal(true);
+    const first = [
+      ['a', 5],
+      ['b', 7],
+    ];
+    expect(asked).to.deep.equal([
+      ['p', first],
+      ['p', [['b', 9]]],
+    ]);
+  });
+
+  it('a peer knows of its own writes', () => {
+    const { vouches } = setUp();
+    vouches.toldLate(of('p', 5));
+    expect(vouches.before('p')).to.equal(undefined);
+    expect(vouches.isSure('q')).to.equal(false);
+  });
+
+  it('who has not heard of them, or does not say, is not believed, and is asked again', async () => {
+    const replies: (() => Promise<PeerReply['is']>)[] = [
+      () => Promise.resolve('nothing'),
+      () => Promise.reject(new DistcacheError('TIMEOUT', 'late')),
+      () => Promise.resolve('applied'),
+    ];
+    const { vouches } = setUp(() => replies.shift()!());
+    vouches.toldLate(of('a', 5));
+    expect([await vouches.before('p'), await vouches.before('p'), await vouches.before('p')]).to.deep.equal([
+      false,
+      false,
+      true,
+    ]);
+    expect(vouches.isSure('p')).to.equal(true);
+  });
+
+  it('a node of an earlier release, which does not understand the question, is believed', async () => {
+    const { vouches } = setUp(() => Promise.reject(new DistcacheError('INVALID_ARGUMENT', 'not understood')));
+    vouches.toldLate(of('a', 5));
+    expect(await vouches.before('p')).to.equal(true);
+  });
+
+  it('asks one question at a time, and is not content with an answer to an earlier one', async () => {
+    const waiting: PromiseWithResolvers<PeerReply['is']>[] = [];
+    const { asked, vouches } = setUp(() => {
+      const one = Promise.withResolvers<PeerReply['is']>();
+      waiting.push(one);
+      return one.promise;
+    });
+    vouches.toldLate(of('a', 5));
+    const [first, second] = [vouches.before('p'), vouches.before('p')];
+    expect(asked).to.have.length(1);
+    vouches.toldLate(of('b', 6));
+    const third = vouches.before('p');
+    for (const one of waiting) one.resolve('applied');
+    expect([await first, await second, await third]).to.deep.equal([false, false, true]);
+  });
+
+  it('asks after them for a minute, when nobody is a former owner any more', async () => {
+    const { clock, vouches } = setUp();
+    vouches.toldLate(of('a', 5));
+    await clock.advance(minuteMs - 1);
+    expect([vouches.isLate('a'), vouches.isSure('p')]).to.deep.equal([true, false]);
+    await clock.advance(1);
+    expect([vouches.isLate('a'), vouches.isSure('p')]).to.deep.equal([false, true]);
+    expect(vouches.size).to.equal(0);
+  });
+
+  it('remembers the latest 1,024 writers, and asks a peer anew over a new link', async () => {
+    const { vouches } = setUp();
+    vouches.toldLate(Array.from({ length: 1100 }, (_, i) => ({ id: `n${i}`, to: 1 })));
+    expect(vouches.size).to.equal(1024);
+    expect([vouches.isLate('n75'), vouches.isLate('n76')]).to.deep.equal([false, true]);
+    expect(await vouches.before('p')).to.equal(true);
+    vouches.linkLost('p');
+    expect(vouches.isSure('p')).to.equal(false);
+  });
+});
