@@ -107,6 +107,7 @@ export function peerNetworkContract(name: string, pair: () => Promise<LinkedPair
           { is: 'applied' },
         ],
         [{ do: 'synced', sequence: 2 ** 52, heard: { versions: [['a', 9]], isWhole: true } }, { is: 'applied' }],
+        [{ do: 'vouch', heard: { versions: [['a', 9]], isWhole: true } }, { is: 'applied' }],
         [
           { do: 'renew', resync: true },
           { is: 'lease', sent: 2 ** 52, ownsMs: 1500.5 },

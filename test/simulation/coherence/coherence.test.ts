@@ -19,6 +19,20 @@ const regressions: readonly [scenario: string, seed: string, story: string][] = 
   ['writers', '3004070', 'a load for which readers had gathered took the place of what was put meanwhile'],
   ['one-slot-clear', '8021098', 'a delete by prefix bore an older version than a put before it, which stayed'],
   ['one-way', '371', 'a read from a version showed a copy to be old, and the copy stayed'],
+  ['lagging-many', '190015972', 'who had passed an entry on said “nothing” to who had not heard of its taker yet'],
+  ['tangled', '190013281', 'a former owner had heard of later writes to the slot, and not of the other side’s'],
+  [
+    'tangled',
+    '190040406',
+    'a node asked in the owner’s stead answered with what the owner, behind the other side, had',
+  ],
+  ['tangled', '200000056', 'an owner had not heard of a write by one that was no owner to the reader'],
+  [
+    'tangled',
+    '201003033',
+    'a replica took what its owner held, which had not heard of a writer that was taken for dead',
+  ],
+  ['tangled', '201003288', 'a node that drained while it was cut off took itself for an owner in touch'],
 ];
 
 const hashOf = ({ records }: Outcome): string =>

@@ -235,6 +235,26 @@ describe('Leases: what was heard of writes', () => {
     expect(leases.missedSince('newer', told, at(leaseMs + 1)), 'without its lease').to.equal(30);
   });
 
+  it('knows of what a peer wrote while it holds its lease, and then of what it has heard', () => {
+    const leases = new Leases();
+    linked(leases, 'p', { p: 30, q: 20 });
+    expect(leases.knowsOf(heard({ p: 35, q: 20 }), at(1))).to.equal(true);
+    expect(leases.knowsOf(heard({ q: 21 }), at(1))).to.equal(false);
+    expect(leases.knowsOf(heard({ p: 35 }), at(leaseMs + 1))).to.equal(false);
+    expect(leases.knowsOf(heard({ p: 30 }), at(leaseMs + 1))).to.equal(true);
+  });
+
+  it('says of what was missed since when, up to when, and whether its writer is gone', () => {
+    const leases = new Leases();
+    linked(leases, 'p', { p: 30, q: 20, r: 7 });
+    const told = { versions: [['q', 25, true] as const, ['r', 9] as const], isWhole: true };
+    leases.missedSince('p', told, at(1));
+    expect(leases.missedOf('p')).to.deep.equal([
+      { id: 'q', since: 20, to: 25, gone: true },
+      { id: 'r', since: 7, to: 9, gone: undefined },
+    ]);
+  });
+
   it('all may be missed since the last write that was heard of, and with several since the earliest', () => {
     const leases = new Leases();
     linked(leases, 'p', { p: 30, q: 20 });

@@ -62,6 +62,22 @@ describe('engine: what a node holds for others', () => {
     expect(held()).to.equal(0);
   });
 
+  it('is to be had from whom it was passed to, as who gave it away says to everybody else', async () => {
+    const { former, keys, joined } = await joinedLater();
+    const key = keys.find((candidate) => cluster.ownerOf(candidate) === joined)!;
+    expect(await cluster.text(joined, key)).to.equal('put');
+    await cluster.clock.advance(20);
+    const recalled = async (by: TestNode): Promise<readonly unknown[]> => {
+      const others = former.filter((node) => node !== by);
+      const ids = others.map(({ engine }) => engine.status().id);
+      const asks = ids.map((id) => by.links.call(id, { do: 'recall', keyspace: ks, key }, cluster.wait(1000)));
+      return cluster.run(Promise.all(asks));
+    };
+    const byOthers = (await Promise.all(former.map(recalled))).flat();
+    expect(byOthers).to.deep.include({ is: 'not-owner', owner: joined.engine.status().id });
+    expect(await recalled(joined)).to.deep.equal(former.map(() => ({ is: 'nothing' })));
+  });
+
   it('is taken, unasked, only from who has heard of all that the new owner wrote to its slot', async () => {
     cluster = await TestCluster.of({ latencyMs: 5, fetch: () => 'row' });
     const [owner, leaving] = cluster.nodes as [TestNode, TestNode];

@@ -146,4 +146,12 @@ describe('the ring of the engine', () => {
     const topology = topologyOf([member('self', 'draining', false)]);
     expect(topology.place('key')).to.include({ mine: true }).and.to.have.nested.property('owner.name', 'self');
   });
+
+  it('a node that drains out of everybody’s reach still needs the others, though nobody is left on its ring', () => {
+    const drained = { ...self, state: 'draining' as const, serving: false };
+    const other = member('other', 'suspect', true);
+    expect(topologyOf([drained, other]).company()).to.deep.equal([other.id]);
+    expect(topologyOf([drained, { ...other, state: 'dead' }]).company()).to.deep.equal([]);
+    expect(topologyOf([drained, { ...other, state: 'alive' }]).company(), 'who owns its keys now').to.deep.equal([]);
+  });
 });

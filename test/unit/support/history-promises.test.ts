@@ -1,3 +1,6 @@
+import type { CheckOptions } from '../../support/history/options.js';
+import type { WriteOutcome } from '../../support/history/records.js';
+import { areApart, type Split } from '../../support/history/split.js';
 import { acknowledged, saw, type Tale, timedOut } from '../../support/history/tale.js';
 import { suite } from './history-suite.js';
 
@@ -26,6 +29,35 @@ describe('a history', () => {
       { answersWithinMs: 30 },
     ],
     ['one of which never comes fires', (t) => t.begin(1) && t.pass(50), ['G3'], { answersWithinMs: 30 }],
+  ]);
+
+  const split: Split = { fromMs: 0, toMs: 20, sides: [['a'], ['b']] };
+  const splitInTwo: CheckOptions = { excuses: (read, write, seen) => areApart(split, read, write, seen) };
+  const other = { node: 'b' };
+  const onB = (seq: number, version?: number): WriteOutcome =>
+    ({ ...acknowledged(seq, version), by: 'b' }) as WriteOutcome;
+  suite('of a split', [
+    ['with a write of the other side unknown passes', (t) => t.wrote(1).wrote(2, other).read(1), [], splitInTwo],
+    ['with one of the own side unknown fires', (t) => t.wrote(1).wrote(2).read(1), ['C1'], splitInTwo],
+    ['with one unknown long after fires', (t) => t.wrote(1).wrote(2, other).pass(20).read(1), ['C1'], splitInTwo],
+    [
+      'with one that gave way to the other side’s, which bears a higher version, passes for ever',
+      (t) => t.wrote(1, other, onB(1, 300)).wrote(2).read(2).pass(20).read(1, {}, 300).read(1, final('b'), 300),
+      ['C2'],
+      splitInTwo,
+    ],
+    [
+      'with one that gave way to a lower version fires',
+      (t) => t.wrote(1, other, onB(1)).wrote(2).pass(20).read(1),
+      ['C1'],
+      splitInTwo,
+    ],
+    [
+      'with one that gave way to a higher version of its own side fires',
+      (t) => t.wrote(1, {}, acknowledged(1, 300)).wrote(2).read(1, {}, 300),
+      ['C1'],
+      splitInTwo,
+    ],
   ]);
 
   const lagging = { isLagging: () => true };

@@ -86,6 +86,11 @@ const rows: Record<string, [Operation, Body]> = {
     { do: 'synced', sequence: 0, heard: { versions: [], isWhole: false } },
     { synced: { remainingMs } },
   ),
+  'synced, where one that wrote is gone': request(
+    { do: 'synced', sequence: 1, heard: { versions: [['a', version, true]], isWhole: true } },
+    { synced: { remainingMs, sequence: 1, heard: [{ nodeId: 'a', version, gone: true }], whole: true } },
+  ),
+  vouch: request({ do: 'vouch', heard }, { vouch: { remainingMs, ...heardBody } }),
   'floors and whose writes they are': request(
     { do: 'floors', keyspace: 'users', floors: bytes(1, 2), heard, swept: version },
     { floors: { keyspace: 'users', remainingMs, floors: bytes(1, 2), ...heardBody, swept: version } },
