@@ -121,7 +121,7 @@ export class Peering {
     });
     const { topology, leases } = this;
     this.takeovers = new Takeovers({ clock, peers, spaces, topology, leases, self }, () => this.#replicas.moved());
-    this.vouches = new Vouches({ clock, peers, guards });
+    this.vouches = new Vouches({ clock, peers, topology, guards });
     const { takeovers, vouches } = this;
     const path: PathDeps = { clock, hybrid, peers, topology, leases, takeovers, vouches, guards, self };
     const ledger = new KeyspaceLedger({ ...deps, resolveKeyspace: options.resolveKeyspace });

@@ -9,13 +9,15 @@ const toldWithinMs = 1000;
 /** Nodes whose writes were told late; of more than this the latest are asked after. */
 const lateMax = 1024;
 
-type VouchDeps = Pick<PathDeps, 'clock' | 'peers' | 'guards'>;
+type VouchDeps = Pick<PathDeps, 'clock' | 'peers' | 'topology' | 'guards'>;
 
 interface Late {
   readonly version: number;
   readonly untilMs: number;
   /** How often something had been told late by then. */
   readonly told: number;
+  /** This node has taken it for gone all the while, and it writes: on another side of a split, which heals. */
+  isElsewhere: boolean;
 }
 
 /**
@@ -40,13 +42,13 @@ export class Vouches {
 
   /** Of these writes others may not have heard: they came by the floors of another node, or were made by who is no owner. */
   toldLate(writes: readonly Pick<Missed, 'id' | 'to'>[]): void {
-    const { clock, guards } = this.#deps;
+    const { clock, topology, guards } = this.#deps;
     if (!guards.vouch) return;
     const untilMs = clock.nowMs() + handoffMs;
     for (const { id, to } of writes) {
       if (to <= (this.#late.get(id)?.version ?? 0)) continue;
       this.#late.delete(id);
-      this.#late.set(id, { version: to, untilMs, told: ++this.#told });
+      this.#late.set(id, { version: to, untilMs, told: ++this.#told, isElsewhere: !topology.isThere(id) });
     }
     while (this.#late.size > lateMax) this.#late.delete(this.#late.keys().next().value!);
   }
@@ -58,7 +60,8 @@ export class Vouches {
 
   /** It has written, and was told of late, within a minute. */
   isLate(id: string): boolean {
-    return (this.#late.get(id)?.untilMs ?? 0) > this.#deps.clock.nowMs();
+    const late = this.#late.get(id);
+    return late !== undefined && this.#isOpen(id, late);
   }
 
   /** The peer has heard of all writes of which this node was told late. */
@@ -102,15 +105,22 @@ export class Vouches {
     this.#vouched.delete(peerId);
   }
 
+  /** Once it is gone nobody hears of it any more, and whoever needs to has asked (see `Takeovers`). */
+  #isOpen(id: string, late: Late): boolean {
+    if (late.untilMs <= this.#deps.clock.nowMs()) return false;
+    const isThere = this.#deps.topology.isThere(id);
+    if (isThere) late.isElsewhere = false;
+    return isThere || late.isElsewhere;
+  }
+
   /** What it may not have heard of. */
   #openTo(peerId: string): Heard['versions'] {
     if (this.#late.size === 0) return [];
-    const nowMs = this.#deps.clock.nowMs();
     const vouched = this.#vouched.get(peerId) ?? 0;
     const open: [string, number][] = [];
-    for (const [id, { version, untilMs, told }] of this.#late) {
-      if (untilMs <= nowMs) this.#late.delete(id);
-      else if (id !== peerId && told > vouched) open.push([id, version]);
+    for (const [id, late] of this.#late) {
+      if (!this.#isOpen(id, late)) this.#late.delete(id);
+      else if (id !== peerId && late.told > vouched) open.push([id, late.version]);
     }
     return open;
   }

@@ -15,8 +15,10 @@ describe('Vouches', () => {
       asked.push([peer, request.do === 'vouch' && request.heard.versions]);
       return { is: await reply() } as PeerReply;
     };
-    const vouches = new Vouches({ clock, guards: allGuards, peers: { call } as never });
-    return { clock, asked, vouches };
+    const gone = new Set<string>();
+    const topology = { isThere: (id: string) => !gone.has(id) } as never;
+    const vouches = new Vouches({ clock, topology, guards: allGuards, peers: { call } as never });
+    return { clock, asked, gone, vouches };
   };
   const of = (id: string, to: number) => [{ id, to }];
 
@@ -97,6 +99,24 @@ describe('Vouches', () => {
     await clock.advance(1);
     expect([vouches.isLate('a'), vouches.isSure('p')]).to.deep.equal([false, true]);
     expect(vouches.size).to.equal(0);
+  });
+
+  it('asks after none that has gone since, of which nobody can hear any more', () => {
+    const { gone, vouches } = setUp();
+    vouches.toldLate(of('a', 5));
+    gone.add('a');
+    expect([vouches.isLate('a'), vouches.isSure('p')]).to.deep.equal([false, true]);
+  });
+
+  it('asks after one that this node takes for gone and that writes all the same, until it has come back and gone', () => {
+    const { gone, vouches } = setUp();
+    gone.add('a');
+    vouches.toldLate(of('a', 5));
+    expect([vouches.isLate('a'), vouches.isSure('p')]).to.deep.equal([true, false]);
+    gone.delete('a');
+    expect(vouches.isSure('p')).to.equal(false);
+    gone.add('a');
+    expect(vouches.isSure('p')).to.equal(true);
   });
 
   it('remembers the latest 1,024 writers, and asks a peer anew over a new link', async () => {
