@@ -178,7 +178,7 @@ export class Handover {
       const reply = await peers.call(owner.id, holdRequest(this.#deps, owner.id, space, hash, key, entry, true), wait);
       if (reply.is === 'applied') {
         if (topology.placeOf(hash).owner.id !== owner.id) return 'again';
-        letGo(space, key, entry.version, topology, owner.id);
+        letGo(this.#deps, space, key, entry.version, owner.id);
         return 'taken';
       }
       return reply.is === 'not-owner' ? 'again' : 'refused';

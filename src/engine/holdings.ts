@@ -8,7 +8,7 @@ import type { PeerReply, PeerRequest } from '../ports/peers.js';
 import type { Keyspace } from './keyspace.js';
 import { type Kept, knowledgeOf, knownReply } from './known-reply.js';
 import { contest, type PathDeps } from './path.js';
-import type { Place } from './topology.js';
+import { handoffMs, type Place } from './topology.js';
 
 type Request<Kind extends PeerRequest['do']> = Extract<PeerRequest, { do: Kind }>;
 
@@ -44,7 +44,7 @@ export class Holdings {
     wait: Wait,
   ): PeerReply | Promise<PeerReply> {
     if (taken !== undefined) {
-      letGo(space, key, taken, this.#deps.topology, from.id);
+      letGo(this.#deps, space, key, taken, from.id);
       return nothing;
     }
     if (claim) {
@@ -58,14 +58,8 @@ export class Holdings {
   }
 
   /** A peer says what it holds of a key: its replica is wanted here, or this node owns the key now. */
-  hold(space: Keyspace, request: Request<'hold'>, from: NodeInfo): PeerReply | Promise<PeerReply> {
-    const vouching = request.sequence > 0 ? undefined : this.#deps.vouches.before(from.id);
-    if (vouching === undefined) return this.#hold(space, request, from);
-    return vouching.then((isSure) => (isSure ? this.#hold(space, request, from) : nothing));
-  }
-
-  #hold(space: Keyspace, request: Request<'hold'>, from: NodeInfo): PeerReply {
-    const { topology, guards, clock, leases } = this.#deps;
+  hold(space: Keyspace, request: Request<'hold'>, from: NodeInfo): PeerReply {
+    const { topology, guards, clock, leases, vouches } = this.#deps;
     const {
       key,
       value,
@@ -95,6 +89,8 @@ export class Holdings {
     // Who alone has written beside the owner, as it had not given the key away yet, knows what it has written.
     const hasHeard = heard >= space.slots.written(slot) && !space.slots.isContested(slot, nowMs, from.id);
     if (sequence === 0 && !hasHeard) return nothing;
+    // What it says when asked is of then; what it has sent before is not covered by that, and is sent again.
+    if (sequence === 0 && version < space.slots.floor(slot) && vouches.before(from.id) !== undefined) return nothing;
     // An owner tells its replicas of its writes in their order; anything else must know of all that is known here.
     const inOrder = isOfOwner && sequence > 0 && !space.slots.isEmbargoed(slot, nowMs);
     if (!inOrder && !knewLess) return sequence > 0 ? applied : nothing;
@@ -167,8 +163,9 @@ export class Holdings {
     const entry = space.kept(key);
     if (entry === undefined || (entry.owner !== '' && !entry.isHeld)) {
       // Whoever has been given what this node had, this node or the asking one has perhaps not heard of as an owner yet.
-      const taker = place.mine ? undefined : space.passedOn.get(key);
-      return taker === undefined || taker === by.id ? nothing : { is: 'not-owner', owner: taker };
+      const passed = place.mine ? undefined : space.passedOn.get(key);
+      const isKnown = passed !== undefined && passed.untilMs > clock.nowMs() && passed.to !== by.id;
+      return isKnown ? { is: 'not-owner', owner: passed.to } : nothing;
     }
     if (entry.wasPassed && !this.#deps.takeovers.isSure) {
       if (!entry.wasPut) return nothing;
@@ -184,16 +181,16 @@ export class Holdings {
 
 /** The node of id `taker`, the key's owner, has this version of it: it need not be held any more, but as a replica. */
 export function letGo(
+  { topology, clock }: Pick<PathDeps, 'topology' | 'clock'>,
   { store, passedOn }: Keyspace,
   key: string,
   version: number,
-  topology: PathDeps['topology'],
   taker: string,
 ): void {
   const entry = store.peek(key);
   if (entry?.isHeld !== true || entry.version > version || topology.isReplica(topology.hash(key))) return;
   store.delete(key, 'demoted');
-  passedOn.set(key, taker);
+  passedOn.set(key, { to: taker, untilMs: clock.nowMs() + handoffMs });
 }
 
 const applied: PeerReply = { is: 'applied' };

@@ -8,7 +8,7 @@ import {
   notStarted,
 } from '../base/errors.js';
 import { checkNodes } from '../base/node-outcomes.js';
-import type { HybridClock } from '../coherence/hybrid-clock.js';
+import { type HybridClock, versionOfWall } from '../coherence/hybrid-clock.js';
 import { embargoMs } from '../coherence/leases.js';
 import type { CallOptions, SweepResult } from '../ports/cache.js';
 import { type Clock, remainingMs, type Wait } from '../ports/clock.js';
@@ -22,7 +22,7 @@ import type { EngineEvent } from './events.js';
 import type { Inflight } from './inflight.js';
 import type { Keyspace } from './keyspace.js';
 import { type KeyspaceLedger, nothingTaken, type Taken } from './keyspace-ledger.js';
-import { nothingDone } from './keyspace-records.js';
+import { latestIn, nothingDone } from './keyspace-records.js';
 import type { Keyspaces } from './keyspaces.js';
 import type { LeaseKeeper } from './lease-keeper.js';
 import type { EngineLimits, KeyspaceOptions } from './options.js';
@@ -64,6 +64,8 @@ export type KeyspaceSettingsGiven = Omit<KeyspaceOptions, 'dataSource'>;
 
 /** For opening a data source, unless the caller says otherwise. */
 const addMs = 10_000;
+/** Within so long of a change whoever made it may have been lost before it had told everybody. */
+const recentMs = 60_000;
 /** A node whose link is down is told again so often, until the deadline: links come back. */
 const againMs = 100;
 
@@ -207,6 +209,20 @@ export class KeyspaceControl {
         peer: from.name,
       });
       throw error;
+    }
+  }
+
+  /**
+   * A node was lost that had not left. What it changed at the last it may have told some of the others alone, whose links to the
+   * rest stand: so those who know tell the rest. Nobody waits for that.
+   */
+  passOn(): void {
+    const { ledger, clock } = this.#deps;
+    const since = versionOfWall(clock.wallMs() - recentMs);
+    const wait = { deadlineMs: clock.nowMs() + addMs };
+    for (const record of ledger.told()) {
+      if (latestIn(record) <= since) continue;
+      for (const node of this.#others()) void this.#told(node, record, wait);
     }
   }
 

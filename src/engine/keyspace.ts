@@ -73,8 +73,8 @@ export class Keyspace {
   readonly loads: SingleFlight<Answer>;
   /** Fetches from owners, and loads in their stead. */
   readonly fetches: SingleFlight<Answer>;
-  /** By key the id of the node that has taken its entry over from this one, the latest of them. */
-  readonly passedOn = new Latest<string, string>(passedOnMax);
+  /** By key the id of the node that has taken its entry over from this one, the latest of them. After `untilMs` nobody asks for it. */
+  readonly passedOn = new Latest<string, { readonly to: string; readonly untilMs: number }>(passedOnMax);
   readonly counts = noCounts();
   readonly timings = new Timings();
   readonly hotKeys: HotKeys;

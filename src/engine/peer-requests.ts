@@ -83,7 +83,7 @@ export class PeerRequests {
   #take(
     from: NodeInfo,
     request: Extract<PeerRequest, { do: 'invalidate' | 'floors' | 'hold' | 'compare' }>,
-  ): PeerReply | Promise<PeerReply> {
+  ): PeerReply {
     const { keyspace, writes, repair, leases, holdings, limits } = this.#deps;
     const space = keyspace(request.keyspace);
     if (request.do === 'invalidate') leases.leases.invalidated(from.id, request.sequence, request.version);

@@ -214,6 +214,7 @@ export class Peering {
     }
     this.leases.onLink(event);
     if (event.is === 'down' && event.left) this.#confirmations.left(id);
+    else if (event.is === 'down') this.control.passOn();
     if (event.is === 'up') this.takeovers.retry();
     this.changed();
   }

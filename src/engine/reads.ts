@@ -188,7 +188,7 @@ export class Reads {
       return this.#withoutOwner(trip);
     }
     if (this.#trips.isVoid(trip, reply)) return this.#withoutOwner(trip);
-    if (vouching !== undefined && reply.version < space.slots.floor(trip.slot)) {
+    if (vouching !== undefined && isOlder(trip, reply)) {
       return vouching.then((isSure) =>
         isSure ? this.#told(trip, target, reply, asksLeft, undefined) : this.#withoutOwner(trip),
       );
@@ -253,7 +253,7 @@ export class Reads {
     const vouching = this.#deps.vouches.before(place.owner.id);
     const reply = await this.#deps.peers.call(place.owner.id, request, trip);
     const isKnown = reply.is === 'value' || reply.is === 'absent';
-    const isSure = !isKnown || reply.version >= space.slots.floor(trip.slot) || (await vouching) !== false;
+    const isSure = !isKnown || !isOlder(trip, reply) || (await vouching) !== false;
     if (isKnown && isSure && !this.#trips.isVoid(trip, reply) && !this.#isBehind(trip, reply)) {
       space.counts.peerLoads++;
       const answer = this.#trips.received(reply, place.owner.name);
@@ -306,6 +306,10 @@ export class Reads {
     this.#trips.store(trip, guards['copy-version'] ? answer : { ...answer, version: trip.version }, id);
   }
 }
+
+/** Than the latest write to its slot that is known here. What comes from beside the cache is as new as the source. */
+const isOlder = ({ space, slot }: Trip, { version }: Extract<PeerReply, { is: 'value' | 'absent' }>): boolean =>
+  version !== besideVersion && version < space.slots.floor(slot);
 
 const notAsOwner = (key: string, { name }: NodeInfo): DistcacheError =>
   new DistcacheError(

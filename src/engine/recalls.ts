@@ -89,7 +89,10 @@ export class Recalls {
   /** Whoever was passed what one of them had is asked too, once more where it had nothing before it came. */
   async #askAll(trip: Trip, nodes: readonly NodeInfo[], withinMs: number): Promise<readonly (Found | Unknown)[]> {
     const outcomes = await Promise.all(nodes.map((node) => this.#ask(trip, node, withinMs)));
-    const takers = new Set(outcomes.filter(isPassed).map(({ to }) => to));
+    // Who has passed it on in turn has not got it back.
+    const hasPassed = new Set(nodes.filter((_, i) => isPassed(outcomes[i]!)).map(({ id }) => id));
+    const passedTo = outcomes.filter(isPassed).map(({ to }) => to);
+    const takers = new Set(passedTo.filter((id) => !hasPassed.has(id)));
     const asIs = outcomes.filter((outcome): outcome is Found | Unknown => !isPassed(outcome));
     if (takers.size === 0) return asIs;
     return [...asIs, ...(await Promise.all([...takers].map((id) => this.#askTaker(trip, id, withinMs))))];
@@ -128,7 +131,7 @@ export class Recalls {
     if (guards.sweep && space.sweeps.void({ ...answer, key })) return 'nothing';
     // It has not heard of a write that fell into the slot, and will.
     if (guards['reply-floor'] && reply.floor < space.slots.floor(slot)) return 'open';
-    if ((await vouching) === false || !vouches.isSure(owner.id)) return 'open';
+    if (reply.version < space.slots.floor(slot) && (await vouching) === false) return 'open';
     if (reply.version < terms.minVersion) return 'nothing';
     space.counts.recalls++;
     return { answer, from: owner.id };

@@ -61,27 +61,29 @@ export class Vouches {
   /** It has written, and was told of late, within a minute. */
   isLate(id: string): boolean {
     const late = this.#late.get(id);
-    return late !== undefined && this.#isOpen(id, late);
+    return late !== undefined && this.#isOpen(late, this.#deps.topology.isThere(id));
   }
 
   /** The peer has heard of all writes of which this node was told late. */
   isSure(peerId: string): boolean {
-    if (this.#vouched.get(peerId) === this.#told) return true;
+    if (this.#late.size === 0 || this.#vouched.get(peerId) === this.#told) return true;
     if (this.#openTo(peerId).length > 0) return false;
     this.#vouched.set(peerId, this.#told);
     return true;
   }
 
-  /** To be called before the peer is asked for what it knows, so that its answer is from after that. undefined: it is sure. */
+  /**
+   * To be called before the peer is asked for what it knows, so that its answer is from after that. undefined: it is sure. Else
+   * one question is put to it; who does not say within a second has not heard of all. Never rejects.
+   */
   before(peerId: string): Promise<boolean> | undefined {
-    return this.isSure(peerId) ? undefined : this.ask(peerId);
+    const asking = this.#asking.get(peerId);
+    if (asking?.told === this.#told) return asking.answer;
+    return this.isSure(peerId) ? undefined : this.#put(peerId);
   }
 
-  /** Asks the peer, one question at a time. Who does not say within a second has not heard of all; never rejects. */
-  ask(peerId: string): Promise<boolean> {
+  #put(peerId: string): Promise<boolean> {
     const told = this.#told;
-    const before = this.#asking.get(peerId);
-    if (before?.told === told) return before.answer;
     const answer = this.#ask(peerId, told).finally(() => {
       if (this.#asking.get(peerId)?.answer === answer) this.#asking.delete(peerId);
     });
@@ -98,7 +100,7 @@ export class Vouches {
       (error) => codeOf(error) === 'INVALID_ARGUMENT',
     );
     if (isSure) this.#vouched.set(peerId, told);
-    return isSure && this.isSure(peerId);
+    return isSure;
   }
 
   linkLost(peerId: string): void {
@@ -106,9 +108,8 @@ export class Vouches {
   }
 
   /** Once it is gone nobody hears of it any more, and whoever needs to has asked (see `Takeovers`). */
-  #isOpen(id: string, late: Late): boolean {
+  #isOpen(late: Late, isThere: boolean): boolean {
     if (late.untilMs <= this.#deps.clock.nowMs()) return false;
-    const isThere = this.#deps.topology.isThere(id);
     if (isThere) late.isElsewhere = false;
     return isThere || late.isElsewhere;
   }
@@ -117,11 +118,13 @@ export class Vouches {
   #openTo(peerId: string): Heard['versions'] {
     if (this.#late.size === 0) return [];
     const vouched = this.#vouched.get(peerId) ?? 0;
+    const there = this.#deps.topology.there();
     const open: [string, number][] = [];
     for (const [id, late] of this.#late) {
-      if (!this.#isOpen(id, late)) this.#late.delete(id);
+      if (!this.#isOpen(late, there.has(id))) this.#late.delete(id);
       else if (id !== peerId && late.told > vouched) open.push([id, late.version]);
     }
+    if (this.#late.size === 0) this.#vouched.clear();
     return open;
   }
 }

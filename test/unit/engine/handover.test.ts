@@ -20,7 +20,7 @@ describe('Handover', () => {
       name: 'ks',
       slots: { slotOf: () => 0, floor: () => 7 },
       generation: 3,
-      passedOn: new Latest<string, string>(4),
+      passedOn: new Latest(4),
     } as unknown as Keyspace;
     const pushed: PeerRequest[] = [];
     const handover = new Handover({
