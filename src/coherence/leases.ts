@@ -288,9 +288,10 @@ export class Leases {
     return this.#peers.get(peerId)?.missing?.map(([id, to, gone]) => ({ id, since: this.#heardTo(id), to, gone }));
   }
 
-  /** This node has heard of all these writes, or hears of them by itself. */
-  knowsOf(heard: Heard, now: LeaseTimes): boolean {
-    return this.#missing(heard, now).length === 0;
+  /** Up to which version this node has heard of all these writes: the rest is on its way, or was missed. Infinity: of all. */
+  heardOfAllTo({ versions }: Heard): number {
+    const behind = versions.filter(([id, version]) => version > this.#heardTo(id));
+    return Math.min(Number.POSITIVE_INFINITY, ...behind.map(([id]) => this.#heardTo(id)));
   }
 
   /** What this peer wrote may have been missed. */

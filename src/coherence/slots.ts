@@ -89,10 +89,11 @@ export class Slots {
     return butBy === undefined || this.#contesters.get(slot) !== butBy;
   }
 
-  /** Takes over what a peer knows of writes. */
-  raise(floors: Float64Array): void {
+  /** Takes over what a peer knows of writes; of those above `highest` nothing. */
+  raise(floors: Float64Array, highest = Number.POSITIVE_INFINITY): void {
     for (let slot = 0; slot < slotCount; slot++) {
-      if (floors[slot]! > this.#floors[slot]!) this.#floors[slot] = floors[slot]!;
+      const floor = floors[slot]!;
+      if (floor > this.#floors[slot]! && floor <= highest) this.#floors[slot] = floor;
     }
   }
 

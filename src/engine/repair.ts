@@ -139,7 +139,8 @@ export class Repair {
     const sinceSpared = isSteady ? undefined : this.#unsure.get(peerId);
     sweeps.inFloors = Math.max(sweeps.inFloors, swept);
     if (since === undefined && sinceSpared === undefined) {
-      slots.raise(floors);
+      // What is on its way here counts when it has come: until then this node holds what is older.
+      slots.raise(floors, leases.leases.heardOfAllTo(heard));
       return;
     }
     const sinceOfOwn = Math.min(isSpared ? never : (since ?? never), sinceSpared ?? never);

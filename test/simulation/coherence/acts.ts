@@ -49,7 +49,8 @@ export async function cutApart(plot: Plot, forMs: number, isLong: boolean): Prom
 /** Two nodes are out of each other's reach, and in touch with all others. */
 export async function pairCut(plot: Plot, forMs: number): Promise<void> {
   const { world, random } = plot;
-  const [a, b] = random.shuffled(world.up()) as [SimNode, SimNode];
+  const [a, b] = random.shuffled(world.up());
+  if (a === undefined || b === undefined) return;
   const end = plot.begin();
   const heal = world.cuts.cut(bothWays([a.address], [b.address]));
   await plot.after(forMs);
@@ -60,7 +61,8 @@ export async function pairCut(plot: Plot, forMs: number): Promise<void> {
 /** The link of two nodes breaks, and is made anew. */
 export async function reset(plot: Plot, forMs: number): Promise<void> {
   const { world, random } = plot;
-  const [a, b] = random.shuffled(world.up()) as [SimNode, SimNode];
+  const [a, b] = random.shuffled(world.up());
+  if (a === undefined || b === undefined) return;
   const end = plot.begin();
   world.network.hangUp(a.address, b.address);
   await plot.after(forMs);
@@ -156,7 +158,8 @@ export async function restart(plot: Plot, name: string): Promise<void> {
 
 export async function oneWayCut(plot: Plot, forMs: number): Promise<void> {
   const { world, random } = plot;
-  const [a, b] = random.shuffled(world.up()) as [SimNode, SimNode];
+  const [a, b] = random.shuffled(world.up());
+  if (a === undefined || b === undefined) return;
   const end = plot.begin();
   const heal = world.cuts.cut([[a.address, b.address]]);
   await plot.after(forMs);

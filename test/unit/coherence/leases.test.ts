@@ -235,13 +235,16 @@ describe('Leases: what was heard of writes', () => {
     expect(leases.missedSince('newer', told, at(leaseMs + 1)), 'without its lease').to.equal(30);
   });
 
-  it('knows of what a peer wrote while it holds its lease, and then of what it has heard', () => {
+  it('has heard of all up to what it has heard of each that has written since, whether or not it hears of that by itself', () => {
     const leases = new Leases();
     linked(leases, 'p', { p: 30, q: 20 });
-    expect(leases.knowsOf(heard({ p: 35, q: 20 }), at(1))).to.equal(true);
-    expect(leases.knowsOf(heard({ q: 21 }), at(1))).to.equal(false);
-    expect(leases.knowsOf(heard({ p: 35 }), at(leaseMs + 1))).to.equal(false);
-    expect(leases.knowsOf(heard({ p: 30 }), at(leaseMs + 1))).to.equal(true);
+    expect(leases.heardOfAllTo(heard({ p: 30, q: 19 }))).to.equal(Number.POSITIVE_INFINITY);
+    expect(leases.heardOfAllTo(heard({ p: 35 })), 'on its way').to.equal(30);
+    expect(leases.heardOfAllTo(heard({ p: 35, q: 21, r: 1 }))).to.equal(0);
+    expect(leases.heardOfAllTo(heard({ p: 35, q: 21 }))).to.equal(20);
+    leases.asking('p', 500, 40);
+    leases.answered('p', at(500), { sent: 0, ownsMs: leaseMs }, 501);
+    expect(leases.heardOfAllTo(heard({ p: 35 })), 'by its answer to a renewal').to.equal(Number.POSITIVE_INFINITY);
   });
 
   it('says of what was missed since when, up to when, and whether its writer is gone', () => {
