@@ -113,6 +113,8 @@ export class Recalls {
     const { topology, peers, clock, leases, vouches, guards } = this.#deps;
     if (leases.isSilent(owner.id)) return topology.isSuspect(owner.id) ? 'out-of-reach' : 'late';
     const wait: Wait = { deadlineMs: Math.min(deadlineMs, clock.nowMs() + withinMs), signal: trip.signal };
+    const isUntold = (): boolean => leases.leases.owesFloors(owner.id);
+    const wasUntold = isUntold();
     // Before the question itself, so that its answer is from after that.
     const vouching = vouches.before(owner.id);
     let reply: PeerReply;
@@ -129,6 +131,8 @@ export class Recalls {
     if (this.#trips.isVoid(trip, reply)) return 'nothing';
     const answer = this.#trips.received(reply, owner.name);
     if (guards.sweep && space.sweeps.void({ ...answer, key })) return 'nothing';
+    // It has not heard of a write that was made here, as it was too busy.
+    if (wasUntold || isUntold()) return 'open';
     // It has not heard of a write that fell into the slot, and will.
     if (guards['reply-floor'] && reply.floor < space.slots.floor(slot)) return 'open';
     if (reply.version < space.slots.floor(slot) && (await vouching) === false) return 'open';

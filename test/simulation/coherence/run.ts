@@ -1,10 +1,12 @@
 import { allGuards, type Guards } from '../../../src/coherence/guards.js';
 import { leaseMs } from '../../../src/coherence/leases.js';
 import { handoffMs } from '../../../src/engine/topology.js';
+import type { History } from '../../support/history/history.js';
 import { judge } from '../../support/history/judge.js';
 import type { CheckOptions } from '../../support/history/options.js';
 import { type HistoryRecord, type ReadRecord, seqOf, type WriteRecord } from '../../support/history/records.js';
 import { areApart, type Split } from '../../support/history/split.js';
+import { strangersIn } from '../../support/history/strangers.js';
 import { textOf, type Violation } from '../../support/history/violations.js';
 import { seeded } from '../../support/seeded.js';
 import type { Plot } from './acts.js';
@@ -118,7 +120,7 @@ export async function runOnce(scenario: Scenario, seed: string, guards: Guards =
     ...differences(world),
   ];
   const stores = world.up().map(({ engine }) => ({ check: () => engine.check() }));
-  const checks = { ...checksOf(windows, scenario), stores };
+  const checks = { ...checksOf(world.history, windows, scenario), stores };
   const { violations } = judge(world.history, checks);
   await world.stop();
   if (clock.pending() > 0) problems.push(`${clock.pending()} timers are left`);
@@ -143,12 +145,14 @@ const hadTooLittleTime = (read: ReadRecord, { outcome, startMs, endMs }: WriteRe
 
 /** What docs/coherence.md does not promise, and nothing more. */
 function checksOf(
+  history: History,
   windows: readonly Window[],
   { putsMayBeLost, ownersCrash, answersWithinMs, lateWriteMs = usuallyLateMs }: Scenario,
 ): CheckOptions {
   const splits = windows.flatMap(({ fromMs, toMs, sides }): Split[] =>
     sides === undefined ? [] : [{ fromMs, toMs: toMs + agreeAfterMs, sides }],
   );
+  const areStrangers = strangersIn(history);
   return {
     lateWriteMs,
     monotonicAcrossNodes: false,
@@ -157,6 +161,7 @@ function checksOf(
     ownersCrash,
     excuses: (read, write, seen) =>
       hadTooLittleTime(read, write) ||
+      areStrangers(read, write) ||
       (isLagging(write.key) && putsMayBeLost?.(write) === true) ||
       splits.some((split) => areApart(split, read, write, seen)),
     // Around a suspicion or a change of the ring two nodes may load or write the same row; values never go back behind what

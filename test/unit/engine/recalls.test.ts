@@ -18,6 +18,7 @@ describe('Recalls', () => {
   const setUp = (
     replies: Readonly<Record<string, readonly Reply[]>>,
     vouched: Promise<boolean> | undefined = undefined,
+    isUntold = false,
   ) => {
     const asked: string[] = [];
     const nodes = Object.keys(replies).map((id) => ({ id, name: `name of ${id}` }));
@@ -35,7 +36,7 @@ describe('Recalls', () => {
         guards: allGuards,
         self: () => ({ id: 'self' }),
         peers: { call, linked: () => nodes },
-        leases: { isSilent: () => false },
+        leases: { isSilent: () => false, leases: { owesFloors: () => isUntold } },
         vouches: { before: () => vouched, isSure: () => true },
         topology: {
           previousOwners: () => nodes.slice(0, 1),
@@ -79,6 +80,14 @@ describe('Recalls', () => {
       expect(await setUp(replies).ask()).to.deep.include({ answer: undefined, isOpen });
     });
   }
+
+  it('does not believe who was not told of a write that was made here', async () => {
+    expect(await setUp({ former: [value(5)] }, undefined, true).ask()).to.deep.include({
+      answer: undefined,
+      isOpen: true,
+    });
+    expect(await setUp({ former: [nothing] }, undefined, true).ask()).to.include({ isOpen: false });
+  });
 
   it('does not believe who has not heard of all writes that this node was told of late', async () => {
     expect(await setUp({ former: [value(5)] }, Promise.resolve(false)).ask()).to.deep.include({

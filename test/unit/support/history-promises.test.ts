@@ -1,7 +1,9 @@
+import { expect } from 'chai';
 import type { CheckOptions } from '../../support/history/options.js';
-import type { WriteOutcome } from '../../support/history/records.js';
+import type { ReadRecord, WriteOutcome, WriteRecord } from '../../support/history/records.js';
 import { areApart, type Split } from '../../support/history/split.js';
-import { acknowledged, saw, type Tale, timedOut } from '../../support/history/tale.js';
+import { strangersIn } from '../../support/history/strangers.js';
+import { acknowledged, saw, Tale, timedOut } from '../../support/history/tale.js';
 import { suite } from './history-suite.js';
 
 const final = (node: string) => ({ node, client: node, final: true });
@@ -59,6 +61,36 @@ describe('a history', () => {
       splitInTwo,
     ],
   ]);
+
+  it('of two nodes that start at once: what one wrote the other need not know before they have met', () => {
+    const tale = new Tale();
+    const { history } = tale;
+    for (const node of ['old', 'a', 'b']) {
+      history.node(node, 'start');
+      if (node === 'old') tale.pass(2000);
+    }
+    const write = (by: string): WriteRecord => {
+      tale.wrote(1, { node: by }, { is: 'ok', version: 100, unreached: [], by });
+      return history.writes.at(-1)!;
+    };
+    const read = (): ReadRecord => {
+      tale.read(0, { node: 'a' });
+      return history.reads.at(-1)!;
+    };
+    const [byOther, byOld, byItself] = [write('b'), write('old'), write('a')];
+    const areStrangers = (): readonly boolean[] => {
+      const judged = strangersIn(history);
+      const last = read();
+      return [byOther, byOld, byItself].map((one) => judged(last, one));
+    };
+    expect(areStrangers()).to.deep.equal([true, false, false]);
+    history.member('a', 'joined', 'b');
+    tale.pass(60);
+    expect(areStrangers(), 'the other has not heard yet').to.deep.equal([true, false, false]);
+    history.member('b', 'joined', 'a');
+    tale.pass(60);
+    expect(areStrangers()).to.deep.equal([false, false, false]);
+  });
 
   const lagging = { isLagging: () => true };
   const beside = (t: Tale, seq: number, more: object = {}): void => t.ask(more)({ ...saw(seq), version: 0 } as never);
