@@ -33,9 +33,17 @@ const regressions: readonly [scenario: string, seed: string, story: string][] = 
     'a replica took what its owner held, which had not heard of a writer that was taken for dead',
   ],
   ['tangled', '201003288', 'a node that drained while it was cut off took itself for an owner in touch'],
-  ['pair-cut', '220002437', 'a replica counted a delete that was on its way to it as known, and gave a joiner the value before'],
+  [
+    'pair-cut',
+    '220002437',
+    'a replica counted a delete that was on its way to it as known, and gave a joiner the value before',
+  ],
   ['lagging-links', '220040128', 'an owner took back what it had deleted from who had been too busy to be told of it'],
-  ['clear-troubled', '220014079', 'a node was lost as it told of a change of a keyspace, and those who knew told nobody'],
+  [
+    'clear-troubled',
+    '220014079',
+    'a node was lost as it told of a change of a keyspace, and those who knew told nobody',
+  ],
 ];
 
 const hashOf = ({ records }: Outcome): string =>
