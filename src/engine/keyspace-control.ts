@@ -214,15 +214,20 @@ export class KeyspaceControl {
 
   /**
    * A node was lost that had not left. What it changed at the last it may have told some of the others alone, whose links to the
-   * rest stand: so those who know tell the rest. Nobody waits for that.
+   * rest stand: so those who know tell the rest. Nobody waits for that, and who cannot be told is told all with the next link or
+   * lease.
    */
   passOn(): void {
-    const { ledger, clock } = this.#deps;
+    const { ledger, clock, peers, leases } = this.#deps;
     const since = versionOfWall(clock.wallMs() - recentMs);
     const wait = { deadlineMs: clock.nowMs() + addMs };
     for (const record of ledger.told()) {
       if (latestIn(record) <= since) continue;
-      for (const node of this.#others()) void this.#told(node, record, wait);
+      for (const { id } of peers.linked()) {
+        peers.call(id, { do: 'keyspace', record }, wait).catch((error) => {
+          if (codeOf(error) !== 'INVALID_ARGUMENT') leases.leases.undelivered(id);
+        });
+      }
     }
   }
 
