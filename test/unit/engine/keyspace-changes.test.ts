@@ -211,6 +211,19 @@ describe('engine: keyspaces changed at run time', () => {
       expect(described('maxBytes')).to.deep.equal(Array(3).fill(2 * 1024 ** 2));
     });
 
+    it('reaches all whose node was lost before it had told all: those who know tell the rest', async () => {
+      await start();
+      const [maker, , other] = cluster.nodes as [TestNode, TestNode, TestNode];
+      cluster.network.cut(maker.address, other.address);
+      const updating = failureOf(maker.engine.updateKeyspace(ks, { maxBytes: '2MiB' }));
+      await cluster.clock.advance(50);
+      expect(described('maxBytes').map(Number)).to.deep.equal([2, 2, 8].map((mib) => mib * 1024 ** 2));
+      cluster.network.crash(maker.address);
+      await cluster.clock.advance(50);
+      expect(described('maxBytes')).to.deep.equal(Array(3).fill(2 * 1024 ** 2));
+      await cluster.run(updating);
+    });
+
     it('a node that joins later has it before it serves', async () => {
       await start({ nodes: 2 });
       await cluster.run(cluster.node(0).engine.updateKeyspace(ks, { maxBytes: '3MiB' }));
