@@ -54,14 +54,14 @@ export class PeerRequests {
   }
 
   handle(from: NodeInfo, request: PeerRequest, wait: Wait): PeerReply | Promise<PeerReply> {
-    const { leases } = this.#deps;
+    const { leases, repair } = this.#deps;
     switch (request.do) {
       case 'renew':
         return leases.grant(from.id, request.resync);
       case 'synced':
-        return this.#deps.repair.synced(from.id, request, this.#deps.keyspaces()) ? applied : nothing;
+        return repair.synced(from.id, request, this.#deps.keyspaces()) ? applied : nothing;
       case 'vouch':
-        return leases.leases.heardOfAllTo(request.heard) === Number.POSITIVE_INFINITY ? applied : nothing;
+        return repair.vouches(request.heard) ? applied : nothing;
       case 'keyspace':
         return this.#deps.recorded(from, request.record);
       case 'hot-keys': {

@@ -59,6 +59,13 @@ export class Repair {
     return this.#unsure.size;
   }
 
+  /** This node has heard of all these writes, and holds nothing that may be older than one of them. */
+  vouches(heard: Heard): boolean {
+    const { leases } = this.#deps.leases;
+    const isSure = heard.versions.every(([id]) => !this.#unsure.has(id));
+    return isSure && leases.heardOfAllTo(heard) === Number.POSITIVE_INFINITY;
+  }
+
   /**
    * Tells a peer what was done to keyspaces, and all floors. To be called in the turn in which the link came up, so that
    * nothing goes before it, and whenever the peer found that it missed something.
@@ -146,8 +153,9 @@ export class Repair {
     const sinceOfOwn = Math.min(isSpared ? never : (since ?? never), sinceSpared ?? never);
     const older: string[] = [];
     store.forEach(({ key, version, wasPut, owner }) => {
-      const isOwnPut = wasPut && isOwn(owner);
-      const sinceThen = isOwnPut ? sinceOfOwn : (since ?? never);
+      // What was spared may have moved on since, and is held for another one by now.
+      const sinceOfOthers = Math.min(since ?? never, wasPut ? (sinceSpared ?? never) : never);
+      const sinceThen = wasPut && isOwn(owner) ? sinceOfOwn : sinceOfOthers;
       const floor = floors[slots.slotOf(topology.hash(key))]!;
       // What was loaded bears this node's clock, which may be ahead of the writer's by the skew that is allowed.
       if (floor > sinceThen && version < floor + skewLimit && !(wasPut && version >= floor)) older.push(key);
@@ -183,9 +191,9 @@ export class Repair {
     const since = Math.min(...gone.map(([, version]) => version));
     for (const { store, slots } of spaces) {
       const older: string[] = [];
-      store.forEach(({ key, version, wasPut, owner }) => {
+      store.forEach(({ key, version, wasPut }) => {
         const floor = slots.floor(slots.slotOf(topology.hash(key)));
-        if (wasPut && isOwn(owner) && floor > since && version < floor) older.push(key);
+        if (wasPut && floor > since && version < floor) older.push(key);
       });
       for (const key of older) store.delete(key, 'invalidated');
       slots.bumpAll();

@@ -40,6 +40,11 @@ const regressions: readonly [scenario: string, seed: string, story: string][] = 
   ],
   ['lagging-links', '220040128', 'an owner took back what it had deleted from who had been too busy to be told of it'],
   [
+    'frozen-ring',
+    '240036998',
+    'a put that was spared and then moved was not looked at again when its owner had been off a ring',
+  ],
+  [
     'clear-troubled',
     '220014079',
     'a node was lost as it told of a change of a keyspace, and those who knew told nobody',
