@@ -169,10 +169,13 @@ export class OwnerReads {
     return anew && this.#trips.isUnwritten(trip) ? undefined : this.held(trip.space, trip.key, trip.terms);
   }
 
-  /** It holds a put that it took over, and too few have said yet what they know: nothing may take its place. */
-  #isUntold({ space, key }: Trip): boolean {
-    const entry = space.kept(key);
-    return entry?.owner === takenOver && entry.wasPut;
+  /**
+   * It holds a put that it took over, and too few have said yet what they know; or holds one for whom the key has gone back to, as
+   * it lives after all. Nothing may take its place.
+   */
+  #isUntold(trip: Trip): boolean {
+    const entry = trip.space.kept(trip.key);
+    return entry?.wasPut === true && (entry.owner === takenOver || (entry.isHeld && this.#trips.hasMoved(trip)));
   }
 
   /** What this node held when it was suspected, as nobody who may have owned the key meanwhile has anything later. */
@@ -207,8 +210,13 @@ export class OwnerReads {
       return { ...answer, version: besideVersion };
     }
     const latest = this.#latest(trip, answer, anew);
-    if (this.#trips.hasMoved(trip)) this.#holdFor(this.#deps.topology.placeOf(trip.place.hash).owner, trip, latest);
-    else if (this.#trips.store(trip, latest, '')) this.#kept(space, trip.key, trip.place.hash, latest);
+    if (this.#trips.hasMoved(trip)) {
+      if (!latest.wasPut && this.#isUntold(trip)) {
+        space.counts.unkeptLoads++;
+        return { ...latest, version: besideVersion };
+      }
+      this.#holdFor(this.#deps.topology.placeOf(trip.place.hash).owner, trip, latest);
+    } else if (this.#trips.store(trip, latest, '')) this.#kept(space, trip.key, trip.place.hash, latest);
     else this.#forgetOlder(trip, latest);
     return latest;
   }

@@ -45,6 +45,11 @@ const regressions: readonly [scenario: string, seed: string, story: string][] = 
     'a put that was spared and then moved was not looked at again when its owner had been off a ring',
   ],
   [
+    'lagging-crash',
+    '250006426',
+    'a put that was held for who was suspected, and was not any more, gave way to a load that had begun meanwhile',
+  ],
+  [
     'clear-troubled',
     '220014079',
     'a node was lost as it told of a change of a keyspace, and those who knew told nobody',
