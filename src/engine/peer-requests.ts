@@ -61,7 +61,7 @@ export class PeerRequests {
       case 'synced':
         return repair.synced(from.id, request, this.#deps.keyspaces()) ? applied : nothing;
       case 'vouch':
-        return repair.vouches(request.heard) ? applied : nothing;
+        return leases.leases.heardOfAllTo(request.heard) === Number.POSITIVE_INFINITY ? applied : nothing;
       case 'keyspace':
         return this.#deps.recorded(from, request.record);
       case 'hot-keys': {

@@ -59,13 +59,6 @@ export class Repair {
     return this.#unsure.size;
   }
 
-  /** This node has heard of all these writes, and holds nothing that may be older than one of them. */
-  vouches(heard: Heard): boolean {
-    const { leases } = this.#deps.leases;
-    const isSure = heard.versions.every(([id]) => !this.#unsure.has(id));
-    return isSure && leases.heardOfAllTo(heard) === Number.POSITIVE_INFINITY;
-  }
-
   /**
    * Tells a peer what was done to keyspaces, and all floors. To be called in the turn in which the link came up, so that
    * nothing goes before it, and whenever the peer found that it missed something.
