@@ -17,4 +17,17 @@ export class Latest<K, V> {
   get(key: K): V | undefined {
     return this.#all.get(key);
   }
+
+  delete(key: K): void {
+    this.#all.delete(key);
+  }
+
+  clear(): void {
+    this.#all.clear();
+  }
+
+  /** The longest ago set first. What has been passed may be deleted meanwhile. */
+  [Symbol.iterator](): MapIterator<[K, V]> {
+    return this.#all[Symbol.iterator]();
+  }
 }

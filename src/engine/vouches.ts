@@ -1,4 +1,5 @@
 import { codeOf } from '../base/errors.js';
+import { Latest } from '../base/latest.js';
 import type { Missed } from '../coherence/heard.js';
 import type { Heard } from '../ports/peers.js';
 import type { PathDeps } from './path.js';
@@ -8,6 +9,8 @@ import { handoffMs } from './topology.js';
 const toldWithinMs = 1000;
 /** Nodes whose writes were told late; of more than this the latest are asked after. */
 const lateMax = 1024;
+/** Peers that have vouched; of more than this the earliest are asked once more. */
+const vouchedMax = 1024;
 
 type VouchDeps = Pick<PathDeps, 'clock' | 'peers' | 'topology' | 'guards'>;
 
@@ -29,11 +32,11 @@ interface Late {
 export class Vouches {
   readonly #deps: VouchDeps;
   /** By the id of who wrote them. */
-  readonly #late = new Map<string, Late>();
+  readonly #late = new Latest<string, Late>(lateMax);
   /** How often something was told late. */
   #told = 0;
   /** What had been told when a peer last vouched for all of it, by the peer's id. */
-  readonly #vouched = new Map<string, number>();
+  readonly #vouched = new Latest<string, number>(vouchedMax);
   readonly #asking = new Map<string, { readonly told: number; readonly answer: Promise<boolean> }>();
 
   constructor(deps: VouchDeps) {
@@ -47,10 +50,8 @@ export class Vouches {
     const untilMs = clock.nowMs() + handoffMs;
     for (const { id, to } of writes) {
       if (to <= (this.#late.get(id)?.version ?? 0)) continue;
-      this.#late.delete(id);
       this.#late.set(id, { version: to, untilMs, told: ++this.#told, isElsewhere: !topology.isThere(id) });
     }
-    while (this.#late.size > lateMax) this.#late.delete(this.#late.keys().next().value!);
   }
 
   /** Writers of which it is asked whether peers have heard. */

@@ -137,4 +137,13 @@ describe('Vouches', () => {
     vouches.linkLost('p');
     expect(vouches.isSure('p')).to.equal(false);
   });
+
+  it('remembers the latest 1,024 peers that have vouched, and asks an earlier one once more', async () => {
+    const { asked, vouches } = setUp();
+    vouches.toldLate(of('a', 5));
+    for (let i = 0; i < 1025; i += 1) await vouches.before(`n${i}`);
+    expect(['n0', 'n1', 'n1024'].map((id) => vouches.isSure(id))).to.deep.equal([false, true, true]);
+    expect(await vouches.before('n0')).to.equal(true);
+    expect(asked).to.have.length(1026);
+  });
 });
