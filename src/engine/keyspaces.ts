@@ -140,11 +140,13 @@ export class Keyspaces {
   /**
    * The ring has changed. Own entries that moved are held for their new owners, who ask for them; held entries whose key
    * is this node's now are its own where `isFresh` says of their former owner that nothing of it was missed.
+   * @param isSure see `Store.reassign`
    */
   reassign(
     topology: Topology,
     isFresh: (ownerId: string) => boolean,
     { becomes, passes }: OwnersChange,
+    isSure: boolean,
     moved: (space: Keyspace, entries: readonly Entry[]) => void,
   ): void {
     const ownerOf = (key: string, former: string): string => {
@@ -154,7 +156,7 @@ export class Keyspaces {
       return owner.id;
     };
     for (const space of this.#spaces.values()) {
-      const { moved: entries } = space.store.reassign(ownerOf, ({ owner }) => isFresh(owner));
+      const { moved: entries } = space.store.reassign(ownerOf, ({ owner }) => isFresh(owner), isSure);
       if (entries.length > 0) moved(space, entries);
     }
   }

@@ -141,7 +141,7 @@ export class OwnerReads {
     return space.loads.wait(key, token, wait, begin, sinceMs);
   }
 
-  /** @param anew what was put gives way to what the source says now */
+  /** @param anew what was loaded before gives way to what the source says now; what was put does not */
   async #loadAsOwner(trip: Trip, anew = false): Promise<Answer> {
     const { space, key, terms, signal } = trip;
     // Out of touch with the others, what was held before may be overwritten by now, here and at whoever owned it before.
@@ -158,15 +158,18 @@ export class OwnerReads {
       if (recalled !== undefined) this.#recalls.taken(trip, recalled.version, from);
       if (answer !== undefined) return answer;
     }
+    // What its new owner has put since is later than what the source says, which may not have it.
+    if (this.#trips.hasMoved(trip)) return this.#beside(trip);
     // Later than whatever the previous owner has given: its answer has set this node's clock.
     const loadedAt = this.#deps.guards['load-version'] ? this.#deps.hybrid.next() : undefined;
     const answer = await this.#loader.load(space, key, terms.loading, loadedAt, signal);
     return this.#keepOwn(trip, answer, anew);
   }
 
-  /** What is held by now. `anew`: only where something was written meanwhile, as what was held before gives way. */
+  /** What is held by now. `anew`: only where it was put, or something was written meanwhile. */
   #written(trip: Trip, anew: boolean): Answer | undefined {
-    return anew && this.#trips.isUnwritten(trip) ? undefined : this.held(trip.space, trip.key, trip.terms);
+    const held = this.held(trip.space, trip.key, trip.terms);
+    return anew && !held?.wasPut && this.#trips.isUnwritten(trip) ? undefined : held;
   }
 
   /**
@@ -205,11 +208,11 @@ export class OwnerReads {
       const isOrdered = answer.outcome === 'hit' || (isOverwritten && !isApart && !isContested && !isAhead);
       return isOrdered ? answer : { ...answer, version: besideVersion };
     }
-    if (!anew && !answer.wasPut && this.isBehindPut(space, trip.key, trip.terms)) {
+    if (!answer.wasPut && this.isBehindPut(space, trip.key, trip.terms)) {
       space.counts.unkeptLoads++;
       return { ...answer, version: besideVersion };
     }
-    const latest = this.#latest(trip, answer, anew);
+    const latest = this.#latest(trip, answer);
     if (this.#trips.hasMoved(trip)) {
       if (!latest.wasPut && this.#isUntold(trip)) {
         space.counts.unkeptLoads++;
@@ -270,13 +273,13 @@ export class OwnerReads {
    * version; or the source has answered with an earlier version of the row, as it lags behind itself; or a put of before
    * has come meanwhile, from who held it, of which the source may not know.
    */
-  #latest({ space, key, terms }: Trip, answer: Answer, anew: boolean): Answer {
+  #latest({ space, key, terms }: Trip, answer: Answer): Answer {
     const kept = space.kept(key);
     if (kept === undefined) return answer;
     const { sourceVersion = 0, version, owner, expiresAtMs, value, tags, wasPut } = kept;
     const isLaterRow = answer.sourceVersion !== undefined && sourceVersion > answer.sourceVersion;
     const isOwn = owner === '' && expiresAtMs > this.#deps.clock.nowMs();
-    const isLaterPut = wasPut && !answer.wasPut && !anew && version >= terms.minVersion;
+    const isLaterPut = wasPut && !answer.wasPut && version >= terms.minVersion;
     if (isOwn && (version > answer.version || isLaterPut) && sourceVersion >= (answer.sourceVersion ?? 0)) {
       return { ...kept, outcome: value === null ? 'negative' : 'hit', node: this.#deps.self().name };
     }

@@ -296,7 +296,8 @@ export class Peering {
       const isSure = former === '' || isUnsure(former) || this.leases.holds(former);
       if (!isSure) gone.add(former);
     };
-    spaces.reassign(this.topology, isFresh, { becomes, passes }, (space, entries) =>
+    // While it is out of touch, others may have written its keys.
+    spaces.reassign(this.topology, isFresh, { becomes, passes }, this.leases.owns(), (space, entries) =>
       this.handover.moved(space, entries),
     );
     // Of what they wrote at the last this node may know nothing, though it held their leases.

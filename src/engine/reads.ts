@@ -62,11 +62,12 @@ export class Reads {
     space.countMiss();
     if (!place.mine && terms.fromOwner)
       return this.#askOwner(this.#trips.begin(space, key, place, terms, wait, wait.signal));
-    return this.#newEnough(space, key, wait, terms, (sinceMs) =>
-      place.mine
-        ? this.#own.load(space, key, place, wait, terms, sinceMs)
-        : this.#fetch(space, key, place, wait, terms, sinceMs),
-    );
+    return this.#newEnough(space, key, wait, terms, (sinceMs) => {
+      const now = this.#deps.topology.placeOf(place.hash);
+      return now.mine
+        ? this.#own.load(space, key, now, wait, terms, sinceMs)
+        : this.#fetch(space, key, now, wait, terms, sinceMs);
+    });
   }
 
   /**
@@ -100,9 +101,12 @@ export class Reads {
     const stale = this.#own.stale(space, key, place, terms);
     if (stale !== undefined) return Promise.resolve(stale);
     space.countMiss();
-    return this.#newEnough(space, key, wait, terms, (sinceMs) =>
-      this.#own.load(space, key, place, wait, terms, sinceMs),
-    );
+    return this.#newEnough(space, key, wait, terms, (sinceMs) => {
+      const now = this.#deps.topology.placeOf(place.hash);
+      return now.mine
+        ? this.#own.load(space, key, now, wait, terms, sinceMs)
+        : this.#besideCache(space, key, terms, wait.signal);
+    });
   }
 
   #newEnough(
@@ -125,7 +129,7 @@ export class Reads {
     terms: ReadTerms,
     attempt: (sinceMs: number) => Promise<Answer>,
   ): Promise<Answer> {
-    const { minVersion, loading } = terms;
+    const { minVersion } = terms;
     // Whatever is loaded from now on bears a higher version.
     if (!this.#deps.hybrid.merge(minVersion)) {
       throw invalidArgument(`minVersion ${minVersion} lies further in the future than clocks may differ`);
@@ -137,8 +141,7 @@ export class Reads {
       const isBesideAndLater = answer.version === besideVersion && sinceMs > 0;
       if (answer.version >= minVersion || isBesideAndLater) return answer;
     }
-    space.counts.unkeptLoads++;
-    return this.#loader.load(space, key, loading, besideVersion, wait.signal);
+    return this.#besideCache(space, key, terms, wait.signal);
   }
 
   #fetch(space: Keyspace, key: string, place: Place, wait: Wait, terms: ReadTerms, sinceMs: number): Promise<Answer> {
@@ -230,6 +233,10 @@ export class Reads {
   }
 
   #withoutOwner({ space, key, terms, signal }: Trip): Promise<Answer> {
+    return this.#besideCache(space, key, terms, signal);
+  }
+
+  #besideCache(space: Keyspace, key: string, terms: ReadTerms, signal: StopSignal | undefined): Promise<Answer> {
     space.counts.unkeptLoads++;
     return this.#loader.load(space, key, terms.loading, besideVersion, signal);
   }

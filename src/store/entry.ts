@@ -24,8 +24,8 @@ export interface Entry {
    */
   readonly isHeld: boolean;
   /**
-   * It came from another node than the one it is held for, which may have written it since and told nobody here: it is handed
-   * over, and not answered with.
+   * It came from another node than the one it is held for, or from this one as it was out of touch: somebody may have written it
+   * since and told nobody here. It is handed over, and not answered with.
    */
   readonly wasPassed: boolean;
   /** What it is accounted with: key, value and overhead. */

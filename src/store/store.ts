@@ -226,10 +226,12 @@ export class Store {
    * else they are dropped, as are hot copies whose owner changed.
    * @returns `moved`: those that are held for another node than before
    * @param ownerOf the id of a key's owner, '' for this node; `former` is that of the entry
+   * @param isSure nobody else can have written what is this node's own; else nothing of that is answered with any more
    */
   reassign(
     ownerOf: (key: string, former: string) => string,
     mayOwn: (entry: Entry) => boolean,
+    isSure = true,
   ): { readonly moved: readonly Entry[]; readonly regained: number; readonly dropped: number } {
     const outdated: StoredEntry[] = [];
     const changing: { readonly entry: StoredEntry; readonly owner: string }[] = [];
@@ -247,7 +249,7 @@ export class Store {
     for (const { entry, owner } of changing) {
       if (owner !== '') moved.push(entry);
       else regained++;
-      this.#pass(entry, owner);
+      this.#pass(entry, owner, isSure);
     }
     for (const entry of outdated) this.#drop(entry, 'demoted');
     return { moved, regained, dropped: outdated.length };
@@ -368,9 +370,9 @@ export class Store {
     return this.#owned.index.peek(key) ?? this.#hot.index.peek(key);
   }
 
-  #pass(entry: StoredEntry, to: string): void {
+  #pass(entry: StoredEntry, to: string, isSure = true): void {
     this.#held += Number(to !== '') - Number(entry.isHeld);
-    entry.wasPassed = to !== '' && entry.owner !== '';
+    entry.wasPassed = to !== '' && (entry.owner !== '' || !isSure);
     entry.owner = to;
     entry.isHeld = to !== '';
   }

@@ -54,6 +54,17 @@ const regressions: readonly [scenario: string, seed: string, story: string][] = 
     '220014079',
     'a node was lost as it told of a change of a keyspace, and those who knew told nobody',
   ],
+  ['rolling', '300004524', 'what was put came from who left as it was loaded ahead of need, and gave way to that load'],
+  [
+    'lagging-many',
+    '300017682',
+    'a node that did not own the key any more loaded it a second time, for who had put it meanwhile',
+  ],
+  [
+    'frozen-ring',
+    '300018913',
+    'what a node held as it lost touch moved to who joined, and was answered with under the lease of that one',
+  ],
 ];
 
 const hashOf = ({ records }: Outcome): string =>

@@ -5,7 +5,7 @@ import type { History } from '../../support/history/history.js';
 import { judge } from '../../support/history/judge.js';
 import type { CheckOptions } from '../../support/history/options.js';
 import { type HistoryRecord, type ReadRecord, seqOf, type WriteRecord } from '../../support/history/records.js';
-import { areApart, type Split } from '../../support/history/split.js';
+import { areApart, lengthened, type Split } from '../../support/history/split.js';
 import { strangersIn } from '../../support/history/strangers.js';
 import { textOf, type Violation } from '../../support/history/violations.js';
 import { seeded } from '../../support/seeded.js';
@@ -149,8 +149,10 @@ function checksOf(
   windows: readonly Window[],
   { putsMayBeLost, ownersCrash, answersWithinMs, lateWriteMs = usuallyLateMs }: Scenario,
 ): CheckOptions {
-  const splits = windows.flatMap(({ fromMs, toMs, sides }): Split[] =>
-    sides === undefined ? [] : [{ fromMs, toMs: toMs + agreeAfterMs, sides }],
+  const splits = lengthened(
+    windows.flatMap(({ fromMs, toMs, sides }): Split[] =>
+      sides === undefined ? [] : [{ fromMs, toMs: toMs + agreeAfterMs, sides }],
+    ),
   );
   const areStrangers = strangersIn(history);
   return {

@@ -9,6 +9,16 @@ export interface Split {
   readonly sides: readonly (readonly string[])[];
 }
 
+/** In order of time. One that begins before the sides of the one before have agreed keeps these apart until it is over itself. */
+export function lengthened(splits: readonly Split[]): readonly Split[] {
+  return splits.map((split, i) => {
+    const last = splits
+      .slice(i + 1)
+      .reduce((one, next) => (next.fromMs <= one.toMs && next.toMs > one.toMs ? next : one), split);
+    return { ...split, toMs: last.toMs };
+  });
+}
+
 /**
  * The read need not know of the write: it was made, by whoever was asked or by the key's owner, on another side; or it gave way to
  * one of another side, which was `seen`, as that has the higher version.

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import type { CheckOptions } from '../../support/history/options.js';
 import type { ReadRecord, WriteOutcome, WriteRecord } from '../../support/history/records.js';
-import { areApart, type Split } from '../../support/history/split.js';
+import { areApart, lengthened, type Split } from '../../support/history/split.js';
 import { strangersIn } from '../../support/history/strangers.js';
 import { acknowledged, saw, Tale, timedOut } from '../../support/history/tale.js';
 import { suite } from './history-suite.js';
@@ -61,6 +61,13 @@ describe('a history', () => {
       splitInTwo,
     ],
   ]);
+
+  it('of splits: one that begins before the sides of another have agreed keeps them apart', () => {
+    const at = (fromMs: number, toMs: number): Split => ({ fromMs, toMs, sides: [] });
+    const ends = (...splits: Split[]): number[] => lengthened(splits).map(({ toMs }) => toMs);
+    expect(ends(at(0, 20), at(19, 40), at(40, 60), at(61, 70))).to.deep.equal([60, 60, 60, 70]);
+    expect(ends(at(0, 50), at(10, 20))).to.deep.equal([50, 20]);
+  });
 
   it('of two nodes that start at once: what one wrote the other need not know before they have met', () => {
     const tale = new Tale();
