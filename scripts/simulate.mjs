@@ -2,8 +2,8 @@
 // One failing run again, with its story: npm run simulate -- --scenario pause --seed 17 --trace
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
-import { guardsWithout } from '../src/coherence/guards.ts';
-import { againOf, runOnce, scenarioNamed, storyOf } from '../test/simulation/coherence/run.ts';
+import { guardNames, guardsWithout } from '../src/coherence/guards.ts';
+import { againOf, runOnce, storyOf } from '../test/simulation/coherence/run.ts';
 import { scenarios } from '../test/simulation/coherence/scenarios.ts';
 import { isBad, Workers } from '../test/simulation/coherence/workers.ts';
 import { lineOf } from '../test/support/history/records.ts';
@@ -20,10 +20,26 @@ const { values } = parseArgs({
   },
 });
 const without = values.without?.split(',') ?? [];
-const chosen = values.scenario === undefined ? scenarios : [scenarioNamed(values.scenario)];
+const chosen = scenarios.filter(({ name }) => values.scenario === undefined || name === values.scenario);
+const listed = (all) => `there are: ${all.join(', ')}`;
+const unknown = without.find((name) => !guardNames.includes(name));
+if (chosen.length === 0) refuse(`no scenario '${values.scenario}'; ${listed(scenarios.map(({ name }) => name))}`);
+if (unknown !== undefined) refuse(`no guard '${unknown}'; ${listed(guardNames)}`);
+const numbers = { seeds: Number(values.seeds), from: Number(values.from), jobs: Number(values.jobs) };
+for (const [name, number] of Object.entries(numbers)) {
+  if (Number.isSafeInteger(number) && number > 0) continue;
+  refuse(`--${name} is '${values[name]}', must be a whole number above 0`);
+}
+// Whoever reads no further, as `head`, ends it.
+process.stdout.on('error', () => process.exit());
 const tellEveryMs = 5000;
 /** Failures that are told as they come; the others are counted. */
 const toldMax = 20;
+
+function refuse(problem) {
+  console.error(problem);
+  process.exit(2);
+}
 
 async function single(seed) {
   let bad = 0;
@@ -44,7 +60,7 @@ async function single(seed) {
   process.exitCode = bad === 0 ? 0 : 1;
 }
 
-async function many(seeds, from, jobs) {
+async function many({ seeds, from, jobs }) {
   const startedMs = performance.now();
   const table = new Map(chosen.map(({ name }) => [name, { runs: 0, operations: 0, bad: 0 }]));
   const workers = await Workers.open(jobs);
@@ -86,4 +102,4 @@ async function many(seeds, from, jobs) {
 }
 
 if (values.seed !== undefined) await single(values.seed);
-else await many(Number(values.seeds), Number(values.from), Number(values.jobs));
+else await many(numbers);
