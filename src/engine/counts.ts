@@ -3,7 +3,7 @@ import type { Handover } from './handover.js';
 import type { Inflight } from './inflight.js';
 import type { LeaseKeeper } from './lease-keeper.js';
 import type { Once } from './once.js';
-import type { Repair } from './repair.js';
+import type { Spared } from './spared.js';
 import type { Takeovers } from './takeovers.js';
 import type { Topology } from './topology.js';
 import type { Vouches } from './vouches.js';
@@ -50,13 +50,13 @@ export interface Counted {
   readonly handover: Handover;
   readonly takeovers: Takeovers;
   readonly topology: Pick<Topology, 'absences'>;
-  readonly repair: Pick<Repair, 'unsure'>;
+  readonly spared: Pick<Spared, 'size'>;
   readonly once: Pick<Once, 'size'>;
   readonly vouches: Pick<Vouches, 'size'>;
 }
 
 export function engineCounts(counted: Counted): EngineCounts {
-  const { inflight, served, events, leases, handover, takeovers, topology, repair, once, vouches } = counted;
+  const { inflight, served, events, leases, handover, takeovers, topology, spared, once, vouches } = counted;
   const { subscribers, queued, missed, refused } = events.counts();
   return {
     operationsActive: inflight.count,
@@ -71,7 +71,7 @@ export function engineCounts(counted: Counted): EngineCounts {
     leasesFailed: leases.counts.failed,
     touchRegained: leases.counts.regained,
     writersKnown: leases.leases.writers,
-    writersUnsure: repair.unsure,
+    writersUnsure: spared.size,
     writersLate: vouches.size,
     absencesRemembered: topology.absences.size,
     outcomesRemembered: once.size,

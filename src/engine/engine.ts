@@ -127,7 +127,7 @@ export class CacheEngine extends KeyspaceOperations implements CacheService {
       leases: this.#peering.leases,
       handover: this.#peering.handover,
       takeovers: this.#peering.takeovers,
-      repair: this.#peering.repair,
+      spared: this.#peering.spared,
       once: this.#peering.once,
       vouches: this.#peering.vouches,
       options,

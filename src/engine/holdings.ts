@@ -6,7 +6,7 @@ import type { Wait } from '../ports/clock.js';
 import type { NodeInfo } from '../ports/membership.js';
 import type { PeerReply, PeerRequest } from '../ports/peers.js';
 import type { Keyspace } from './keyspace.js';
-import { type Kept, knowledgeOf, knownReply } from './known-reply.js';
+import { type Kept, knowledgeOfHeld, knownReply } from './known-reply.js';
 import { contest, type PathDeps } from './path.js';
 import { handoffMs, type Place } from './topology.js';
 
@@ -175,7 +175,8 @@ export class Holdings {
       });
     }
     const nowMs = clock.nowMs();
-    return knownReply(entry, entry.expiresAtMs > nowMs ? 'hit' : 'stale', knowledgeOf(space, place.hash), nowMs);
+    const knowledge = knowledgeOfHeld(this.#deps.spared, space, place.hash, entry);
+    return knownReply(entry, entry.expiresAtMs > nowMs ? 'hit' : 'stale', knowledge, nowMs);
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Outcome, PeerReply } from '../ports/peers.js';
 import type { Entry } from '../store/entry.js';
 import type { Keyspace } from './keyspace.js';
+import type { HeldEntry, Spared } from './spared.js';
 
 /** What an entry and an answer have in common. */
 export type Known = Pick<Entry, 'value' | 'version' | 'expiresAtMs' | 'wasPut' | 'sourceVersion' | 'tags'>;
@@ -18,6 +19,12 @@ export const knowledgeOf = ({ slots, generation }: Keyspace, hash: number): Know
   floor: slots.floor(slots.slotOf(hash)),
   generation,
 });
+
+/** As `knowledgeOf`, of what memory holds. */
+export const knowledgeOfHeld = (spared: Spared, space: Keyspace, hash: number, held: HeldEntry): Knowledge => {
+  const { floor, generation } = knowledgeOf(space, hash);
+  return { floor: spared.floorOf(held, floor), generation };
+};
 
 export function knownReply(known: Known, outcome: Outcome, { floor, generation }: Knowledge, nowMs: number): PeerReply {
   const { version, wasPut, value, expiresAtMs, sourceVersion, tags } = known;

@@ -8,6 +8,7 @@ import type { PeerNetwork } from '../ports/peers.js';
 import type { Entry } from '../store/entry.js';
 import type { Keyspace } from './keyspace.js';
 import type { LeaseKeeper } from './lease-keeper.js';
+import type { Spared } from './spared.js';
 import type { Takeovers } from './takeovers.js';
 import type { Topology } from './topology.js';
 import type { Vouches } from './vouches.js';
@@ -21,6 +22,7 @@ export interface PathDeps {
   readonly leases: LeaseKeeper;
   readonly takeovers: Takeovers;
   readonly vouches: Vouches;
+  readonly spared: Spared;
   readonly guards: Guards;
   readonly self: () => NodeInfo;
 }

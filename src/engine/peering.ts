@@ -28,6 +28,7 @@ import { type CallersReads, type CallersWrites, recordedPeers, recordedReads, re
 import { Repair } from './repair.js';
 import { Replicas } from './replicas.js';
 import { Sampler } from './sampler.js';
+import { Spared } from './spared.js';
 import { Takeovers, takenOver } from './takeovers.js';
 import { doubtful, handoffMs, Topology } from './topology.js';
 import { Vouches } from './vouches.js';
@@ -83,6 +84,7 @@ export class Peering {
   readonly handover: Handover;
   readonly takeovers: Takeovers;
   readonly vouches: Vouches;
+  readonly spared: Spared;
   readonly repair: Repair;
   readonly once = new Once();
   readonly #deps: PeeringDeps;
@@ -122,8 +124,9 @@ export class Peering {
     const { topology, leases } = this;
     this.takeovers = new Takeovers({ clock, peers, spaces, topology, leases, self }, () => this.#replicas.moved());
     this.vouches = new Vouches({ clock, peers, topology, guards });
-    const { takeovers, vouches } = this;
-    const path: PathDeps = { clock, hybrid, peers, topology, leases, takeovers, vouches, guards, self };
+    this.spared = new Spared({ leases });
+    const { takeovers, vouches, spared } = this;
+    const path: PathDeps = { clock, hybrid, peers, topology, leases, takeovers, vouches, spared, guards, self };
     const ledger = new KeyspaceLedger({ ...deps, resolveKeyspace: options.resolveKeyspace });
     this.control = new KeyspaceControl({ ...deps, leases: this.leases, ledger, limits: options.limits });
     this.#confirmations = new Confirmations(path);

@@ -8,6 +8,7 @@ import type { KeyspaceRecord } from '../ports/keyspace-record.js';
 import type { Heard, PeerNetwork, PeerReply, PeerRequest } from '../ports/peers.js';
 import type { Keyspace } from './keyspace.js';
 import type { LeaseKeeper } from './lease-keeper.js';
+import type { Spared } from './spared.js';
 import { doubtful, type Topology } from './topology.js';
 import type { Vouches } from './vouches.js';
 
@@ -16,8 +17,6 @@ const toldWithinMs = 10_000;
 
 /** No floor is above it. */
 const never = Number.POSITIVE_INFINITY;
-/** Of nodes that were linked and may be again. */
-const unsureMax = 1024;
 
 type Told = Pick<Extract<PeerRequest, { do: 'floors' }>, 'floors' | 'swept' | 'heard' | 'steady'>;
 
@@ -28,6 +27,7 @@ export interface RepairDeps {
   readonly topology: Topology;
   readonly leases: LeaseKeeper;
   readonly vouches: Vouches;
+  readonly spared: Spared;
   readonly guards: Guards;
   /** What was done to keyspaces at run time. */
   readonly records: () => readonly KeyspaceRecord[];
@@ -42,21 +42,11 @@ export interface RepairDeps {
  */
 export class Repair {
   readonly #deps: RepairDeps;
-  /**
-   * Nodes of whose writes this one has missed some, and has been told by others: since which version. What it put itself was
-   * spared as they have owned their keys, and it its own, all along, as far as it knows; they have yet to say so.
-   */
-  readonly #unsure = new Map<string, number>();
   /** Keyspaces whose floors a peer has told since its link came up, or since it told all it has; by the peer's id. */
   readonly #told = new Map<string, Set<string>>();
 
   constructor(deps: RepairDeps) {
     this.#deps = deps;
-  }
-
-  /** Writers of which it is not known yet that what was spared could be. */
-  get unsure(): number {
-    return this.#unsure.size;
   }
 
   /**
@@ -123,7 +113,7 @@ export class Repair {
 
   /** A peer tells the floors of one keyspace. Throws INVALID_ARGUMENT where the bytes are none. */
   take(space: Keyspace, { floors: bytes, swept, heard, steady }: Told, peerId: string): void {
-    const { hybrid, topology, leases, vouches } = this.#deps;
+    const { hybrid, topology, leases, vouches, spared } = this.#deps;
     const missedSince = leases.leases.missedSince(peerId, heard, leases.now());
     const floors = readFloors(bytes, hybrid.now() + skewLimit);
     if (floors === undefined) throw invalidArgument(`${bytes.byteLength} bytes are no floors of a keyspace`);
@@ -136,7 +126,7 @@ export class Repair {
     const isSteady = steady === true && topology.isSteady(peerId);
     const isSpared = swept <= sweeps.inFloors && this.#areSteady(peerId, isSteady);
     // Own puts were spared on the word of others, and this one has written some of them perhaps.
-    const sinceSpared = isSteady ? undefined : this.#unsure.get(peerId);
+    const sinceSpared = isSteady ? undefined : spared.sinceOf(peerId);
     sweeps.inFloors = Math.max(sweeps.inFloors, swept);
     if (since === undefined && sinceSpared === undefined) {
       // What is on its way here counts when it has come: until then this node holds what is older.
@@ -163,12 +153,10 @@ export class Repair {
    * here and is nowhere else stays. Who does not tell of it itself has to say so yet.
    */
   #areSteady(peerId: string, isSteady: boolean): boolean {
-    const { topology, leases } = this.#deps;
+    const { topology, leases, spared } = this.#deps;
     const missed = leases.leases.missedOf(peerId);
     if (missed?.every(({ id }) => (id === peerId ? isSteady : topology.isSteady(id))) !== true) return false;
-    for (const { id, since } of missed) {
-      if (id !== peerId) this.#unsure.set(id, Math.min(since, this.#unsure.get(id) ?? never));
-    }
+    for (const { id, since } of missed) if (id !== peerId) spared.note(id, since);
     return true;
   }
 
@@ -177,11 +165,9 @@ export class Repair {
    * spared on the word of others goes.
    */
   moved(spaces: Iterable<Keyspace>): void {
-    const { topology } = this.#deps;
-    const gone = [...this.#unsure].filter(([id], at) => !topology.has(id) || at < this.#unsure.size - unsureMax);
-    if (gone.length === 0) return;
-    for (const [id] of gone) this.#unsure.delete(id);
-    const since = Math.min(...gone.map(([, version]) => version));
+    const { topology, spared } = this.#deps;
+    const since = spared.giveUp((id) => topology.has(id));
+    if (since === undefined) return;
     for (const { store, slots } of spaces) {
       const older: string[] = [];
       store.forEach(({ key, version, wasPut }) => {
@@ -202,14 +188,14 @@ export class Repair {
     { sequence, heard }: Extract<PeerRequest, { do: 'synced' }>,
     spaces: Iterable<Keyspace>,
   ): boolean {
-    const { leases, topology } = this.#deps;
+    const { leases, topology, spared } = this.#deps;
     const told = this.#told.get(peerId);
     this.#told.delete(peerId);
     const isAll = [...spaces].every(({ name }) => told?.has(name));
     const isSynced = leases.leases.synced(peerId, sequence, heard, leases.now(), isAll);
     if (isSynced && isAll) {
       topology.absences.heard(peerId, topology.has(peerId));
-      this.#unsure.delete(peerId);
+      spared.settled(peerId);
     }
     return isSynced;
   }

@@ -3,8 +3,9 @@ import type { Cancel } from '../ports/clock.js';
 import type { PeerRequest } from '../ports/peers.js';
 import type { Entry } from '../store/entry.js';
 import type { Keyspace } from './keyspace.js';
-import { type Known, knowledgeOf, remainingLifeMs } from './known-reply.js';
+import { type Known, knowledgeOfHeld, remainingLifeMs } from './known-reply.js';
 import type { PathDeps } from './path.js';
+import type { HeldEntry } from './spared.js';
 import { doubtful } from './topology.js';
 
 /** How often an owner compares what its replicas hold with what it holds itself, and how soon after the ring changed. */
@@ -15,35 +16,38 @@ const perRoundMax = 10_000;
 const atOnce = 64;
 const toldWithinMs = 5000;
 
-export type ReplicaDeps = Pick<PathDeps, 'clock' | 'peers' | 'topology' | 'leases' | 'self'>;
+export type ReplicaDeps = Pick<PathDeps, 'clock' | 'peers' | 'topology' | 'leases' | 'spared' | 'self'>;
 
 /** In doubt too, it may be the only one of its kind. */
 const isOwn = (owner: string): boolean => owner === '' || owner === doubtful;
 
 /** Hands an entry over to a peer that has not asked for it: as a replica, or as what is its own. */
 export const holdRequest = (
-  { clock, leases }: ReplicaDeps,
+  { clock, leases, spared }: ReplicaDeps,
   peerId: string,
   space: Keyspace,
   hash: number,
   key: string,
-  { value, version, expiresAtMs, wasPut, sourceVersion, tags }: Known,
+  known: Known & HeldEntry,
   yours = false,
-): Extract<PeerRequest, { do: 'hold' }> => ({
-  do: 'hold',
-  keyspace: space.name,
-  key,
-  value,
-  version,
-  lifeMs: remainingLifeMs(expiresAtMs, clock.nowMs()),
-  wasPut,
-  sourceVersion,
-  tags,
-  ...knowledgeOf(space, hash),
-  sequence: 0,
-  heard: leases.leases.heard(peerId),
-  yours,
-});
+): Extract<PeerRequest, { do: 'hold' }> => {
+  const { value, version, expiresAtMs, wasPut, sourceVersion, tags } = known;
+  return {
+    do: 'hold',
+    keyspace: space.name,
+    key,
+    value,
+    version,
+    lifeMs: remainingLifeMs(expiresAtMs, clock.nowMs()),
+    wasPut,
+    sourceVersion,
+    tags,
+    ...knowledgeOfHeld(spared, space, hash, known),
+    sequence: 0,
+    heard: leases.leases.heard(peerId),
+    yours,
+  };
+};
 
 /**
  * Keeps the replicas of what this node owns. Puts carry the value to them as they are made (see Writes); what was loaded

@@ -79,6 +79,57 @@ describe('simulation: what was put is handed over, whatever happens meanwhile', 
     expect(await lostAfter(15_000, keys)).to.equal(0);
   });
 
+  it('a node that joins loads ahead of need what its former owner, which leaves, gives it meanwhile', async () => {
+    let loads = 0;
+    const fetch = async (key: string): Promise<string> => {
+      const ms = ++loads === 1 ? 1500 : 5;
+      await new Promise<void>((resolve) => {
+        world.clock.after(ms, resolve);
+      });
+      return `${key}#0`;
+    };
+    await open({ keyspace: { maxBytes: '64MiB', readTimeout: 8000, dataSource: { fetch } } });
+    const n1 = stage.node(1);
+    const [key] = fromN1;
+    n1.engine.lookup(ks, key!).catch(() => {});
+    await stage.advance(100);
+    await stage.until(stage.put(n1, key!));
+    const n5 = world.start('n5');
+    await stage.untilUp(n5);
+    const warming = n5.engine.warm(ks, [key!]);
+    await stage.advance(10);
+    world.leave(n1);
+    expect((await stage.until(warming)).failures).to.deep.equal([]);
+    expect(await stage.textAt(n5, key!)).to.equal('put');
+  });
+
+  for (const [latencyMs, seed] of [
+    [20, '8'],
+    [2, '10'],
+  ] as const) {
+    it(`what a former owner that stood still has from before is nobody’s answer, though its key is of one that joined (${seed})`, async () => {
+      await open({ latencyMs, seed });
+      const [n1, n2] = [stage.node(1), stage.node(2)];
+      const [key] = fromN1;
+      await stage.until(stage.put(n1, key!, 'before'));
+      world.pause(n1);
+      await stage.advance(2200);
+      world.start('n5');
+      await stage.advance(2500);
+      expect((await stage.until(stage.put(n2, key!))).unreached).to.deep.equal([]);
+      await stage.advance(500);
+      world.resume(n1);
+      const seen = new Set<string>();
+      for (let i = 0; i < 300; i++) {
+        n1.engine.lookup(ks, key!).then((read) => read.found && seen.add(Buffer.from(read.value).toString()));
+        await stage.advance(2);
+      }
+      await stage.advance(5000);
+      expect(await stage.textAt(n1, key!)).to.equal('put');
+      expect(seen).to.include(`${key}#0`).and.not.to.include('before');
+    });
+  }
+
   it('another key of the slot is written, and the former owner has not heard of that yet', async () => {
     await open();
     const hot = numbered(100).find((key) => keepersOf(key, 5)[0] === 'n3' && keepersOf(key, 4)[0] === 'n3')!;

@@ -25,6 +25,7 @@ describe('Handover', () => {
     const pushed: PeerRequest[] = [];
     const handover = new Handover({
       takeovers: { isSure: true } as never,
+      spared: { floorOf: (_: unknown, floor: number) => floor } as never,
       clock,
       self: () => ({ id: 'self' }) as never,
       topology: {

@@ -47,6 +47,20 @@ describe('Store: entries held for their owners', () => {
     store.check();
   });
 
+  it('that were this node’s own while others may have written them become no copies', () => {
+    const store = made();
+    for (const key of ['moves', 'stays']) store.put(entry(key));
+    store.reassign(
+      (key) => (key === 'moves' ? 'p' : ''),
+      () => true,
+      false,
+    );
+    expect(['moves', 'stays'].map((key) => store.peek(key)!.wasPassed)).to.deep.equal([true, false]);
+    store.releaseHeld(() => false, 0);
+    expect([store.peek('moves'), store.peek('stays')?.owner]).to.deep.equal([undefined, '']);
+    store.check();
+  });
+
   it('survive the loss of the link to their owner, which copies do not', () => {
     const store = made();
     store.put(entry('replica', { owner: 'p', isHeld: true }));
