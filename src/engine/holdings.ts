@@ -5,10 +5,11 @@ import { embargoMs } from '../coherence/leases.js';
 import type { Wait } from '../ports/clock.js';
 import type { NodeInfo } from '../ports/membership.js';
 import type { PeerReply, PeerRequest } from '../ports/peers.js';
+import type { Entry } from '../store/entry.js';
 import type { Keyspace } from './keyspace.js';
 import { type Kept, knowledgeOfHeld, knownReply } from './known-reply.js';
 import { contest, type PathDeps } from './path.js';
-import { handoffMs, type Place } from './topology.js';
+import { doubtful, handoffMs, type Place } from './topology.js';
 
 type Request<Kind extends PeerRequest['do']> = Extract<PeerRequest, { do: Kind }>;
 
@@ -104,6 +105,9 @@ export class Holdings {
     space.counts.held++;
     const held = { key, value, version, expiresAtMs, keepUntilMs, wasPut, sourceVersion, tags };
     if (mine) {
+      // Of what this node is in doubt of, only those who may have stood in for it can make it sure.
+      const old = space.store.peek(key);
+      if (old?.owner === doubtful && old.version >= version) return applied;
       if (space.store.put({ ...held, owner: '' }) === 'stored') this.#kept(space, key, hash, held);
     } else {
       // The key has moved, and its writer has not heard of that yet: whose it is now is to have it.
@@ -155,6 +159,13 @@ export class Holdings {
     return space.store.peek(key)?.wasPassed === true ? this.#deps.takeovers.running : undefined;
   }
 
+  /** Whose it was may have written it since, and told others. */
+  #mayBeOld({ owner, isHeld, wasPassed }: Entry, by: NodeInfo): boolean {
+    const { leases, takeovers } = this.#deps;
+    if (wasPassed) return !takeovers.isSure;
+    return isHeld && owner !== doubtful && owner !== by.id && !leases.holds(owner);
+  }
+
   #recalled(space: Keyspace, key: string, by: NodeInfo): PeerReply {
     const { topology, clock, self } = this.#deps;
     const place = topology.place(key);
@@ -167,7 +178,7 @@ export class Holdings {
       const isKnown = passed !== undefined && passed.untilMs > clock.nowMs() && passed.to !== by.id;
       return isKnown ? { is: 'not-owner', owner: passed.to } : nothing;
     }
-    if (entry.wasPassed && !this.#deps.takeovers.isSure) {
+    if (this.#mayBeOld(entry, by)) {
       if (!entry.wasPut) return nothing;
       const { name } = self();
       throw new DistcacheError('CLUSTER_QUORUM', `too few nodes have told ${name} what was written to '${key}'`, {

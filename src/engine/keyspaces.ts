@@ -6,7 +6,7 @@ import type { Entry, EvictionIndexFactory } from '../store/entry.js';
 import type { EventHub } from './events.js';
 import { Keyspace, type KeyspaceDeps } from './keyspace.js';
 import type { EngineLimits, ResolvedKeyspace, ResolvedOptions } from './options.js';
-import type { Topology } from './topology.js';
+import { doubtful, type Topology } from './topology.js';
 import { within } from './within.js';
 
 /** Data sources get this long to close, at least: also when there was no time left for what used them. */
@@ -21,7 +21,7 @@ export interface KeyspacesDeps extends Omit<KeyspaceDeps, 'evictionIndex' | 'cir
 /** What is to become of entries that were held for an owner, by its id. */
 export interface OwnersChange {
   /** Their keys are this node's now: whose they are to be said to be. */
-  readonly becomes: (former: string) => string;
+  readonly becomes: (former: string, wasPassed: boolean) => string;
   /** Their keys are a third node's now. */
   readonly passes: (former: string) => void;
 }
@@ -149,22 +149,24 @@ export class Keyspaces {
     isSure: boolean,
     moved: (space: Keyspace, entries: readonly Entry[]) => void,
   ): void {
-    const ownerOf = (key: string, former: string): string => {
+    const ownerOf = (key: string, former: string, wasPassed: boolean): string => {
       const { owner, mine } = topology.place(key);
-      if (mine) return becomes(former);
+      if (mine) return becomes(former, wasPassed);
       if (former !== owner.id) passes(former);
       return owner.id;
     };
     for (const space of this.#spaces.values()) {
-      const { moved: entries } = space.store.reassign(ownerOf, ({ owner }) => isFresh(owner), isSure);
+      // Of a put there may be no other: what was missed of its owner, others are asked for.
+      const mayOwn = ({ owner, wasPut }: Entry): boolean => wasPut || isFresh(owner);
+      const { moved: entries } = space.store.reassign(ownerOf, mayOwn, isSure);
       if (entries.length > 0) moved(space, entries);
     }
   }
 
-  /** Nobody asks any more for what has moved: only replicas go on being held. */
+  /** Nobody asks any more for what has moved: only replicas go on being held, and what is this node's own, in doubt. */
   release(topology: Topology): void {
-    const isReplica = ({ key }: Entry): boolean => topology.isReplica(topology.hash(key));
-    for (const space of this.#spaces.values()) space.store.releaseHeld(isReplica, this.#clock.nowMs());
+    const stays = ({ key, owner }: Entry): boolean => owner === doubtful || topology.isReplica(topology.hash(key));
+    for (const space of this.#spaces.values()) space.store.releaseHeld(stays, this.#clock.nowMs());
   }
 
   /** Invalidations of a peer that is out of reach don't arrive, so nothing it owns is served or stored any more. */

@@ -1,6 +1,7 @@
 import type { StopSignal } from '../base/stop-signal.js';
 import type { Wait } from '../ports/clock.js';
 import type { NodeInfo } from '../ports/membership.js';
+import type { Entry } from '../store/entry.js';
 import type { Answer, Keyspace } from './keyspace.js';
 import type { Kept } from './known-reply.js';
 import type { Loader } from './loader.js';
@@ -173,18 +174,27 @@ export class OwnerReads {
   }
 
   /**
-   * It holds a put that it took over, and too few have said yet what they know; or holds one for whom the key has gone back to, as
+   * It holds a put that it took over, or is in doubt of, and too few have said yet what they know; or holds one for whom the key has gone back to, as
    * it lives after all. Nothing may take its place.
    */
   #isUntold(trip: Trip): boolean {
     const entry = trip.space.kept(trip.key);
-    return entry?.wasPut === true && (entry.owner === takenOver || (entry.isHeld && this.#trips.hasMoved(trip)));
+    if (entry?.wasPut !== true) return false;
+    const isUnasked = entry.owner === takenOver || (entry.owner === doubtful && !this.#isAsked(trip, entry));
+    return isUnasked || (entry.isHeld && this.#trips.hasMoved(trip));
+  }
+
+  /** What others wrote while this node was away it has been told of. */
+  #isAsked({ space, slot }: Trip, entry: Entry): boolean {
+    const { takeovers, spared } = this.#deps;
+    return takeovers.isSure && !spared.isUnsure(entry, space.slots.floor(slot));
   }
 
   /** What this node held when it was suspected, as nobody who may have owned the key meanwhile has anything later. */
-  #reassured({ space, key, terms }: Trip, recalled = 0): Answer | undefined {
+  #reassured(trip: Trip, recalled = 0): Answer | undefined {
+    const { space, key, terms } = trip;
     const entry = space.kept(key);
-    if (entry?.owner !== doubtful || !this.#deps.leases.owns()) return undefined;
+    if (entry?.owner !== doubtful || !this.#deps.leases.owns() || !this.#isAsked(trip, entry)) return undefined;
     if (entry.version < Math.max(terms.minVersion, recalled)) return undefined;
     const outcome = entry.value === null ? 'negative' : 'hit';
     return { ...entry, outcome, node: this.#deps.self().name };
@@ -213,11 +223,11 @@ export class OwnerReads {
       return { ...answer, version: besideVersion };
     }
     const latest = this.#latest(trip, answer);
+    if (!latest.wasPut && this.#isUntold(trip)) {
+      space.counts.unkeptLoads++;
+      return { ...latest, version: besideVersion };
+    }
     if (this.#trips.hasMoved(trip)) {
-      if (!latest.wasPut && this.#isUntold(trip)) {
-        space.counts.unkeptLoads++;
-        return { ...latest, version: besideVersion };
-      }
       this.#holdFor(this.#deps.topology.placeOf(trip.place.hash).owner, trip, latest);
     } else if (this.#trips.store(trip, latest, '')) this.#kept(space, trip.key, trip.place.hash, latest);
     else this.#forgetOlder(trip, latest);

@@ -62,3 +62,10 @@ export function contest(
   if (guards.embargo) slots.embargo(slot, nowMs + embargoMs, by, nowMs);
   vouches.toldLate([{ id: by, to: version }]);
 }
+
+/**
+ * Whoever owned a key of another node within the last minute, and may not have heard yet that it is not theirs, tells this node of its
+ * writes. Where one does not, the owner hears of such a write and this node does not: it asks the owner each time, and keeps nothing.
+ */
+export const hearsFormerOwners = ({ topology, leases }: Pick<PathDeps, 'topology' | 'leases'>, hash: number): boolean =>
+  topology.previousOwners(hash).every(({ id }) => leases.holds(id) || !topology.isThere(id));

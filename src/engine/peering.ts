@@ -21,7 +21,7 @@ import type { Kept } from './known-reply.js';
 import { LeaseKeeper } from './lease-keeper.js';
 import { Once } from './once.js';
 import type { ResolvedOptions } from './options.js';
-import type { PathDeps } from './path.js';
+import { hearsFormerOwners, type PathDeps } from './path.js';
 import { PeerRequests } from './peer-requests.js';
 import { Reads } from './reads.js';
 import { type CallersReads, type CallersWrites, recordedPeers, recordedReads, recordedWrites } from './recorded.js';
@@ -199,8 +199,10 @@ export class Peering {
   }
 
   /** What this node owns, while it is in touch with the others; a copy, under the lease of its owner. The hot path. */
-  mayServe({ owner, wasPassed }: Entry): boolean {
-    return owner === '' ? this.leases.owns() : !wasPassed && this.leases.holds(owner);
+  mayServe({ key, owner, wasPassed }: Entry): boolean {
+    const { leases, topology } = this;
+    if (owner === '') return leases.owns();
+    return !wasPassed && leases.holds(owner) && (topology.isSettled || hearsFormerOwners(this, topology.hash(key)));
   }
 
   onLink(event: LinkEvent): void {
@@ -229,7 +231,10 @@ export class Peering {
   doubt(): void {
     const { spaces, clock } = this.#deps;
     if (!this.topology.doubted()) return;
-    for (const { store } of spaces.values()) store.pass('', doubtful);
+    let doubted = 0;
+    for (const { store } of spaces.values()) doubted += store.pass('', doubtful);
+    // Who stood in for it may be gone before it is asked: the others know what that one wrote.
+    if (doubted > 0) this.takeovers.begin();
     this.#releaseAtMs = clock.nowMs() + handoffMs;
   }
 
@@ -287,8 +292,10 @@ export class Peering {
     const isFresh = (ownerId: string): boolean =>
       isUnsure(ownerId) || until(ownerId) === Number.NEGATIVE_INFINITY || nowMs - until(ownerId) < takeoverMs;
     const gone = new Set<string>();
-    const becomes = (former: string): string => {
+    const becomes = (former: string, wasPassed: boolean): string => {
       if (former === '' || isUnsure(former)) return former;
+      // It was in doubt before it was held for that one, or not all was known of what others wrote.
+      if (wasPassed) return this.takeovers.isSure ? doubtful : takenOver;
       // What it writes at the last, and not all confirm, is made again at the new owner.
       if (until(former) > nowMs && this.topology.isLeaving(former)) return '';
       gone.add(former);

@@ -7,7 +7,7 @@ import type { Answer, Keyspace } from './keyspace.js';
 import type { Kept } from './known-reply.js';
 import { circleOf, Loader } from './loader.js';
 import { OwnerReads } from './owner-reads.js';
-import { anyTerms, type PathDeps, type ReadTerms } from './path.js';
+import { anyTerms, hearsFormerOwners, type PathDeps, type ReadTerms } from './path.js';
 import type { Place } from './topology.js';
 import { besideVersion, type Trip, Trips } from './trips.js';
 import { within } from './within.js';
@@ -151,7 +151,8 @@ export class Reads {
       guards.sweep ? space.sweeps.recentUntilMs : Number.NEGATIVE_INFINITY,
       guards.embargo ? space.slots.embargoedUntilMs(slot) : Number.NEGATIVE_INFINITY,
     );
-    const since = this.#trips.joinsSince(leases.holds(place.owner.id), unsureUntilMs);
+    const isHeard = leases.holds(place.owner.id) && hearsFormerOwners(this.#deps, place.hash);
+    const since = this.#trips.joinsSince(isHeard, unsureUntilMs);
     const run = (signal: StopSignal): Promise<Answer> => {
       const flight: Wait = { deadlineMs: clock.nowMs() + space.options.readTimeoutMs };
       return this.#ask(this.#trips.begin(space, key, place, terms, flight, signal), place.owner, asksMax);
@@ -303,6 +304,7 @@ export class Reads {
       !knows ||
       isBeside ||
       !space.admitsCopy(key, answer.value) ||
+      !hearsFormerOwners(this.#deps, place.hash) ||
       isSwept ||
       this.#trips.hasMoved(trip) ||
       !this.#trips.isUnwritten(trip)

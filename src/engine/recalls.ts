@@ -71,9 +71,14 @@ export class Recalls {
     if (latest !== undefined) return { ...latest, allAsked, isOpen };
     const known = new Set(asked.map(({ id }) => id));
     const further = topology.heldBefore(trip.place.hash, furtherMax).filter(({ id }) => !known.has(id));
-    const beyond = await this.#askAll(trip, further, furtherMs);
-    // Of so many, that one is late says little.
-    return { ...(latestOf(beyond) ?? noneRecalled), allAsked, isOpen: isOpen || beyond.includes('open') };
+    // Of so many, that one is late says little; but for the last, which has run for so long that it has owned the key.
+    const [between, settled] = await Promise.all([
+      this.#askAll(trip, further.slice(0, -1), furtherMs),
+      this.#askAll(trip, further.slice(-1), recallMs),
+    ]);
+    const beyond = [...between, ...settled];
+    const isOpenBeyond = beyond.includes('open') || settled.includes('late');
+    return { ...(latestOf(beyond) ?? noneRecalled), allAsked, isOpen: isOpen || isOpenBeyond };
   }
 
   /** Whoever gave the entry away need not hold it any more, where it is kept here. Nobody waits for it to know. */
@@ -122,8 +127,10 @@ export class Recalls {
       reply = await peers.call(owner.id, { do: 'recall', keyspace: space.name, key }, wait);
     } catch (error) {
       const code = codeOf(error);
-      if (code === 'KEYSPACE_NOT_FOUND' || !topology.isThere(owner.id)) return 'nothing';
-      if (code === 'PEER_UNREACHABLE') return 'out-of-reach';
+      const isGone = !topology.isThere(owner.id) || leases.leases.hasLeft(owner.id);
+      if (code === 'KEYSPACE_NOT_FOUND' || isGone) return 'nothing';
+      // That a link is down for a moment says nothing of what is there.
+      if (code === 'PEER_UNREACHABLE') return topology.isSuspect(owner.id) ? 'out-of-reach' : 'late';
       return code === 'CLUSTER_QUORUM' ? 'open' : 'late';
     }
     if (reply.is === 'not-owner') return { to: reply.owner };

@@ -134,12 +134,18 @@ export class Repair {
       return;
     }
     const sinceOfOwn = Math.min(isSpared ? never : (since ?? never), sinceSpared ?? never);
+    const missed = new Set(leases.leases.missedOf(peerId)?.map(({ id }) => id));
+    // Without the one for whom it is held, this node would own it: who wrote what was missed has not.
+    const wasOwn = (hash: number): boolean => topology.before(hash).every(({ id }) => !missed.has(id));
     const older: string[] = [];
-    store.forEach(({ key, version, wasPut, owner }) => {
+    store.forEach(({ key, version, wasPut, owner, isHeld, wasPassed }) => {
+      const hash = topology.hash(key);
+      const floor = floors[slots.slotOf(hash)]!;
       // What was spared may have moved on since, and is held for another one by now.
       const sinceOfOthers = Math.min(since ?? never, wasPut ? (sinceSpared ?? never) : never);
-      const sinceThen = wasPut && isOwn(owner) ? sinceOfOwn : sinceOfOthers;
-      const floor = floors[slots.slotOf(topology.hash(key))]!;
+      const isOfThis =
+        wasPut && version < floor && (isOwn(owner) || (isSpared && isHeld && !wasPassed && wasOwn(hash)));
+      const sinceThen = isOfThis ? sinceOfOwn : sinceOfOthers;
       // What was loaded bears this node's clock, which may be ahead of the writer's by the skew that is allowed.
       if (floor > sinceThen && version < floor + skewLimit && !(wasPut && version >= floor)) older.push(key);
     });

@@ -52,6 +52,11 @@ export class Spared {
     return Math.min(...gone.map(([, version]) => version));
   }
 
+  /** Somebody who has yet to say may have written it since. */
+  isUnsure(held: HeldEntry, floor: number): boolean {
+    return this.floorOf(held, floor) < floor;
+  }
+
   /** Up to which write to its slot, whose floor this is, it is known here that nothing has taken the entry's place. */
   floorOf({ version, wasPut, owner = '', wasPassed = false }: HeldEntry, floor: number): number {
     if (this.#unsure.size === 0 || !wasPut || version >= floor) return floor;

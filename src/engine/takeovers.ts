@@ -1,6 +1,7 @@
 import type { Keyspace } from './keyspace.js';
 import type { Keyspaces } from './keyspaces.js';
 import type { PathDeps } from './path.js';
+import { doubtful } from './topology.js';
 
 /** The owner of entries that this node has taken over and may not answer with yet; no node bears this id. */
 export const takenOver = '!';
@@ -45,7 +46,8 @@ export class Takeovers {
   /** What a read of this key waits for, where memory holds such an entry of it. Never rejects. */
   pending(space: Keyspace, key: string): Promise<void> | undefined {
     if (this.#running === undefined) return undefined;
-    return space.store.peek(key)?.owner === takenOver ? this.#running : undefined;
+    const owner = space.store.peek(key)?.owner;
+    return owner === takenOver || owner === doubtful ? this.#running : undefined;
   }
 
   /** Entries have been taken over in this turn. */

@@ -133,6 +133,13 @@ export class Topology {
       .slice(1);
   }
 
+  /** Members that own the key before this node would; all where it is not on the ring. */
+  before(hash: number): readonly Member[] {
+    const all = this.ring().ownersOfHash(hash, this.serving);
+    const at = all.findIndex(({ id }) => id === this.#self().id);
+    return at === -1 ? all : all.slice(0, at);
+  }
+
   /** This node keeps a replica of the entry. */
   isReplica(hash: number): boolean {
     const selfId = this.#self().id;
@@ -153,12 +160,17 @@ export class Topology {
     return settled === -1 ? after : after.slice(0, settled + 1);
   }
 
+  /** The ring has stood still for a minute. */
+  get isSettled(): boolean {
+    return this.#past.length === 0 || this.#past[0]!.untilMs <= this.#deps.clock.nowMs();
+  }
+
   /**
    * Other nodes that owned this key within the last minute, the latest first; at last who would own it without this node,
    * and did if this node was away, or met the others one by one.
    */
   previousOwners(hash: number): readonly Member[] {
-    if (this.#past.length === 0) return none;
+    if (this.isSettled) return none;
     const nowMs = this.#deps.clock.nowMs();
     const selfId = this.#self().id;
     const owners: Member[] = [];
@@ -169,7 +181,7 @@ export class Topology {
       if (untilMs <= nowMs) break;
       add(ring.ownerOfHash(hash));
     }
-    if (this.#past[0]!.untilMs > nowMs) add(this.ring().ownersOfHash(hash, 2)[1]);
+    add(this.ring().ownersOfHash(hash, 2)[1]);
     return owners;
   }
 

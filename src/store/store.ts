@@ -225,24 +225,24 @@ export class Store {
    * node's own now, or held for whom they moved to, where `mayOwn` says that nothing of their former owner was missed;
    * else they are dropped, as are hot copies whose owner changed.
    * @returns `moved`: those that are held for another node than before
-   * @param ownerOf the id of a key's owner, '' for this node; `former` is that of the entry
+   * @param ownerOf the id of a key's owner, '' for this node; `former` and `wasPassed` are those of the entry
    * @param isSure nobody else can have written what is this node's own; else nothing of that is answered with any more
    */
   reassign(
-    ownerOf: (key: string, former: string) => string,
+    ownerOf: (key: string, former: string, wasPassed: boolean) => string,
     mayOwn: (entry: Entry) => boolean,
     isSure = true,
   ): { readonly moved: readonly Entry[]; readonly regained: number; readonly dropped: number } {
     const outdated: StoredEntry[] = [];
     const changing: { readonly entry: StoredEntry; readonly owner: string }[] = [];
     this.#owned.index.forEach((entry) => {
-      const owner = ownerOf(entry.key, entry.owner);
+      const owner = ownerOf(entry.key, entry.owner, entry.wasPassed);
       if (owner === entry.owner) return;
       if (entry.owner === '' || mayOwn(entry)) changing.push({ entry, owner });
       else outdated.push(entry);
     });
     this.#hot.index.forEach((entry) => {
-      if (ownerOf(entry.key, '') !== entry.owner) outdated.push(entry);
+      if (ownerOf(entry.key, '', false) !== entry.owner) outdated.push(entry);
     });
     const moved: Entry[] = [];
     let regained = 0;
