@@ -65,6 +65,11 @@ const regressions: readonly [scenario: string, seed: string, story: string][] = 
     '300018913',
     'what a node held as it lost touch moved to who joined, and was answered with under the lease of that one',
   ],
+  [
+    'pair-cut',
+    '500008982',
+    'a former owner that had not heard of who joined wrote, out of the reach of one that had a copy from that one',
+  ],
 ];
 
 const hashOf = ({ records }: Outcome): string =>

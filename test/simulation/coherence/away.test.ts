@@ -1,0 +1,151 @@
+import { expect } from 'chai';
+import { keepersOf, numbered, Stage } from './stage.js';
+import { ks, type SimNode, type World, type WorldOptions } from './world.js';
+
+/** An owner stands still, another node stands in for it, and the two do not meet when it goes on. The data source has seq 0. */
+describe('simulation: who was away answers with nothing from before, and loses nothing', function () {
+  this.timeout(120_000);
+  let stage: Stage;
+  let world: World;
+  let n1: SimNode;
+  let n2: SimNode;
+  afterEach(() => stage.stop());
+
+  const open = async (options: Partial<WorldOptions> = {}): Promise<void> => {
+    stage = await Stage.of({ replicas: 1, ...options });
+    world = stage.world;
+    [n1, n2] = [stage.node(1), stage.node(2)];
+  };
+  const ofN1 = (nodes: number): string => numbered(4000).find((key) => keepersOf(key, nodes).join() === 'n1,n2')!;
+  /** The latter owns its key where there are five nodes. */
+  const ofN1ThenN5 = numbered(4000).find(
+    (key) => keepersOf(key, 4).join() === 'n1,n2' && keepersOf(key, 5)[0] === 'n5',
+  )!;
+  /** n1 has put the key and stands still, until n2 owns it. */
+  const standStill = async (key: string): Promise<void> => {
+    await stage.putAll(n1, [key], 'before');
+    await stage.advance(1000);
+    world.pause(n1);
+    while (n2.engine.owner(ks, key) === 'n1') await stage.advance(20);
+  };
+  const deleted = (key: string) => stage.until(n2.engine.delete(ks, key, { timeoutMs: 5000 }));
+  const cutFromN2 = (forMs: number): void => {
+    world.clock.after(forMs, stage.cutPair(n1, n2));
+    stage.reset(n1, n2);
+  };
+  const resetOthers = (): void => {
+    for (const node of world.up()) if (node !== n1) stage.reset(n1, node);
+  };
+  const seenAt = async (node: SimNode, key: string, times: number, everyMs: number): Promise<readonly string[]> => {
+    const seen: string[] = [];
+    for (let i = 0; i < times; i++) {
+      await stage.advance(everyMs);
+      seen.push(await stage.textAt(node, key));
+    }
+    return seen;
+  };
+
+  it('what others told of a write that it missed makes it no witness of that key to who joins', async () => {
+    await open();
+    await standStill(ofN1ThenN5);
+    await stage.until(stage.put(n2, ofN1ThenN5, 'after'));
+    world.clock.after(30_000, stage.cutPair(n1, n2));
+    resetOthers();
+    world.resume(n1);
+    await stage.advance(400);
+    const n5 = world.start('n5');
+    await stage.untilUp(n5);
+    const seen = await seenAt(n5, ofN1ThenN5, 12, 200);
+    expect(seen).to.not.include('before');
+    expect(seen.at(-1)).to.equal('after');
+  });
+
+  it('what it is in doubt of comes back from who joined and left, and it is in doubt of it still', async () => {
+    await open();
+    await standStill(ofN1ThenN5);
+    await stage.until(stage.put(n2, ofN1ThenN5, 'after'));
+    cutFromN2(60_000);
+    world.resume(n1);
+    await stage.advance(5000);
+    const n5 = world.start('n5');
+    while (n1.engine.owner(ks, ofN1ThenN5) !== 'n5') await stage.advance(5);
+    await stage.untilUp(n5);
+    world.leave(n5);
+    while (n1.engine.owner(ks, ofN1ThenN5) !== 'n1') await stage.advance(5);
+    expect(await seenAt(n1, ofN1ThenN5, 10, 100)).to.not.include('before');
+    expect(await stage.textAt(stage.node(3), ofN1ThenN5)).to.not.equal('before');
+  });
+
+  it('what it tells a replica while it is away makes it no surer when it comes back', async () => {
+    await open({ nodes: 5, replicas: 3, seed: '3' });
+    const key = ofN1(5);
+    await standStill(key);
+    await deleted(key);
+    world.clock.after(60_000, stage.cutPair(n1, n2));
+    resetOthers();
+    world.resume(n1);
+    expect(await seenAt(n1, key, 14, 500)).to.not.include('before');
+    expect(await stage.textAt(stage.node(3), key)).to.not.equal('before');
+  });
+
+  for (const how of ['cut off from it', 'as their link breaks', 'while it stands still'] as const) {
+    it(`who stood in leaves in its time, ${how}: the others know what that one wrote`, async () => {
+      await open({ nodes: 5 });
+      const key = ofN1(5);
+      await standStill(key);
+      await deleted(key);
+      if (how === 'cut off from it') {
+        cutFromN2(60_000);
+        world.resume(n1);
+        await stage.advance(4000);
+        world.leave(n2);
+      } else {
+        if (how === 'as their link breaks') stage.reset(n1, n2);
+        world.leave(n2);
+        await stage.advance(600);
+        world.resume(n1);
+      }
+      expect(await seenAt(stage.node(3), key, 16, 500)).to.not.include('before');
+    });
+  }
+
+  it('who stood in is out of its reach alone for longer than former owners are asked', async () => {
+    await open({ nodes: 5 });
+    const key = ofN1(5);
+    await standStill(key);
+    await deleted(key);
+    cutFromN2(120_000);
+    world.resume(n1);
+    expect(await seenAt(stage.node(3), key, 15, 5000)).to.not.include('before');
+  });
+
+  it('it is out of touch for longer than a leaver would push: who stood in pushes on', async () => {
+    await open();
+    const key = ofN1(4);
+    await standStill(key);
+    await stage.until(stage.put(n2, key));
+    const heals = [stage.cutPair(n1, stage.node(3)), stage.cutPair(n1, stage.node(4))];
+    world.resume(n1);
+    await stage.advance(12_000);
+    for (const heal of heals) heal();
+    await stage.advance(75_000);
+    for (const node of world.up()) expect(await stage.textAt(node, key), node.name).to.equal('put');
+  });
+
+  for (const change of ['joins', 'leaves'] as const) {
+    it(`nobody reads what it is in doubt of for a minute, and then a node ${change}: nothing is lost`, async () => {
+      await open({ nodes: 5 });
+      const keys = numbered(3000).filter((key) => [4, 5, 6].every((nodes) => keepersOf(key, nodes)[0] === 'n1'));
+      await stage.putAll(n1, keys);
+      await stage.advance(70_000);
+      world.pause(n1);
+      await stage.advance(3000);
+      world.resume(n1);
+      await stage.advance(75_000);
+      if (change === 'joins') await stage.untilUp(world.start('n6'));
+      else world.leave(stage.node(5));
+      await stage.advance(5000);
+      for (const node of world.up()) expect(await stage.lostAt(node, keys), node.name).to.equal(0);
+    });
+  }
+});
