@@ -109,6 +109,22 @@ describe('simulation: who was away answers with nothing from before, and loses n
     });
   }
 
+  for (const [nodes, latencyMs] of [
+    [3, 10],
+    [5, 60],
+  ] as const) {
+    it(`who stood in crashes just before it goes on, ${latencyMs} ms away, one of ${nodes}`, async () => {
+      await open({ nodes, latencyMs });
+      const key = ofN1(nodes);
+      await standStill(key);
+      await deleted(key);
+      world.crash(n2, false);
+      await stage.advance(50);
+      world.resume(n1);
+      expect(await seenAt(n1, key, 100, 60)).to.not.include('before');
+    });
+  }
+
   it('who stood in is out of its reach alone for longer than former owners are asked', async () => {
     await open({ nodes: 5 });
     const key = ofN1(5);
