@@ -13,13 +13,12 @@ import { handoffMs } from './topology.js';
 const atOnce = 128;
 /** Of keys and values in one drain; the entries most worth keeping go first, the others are asked for while this node is up. */
 const budgetBytes = 1024 ** 3;
-/** New owners hear of their keys by gossip: whoever does not know yet is told again; later less often. */
+/** New owners hear of their keys by gossip: whoever does not know yet is told again. */
 const againMs = 200;
-const laterMs = 2000;
 const toldWithinMs = 2000;
 /**
  * A new owner that has written to a key's slot takes nothing of it from who has not heard of that yet, nor while nodes disagree
- * about the slot. By a node that leaves it is asked so often, for longer than an embargo; else as long as this one holds the entry.
+ * about the slot: it is asked so often, for longer than an embargo.
  */
 const refusalsMax = 20;
 
@@ -116,7 +115,6 @@ export class Handover {
     const total = leaving.length;
     let waiting = leaving;
     let handedOver = 0;
-    let rounds = 0;
     this.#leavingNow += total;
     while (waiting.length > 0 && this.#hasTime(wait)) {
       const later: Leaving[] = [];
@@ -132,13 +130,12 @@ export class Handover {
           if (outcome === 'taken') {
             handedOver++;
             this.#handedOver++;
-          } else if (outcome === 'again') later.push(one);
-          else if (outcome === 'refused' && (++one.refusals < refusalsMax || !isLeaving)) later.push(one);
+          } else if (outcome === 'again' || (outcome === 'refused' && ++one.refusals < refusalsMax)) later.push(one);
         }
       }
       this.#leavingNow -= waiting.length - later.length;
       waiting = later;
-      if (waiting.length > 0) await pause(clock, isLeaving || ++rounds < refusalsMax ? againMs : laterMs);
+      if (waiting.length > 0) await pause(clock, againMs);
     }
     this.#leavingNow -= waiting.length;
     return { handedOver, left: total - handedOver };

@@ -21,7 +21,7 @@ export interface KeyspacesDeps extends Omit<KeyspaceDeps, 'evictionIndex' | 'cir
 /** What is to become of entries that were held for an owner, by its id. */
 export interface OwnersChange {
   /** Their keys are this node's now: whose they are to be said to be. */
-  readonly becomes: (former: string, wasPassed: boolean) => string;
+  readonly becomes: (former: string, wasDoubted: boolean) => string;
   /** Their keys are a third node's now. */
   readonly passes: (former: string) => void;
 }
@@ -149,9 +149,9 @@ export class Keyspaces {
     isSure: boolean,
     moved: (space: Keyspace, entries: readonly Entry[]) => void,
   ): void {
-    const ownerOf = (key: string, former: string, wasPassed: boolean): string => {
+    const ownerOf = (key: string, former: string, wasDoubted: boolean): string => {
       const { owner, mine } = topology.place(key);
-      if (mine) return becomes(former, wasPassed);
+      if (mine) return becomes(former, wasDoubted);
       if (former !== owner.id) passes(former);
       return owner.id;
     };

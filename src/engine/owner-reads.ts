@@ -72,8 +72,9 @@ export class OwnerReads {
     // has just taken over.
     const heldOrLoaded = (trip: Trip): Promise<Answer> => {
       const held = this.held(space, key, terms);
-      return held === undefined ? this.#loadAsOwner(trip) : Promise.resolve(held);
+      return held === undefined ? this.#loadAsOwner(trip, false, join) : Promise.resolve(held);
     };
+    const join = (): Promise<Answer> => this.#join(space, key, place, wait, terms, sinceMs, run);
     const run: Run = (trip) => {
       const takeover = this.#deps.takeovers.pending(space, key);
       return takeover === undefined ? heldOrLoaded(trip) : takeover.then(() => heldOrLoaded(trip));
@@ -142,8 +143,11 @@ export class OwnerReads {
     return space.loads.wait(key, token, wait, begin, sinceMs);
   }
 
-  /** @param anew what was loaded before gives way to what the source says now; what was put does not */
-  async #loadAsOwner(trip: Trip, anew = false): Promise<Answer> {
+  /**
+   * @param anew what was loaded before gives way to what the source says now; what was put does not
+   * @param join reads it with those who came later
+   */
+  async #loadAsOwner(trip: Trip, anew = false, join?: () => Promise<Answer>): Promise<Answer> {
     const { space, key, terms, signal } = trip;
     // Out of touch with the others, what was held before may be overwritten by now, here and at whoever owned it before.
     if (this.#deps.leases.owns()) {
@@ -159,6 +163,8 @@ export class OwnerReads {
       if (recalled !== undefined) this.#recalls.taken(trip, recalled.version, from);
       if (answer !== undefined) return answer;
     }
+    // Written while others were asked: those who came since may be loading it.
+    if (join !== undefined && !this.#trips.isUnwritten(trip)) return join();
     // What its new owner has put since is later than what the source says, which may not have it.
     if (this.#trips.hasMoved(trip)) return this.#beside(trip);
     // Later than whatever the previous owner has given: its answer has set this node's clock.

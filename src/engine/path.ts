@@ -68,4 +68,6 @@ export function contest(
  * writes. Where one does not, the owner hears of such a write and this node does not: it asks the owner each time, and keeps nothing.
  */
 export const hearsFormerOwners = ({ topology, leases }: Pick<PathDeps, 'topology' | 'leases'>, hash: number): boolean =>
-  topology.previousOwners(hash).every(({ id }) => leases.holds(id) || !topology.isThere(id));
+  topology
+    .previousOwners(hash)
+    .every(({ id }) => leases.holds(id) || !topology.wasOwner(id, hash) || !topology.isThere(id));

@@ -231,10 +231,16 @@ export class Peering {
   doubt(): void {
     const { spaces, clock } = this.#deps;
     if (!this.topology.doubted()) return;
-    let doubted = 0;
-    for (const { store } of spaces.values()) doubted += store.pass('', doubtful);
+    let isAsking = false;
+    for (const { store } of spaces.values()) {
+      store.pass('', doubtful, true);
+      // Also what it is in doubt of since it was away before, or what has moved since: it may have been written once more.
+      store.forEach(({ owner, wasPassed }) => {
+        isAsking ||= owner === doubtful || wasPassed;
+      });
+    }
     // Who stood in for it may be gone before it is asked: the others know what that one wrote.
-    if (doubted > 0) this.takeovers.begin();
+    if (isAsking) this.takeovers.begin();
     this.#releaseAtMs = clock.nowMs() + handoffMs;
   }
 
@@ -292,10 +298,13 @@ export class Peering {
     const isFresh = (ownerId: string): boolean =>
       isUnsure(ownerId) || until(ownerId) === Number.NEGATIVE_INFINITY || nowMs - until(ownerId) < takeoverMs;
     const gone = new Set<string>();
-    const becomes = (former: string, wasPassed: boolean): string => {
+    const becomes = (former: string, wasDoubted: boolean): string => {
       if (former === '' || isUnsure(former)) return former;
-      // It was in doubt before it was held for that one, or not all was known of what others wrote.
-      if (wasPassed) return this.takeovers.isSure ? doubtful : takenOver;
+      // It was in doubt before it was held for that one.
+      if (wasDoubted) {
+        gone.add(former);
+        return doubtful;
+      }
       // What it writes at the last, and not all confirm, is made again at the new owner.
       if (until(former) > nowMs && this.topology.isLeaving(former)) return '';
       gone.add(former);

@@ -129,8 +129,9 @@ export class Recalls {
       const code = codeOf(error);
       const isGone = !topology.isThere(owner.id) || leases.leases.hasLeft(owner.id);
       if (code === 'KEYSPACE_NOT_FOUND' || isGone) return 'nothing';
-      // That a link is down for a moment says nothing of what is there.
-      if (code === 'PEER_UNREACHABLE') return topology.isSuspect(owner.id) ? 'out-of-reach' : 'late';
+      // That a link is down for a moment says nothing of what is there. Of one that leaves no suspicion is heard.
+      const isLost = topology.isSuspect(owner.id) || topology.isLeaving(owner.id);
+      if (code === 'PEER_UNREACHABLE') return isLost ? 'out-of-reach' : 'late';
       return code === 'CLUSTER_QUORUM' ? 'open' : 'late';
     }
     if (reply.is === 'not-owner') return { to: reply.owner };

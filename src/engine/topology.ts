@@ -5,6 +5,13 @@ import type { PeerNetwork } from '../ports/peers.js';
 import { Ring } from '../ring/ring.js';
 import { Absences } from './absences.js';
 
+interface PastRing {
+  readonly ring: Ring<Member>;
+  readonly untilMs: number;
+  /** It was this node's, and not that of the others as that was away. */
+  readonly wasSeen: boolean;
+}
+
 /** Where a key belongs now. */
 export interface Place {
   readonly hash: number;
@@ -85,7 +92,7 @@ export class Topology {
   #owners: readonly Member[] = [];
   #isStale = false;
   /** Rings of the past, the latest first, and until when they are remembered. */
-  #past: readonly { readonly ring: Ring<Member>; readonly untilMs: number }[] = [];
+  #past: readonly PastRing[] = [];
 
   constructor(deps: TopologyDeps) {
     this.#deps = deps;
@@ -160,9 +167,17 @@ export class Topology {
     return settled === -1 ? after : after.slice(0, settled + 1);
   }
 
-  /** The ring has stood still for a minute. */
+  /** The ring has stood still for a minute, and this node was not away. */
   get isSettled(): boolean {
     return this.#past.length === 0 || this.#past[0]!.untilMs <= this.#deps.clock.nowMs();
+  }
+
+  /** By the rings that this node itself has seen within the last minute. */
+  wasOwner(id: string, hash: number): boolean {
+    const nowMs = this.#deps.clock.nowMs();
+    return this.#past.some(
+      ({ ring, untilMs, wasSeen }) => wasSeen && untilMs > nowMs && ring.ownerOfHash(hash)?.id === id,
+    );
   }
 
   /**
@@ -220,7 +235,7 @@ export class Topology {
     const selfId = this.#self().id;
     const others = this.ring().members.filter(({ id }) => id !== selfId);
     if (others.length === 0) return false;
-    this.#remember(this.#build(others));
+    this.#remember(this.#build(others), false);
     return true;
   }
 
@@ -313,12 +328,12 @@ export class Topology {
   }
 
   /** A node that joins has no past: what it owns now was the others' before. */
-  #remember(before: Ring<Member>): void {
+  #remember(before: Ring<Member>, wasSeen = true): void {
     const selfId = this.#self().id;
     const ring = before.members.length > 0 ? before : this.#build(this.#owners.filter(({ id }) => id !== selfId));
     const nowMs = this.#deps.clock.nowMs();
     const past = this.#past.filter(({ untilMs }) => untilMs > nowMs).slice(0, ringsMax - 1);
-    this.#past = [{ ring, untilMs: nowMs + handoffMs }, ...past];
+    this.#past = [{ ring, untilMs: nowMs + handoffMs, wasSeen }, ...past];
   }
 
   #build(members: readonly Member[]): Ring<Member> {

@@ -47,6 +47,8 @@ export class StoredEntry implements Entry, WheelNode<StoredEntry> {
   previous: StoredEntry | undefined = undefined;
   slot = -1;
   wasPassed = false;
+  /** It was this node's own as that lost touch with the others, and is not known to be the latest since. */
+  wasDoubted = false;
 
   constructor(
     readonly key: string,

@@ -225,18 +225,18 @@ export class Store {
    * node's own now, or held for whom they moved to, where `mayOwn` says that nothing of their former owner was missed;
    * else they are dropped, as are hot copies whose owner changed.
    * @returns `moved`: those that are held for another node than before
-   * @param ownerOf the id of a key's owner, '' for this node; `former` and `wasPassed` are those of the entry
+   * @param ownerOf the id of a key's owner, '' for this node; `former` and `wasDoubted` are those of the entry
    * @param isSure nobody else can have written what is this node's own; else nothing of that is answered with any more
    */
   reassign(
-    ownerOf: (key: string, former: string, wasPassed: boolean) => string,
+    ownerOf: (key: string, former: string, wasDoubted: boolean) => string,
     mayOwn: (entry: Entry) => boolean,
     isSure = true,
   ): { readonly moved: readonly Entry[]; readonly regained: number; readonly dropped: number } {
     const outdated: StoredEntry[] = [];
     const changing: { readonly entry: StoredEntry; readonly owner: string }[] = [];
     this.#owned.index.forEach((entry) => {
-      const owner = ownerOf(entry.key, entry.owner, entry.wasPassed);
+      const owner = ownerOf(entry.key, entry.owner, entry.wasDoubted);
       if (owner === entry.owner) return;
       if (entry.owner === '' || mayOwn(entry)) changing.push({ entry, owner });
       else outdated.push(entry);
@@ -255,14 +255,12 @@ export class Store {
     return { moved, regained, dropped: outdated.length };
   }
 
-  /**
-   * What belongs to `from` belongs to `to` from now on and is held for it, '' being this node: own entries that are in doubt,
-   * and back. Returns how many.
-   */
-  pass(from: string, to: string): number {
-    const passed = this.#owned.entries(({ owner }) => owner === from);
-    for (const entry of passed) this.#pass(entry, to);
-    return passed.length;
+  /** What belongs to `from` is held for `to` from now on, '' being this node: own entries that are in doubt, and back. */
+  pass(from: string, to: string, isDoubted = false): void {
+    for (const entry of this.#owned.entries(({ owner }) => owner === from)) {
+      this.#pass(entry, to);
+      entry.wasDoubted ||= isDoubted;
+    }
   }
 
   /**
@@ -373,6 +371,7 @@ export class Store {
   #pass(entry: StoredEntry, to: string, isSure = true): void {
     this.#held += Number(to !== '') - Number(entry.isHeld);
     entry.wasPassed = to !== '' && (entry.owner !== '' || !isSure);
+    entry.wasDoubted = to !== '' && (entry.wasDoubted || !isSure);
     entry.owner = to;
     entry.isHeld = to !== '';
   }

@@ -89,9 +89,8 @@ export class Clients {
     const readEach = async (): Promise<void> => {
       for (const node of world.up()) await readAt(node);
       const { ballast } = this.crowd;
-      // Few at a time: a key in doubt asks several nodes, which may be allowed a handful of calls to each other.
-      for (let at = 0; at < ballast.length; at += 4)
-        await Promise.all(ballast.slice(at, at + 4).map((key) => last(this.#nodeFor(random)!, key)));
+      // One by one: a key in doubt asks several nodes, which may be allowed a handful of calls to each other.
+      for (const key of ballast) await last(this.#nodeFor(random)!, key);
     };
     await world.clock.until(readEach(), 60_000);
   }

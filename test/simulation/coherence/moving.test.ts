@@ -154,4 +154,61 @@ describe('simulation: what moves is neither loaded over nor told of by who may h
     expect(written.length).to.be.above(50);
     expect(await lostAfter(15_000, keys.slice(0, 100))).to.equal(0);
   });
+
+  describe('a replica of what was another owner’s before', () => {
+    const key = numbered(4000).find(
+      (name) => keepersOf(name, 4).join() === 'n1,n2' && keepersOf(name, 5).join() === 'n5,n1',
+    )!;
+    /** n5 has owned the key for a moment, and n2 keeps the replica that it had before. */
+    const upAndDown = async (text: string): Promise<SimNode> => {
+      await open({ replicas: 2 });
+      await stage.putAll(n1, [key], text);
+      const n5 = await joined('n5');
+      await untilOwns('n5', key, ...world.up());
+      world.leave(n5);
+      while (n5.state !== 'gone') await stage.advance(50);
+      await stage.advance(3000);
+      return stage.node(2);
+    };
+
+    it('is what it was when the owner crashes: nothing is lost, and nothing loaded', async () => {
+      const n2 = await upAndDown('put');
+      world.crash(n1, false);
+      while (n2.engine.owner(ks, key) === 'n1') await stage.advance(5);
+      const loads = world.history.loads.length;
+      for (let i = 0; i < 30; i++) {
+        expect([await stage.textAt(n2, key), await stage.textAt(stage.node(3), key)]).to.deep.equal(['put', 'put']);
+        await stage.advance(250);
+      }
+      expect(world.history.loads.length).to.equal(loads);
+    });
+
+    it('is not answered with when the owner deleted it out of its reach, and crashes', async () => {
+      const n2 = await upAndDown('before');
+      world.clock.after(120_000, stage.cutPair(n1, n2));
+      stage.reset(n1, n2);
+      await stage.advance(20);
+      await stage.until(n1.engine.delete(ks, key, { timeoutMs: 5000 }));
+      world.crash(n1, false);
+      for (let i = 0; i < 100; i++) {
+        await stage.advance(100);
+        expect(await stage.textAt(n2, key)).to.not.equal('before');
+      }
+    });
+  });
+
+  it('a node that drains is lost: what it had is loaded once, and kept', async () => {
+    await open();
+    const keys = numbered(400).filter((key) => keepersOf(key, 4)[0] === 'n1' && keepersOf(key, 5)[0] !== 'n5');
+    await stage.lostAt(stage.node(2), keys);
+    world.leave(n1);
+    await stage.advance(5);
+    world.crash(n1, false);
+    const loads = world.history.loads.length;
+    for (let i = 0; i < 10; i++) {
+      await stage.lostAt(stage.node(2), keys);
+      await stage.advance(500);
+    }
+    expect(world.history.loads.length - loads).to.be.within(1, 2 * keys.length);
+  });
 });
