@@ -83,11 +83,34 @@ describe('Store: entries held for their owners', () => {
     expect(store.peek('doubted')).to.include({ owner: '?', isHeld: true });
     expect(store.peek('own')).to.include({ owner: 'p', isHeld: true });
     expect(store.counts()).to.include({ heldEntries: 2, ownedEntries: 0 });
-    expect(store.pass('?', '')).to.equal(1);
+    store.pass('?', '');
     expect(store.peek('doubted')).to.include({ owner: '', isHeld: false });
     expect(store.dropOwnedBy('p', true)).to.equal(1);
     expect(store.counts()).to.include({ heldEntries: 0, ownedEntries: 1 });
     store.check();
+  });
+
+  it('are known by having been in doubt until they are this node’s own again', () => {
+    const store = made();
+    store.put(entry('in doubt'));
+    store.pass('', '?', true);
+    store.put(entry('moves out of touch'));
+    store.put(entry('replica', { owner: 'p', isHeld: true }));
+    const told = (owner: string, isSure = true): Record<string, boolean> => {
+      const doubted: Record<string, boolean> = {};
+      store.reassign(
+        (key, _, wasDoubted) => {
+          doubted[key] = wasDoubted;
+          return owner;
+        },
+        () => true,
+        isSure,
+      );
+      return doubted;
+    };
+    expect(told('q', false)).to.deep.equal({ 'in doubt': true, 'moves out of touch': false, replica: false });
+    expect(told('')).to.deep.equal({ 'in doubt': true, 'moves out of touch': true, replica: true });
+    expect(told('q')).to.deep.equal({ 'in doubt': false, 'moves out of touch': false, replica: false });
   });
 
   it('are not among the copies that are sampled', () => {
