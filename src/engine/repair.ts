@@ -149,6 +149,8 @@ export class Repair {
       // What was loaded bears this node's clock, which may be ahead of the writer's by the skew that is allowed.
       if (floor > sinceThen && version < floor + skewLimit && !(wasPut && version >= floor)) older.push(key);
     });
+    // Who stood in while this node was away has a later one, and is asked for that, though it may be long ago by now.
+    if (older.some((key) => store.peek(key)?.owner === doubtful)) topology.doubted();
     for (const key of older) store.delete(key, 'invalidated');
     slots.bumpAll();
     slots.raise(floors);

@@ -177,6 +177,22 @@ describe('simulation: who was away answers with nothing from before, and loses n
     expect(await seenAt(stage.node(3), key, 15, 5000)).to.not.include('before');
   });
 
+  it('what others may have overwritten goes as their word comes, two minutes later: its replica is asked for it', async () => {
+    await open({ replicas: 2 });
+    const [mine, theirs] = ['n1', 'n2'].map((name) => numbered(3000).filter((key) => keepersOf(key, 4)[0] === name));
+    await stage.putAll(n1, mine!.slice(0, 300));
+    await stage.advance(1000);
+    world.pause(n1);
+    await stage.advance(1250);
+    for (const key of theirs!.slice(0, 600)) stage.put(n2, key, 'other').catch(() => {});
+    await stage.advance(1250);
+    world.clock.after(120_000, stage.cutPair(n1, n2));
+    resetOthers();
+    world.resume(n1);
+    await stage.advance(150_000);
+    expect(await stage.lostAt(stage.node(3), mine!.slice(0, 300))).to.equal(0);
+  });
+
   for (const change of ['joins', 'leaves'] as const) {
     it(`nobody reads what it is in doubt of for a minute, and then a node ${change}: nothing is lost`, async () => {
       await open({ nodes: 5 });
