@@ -15,16 +15,18 @@ export async function makeFolder(folder: string, what: string): Promise<void> {
   }
 }
 
-async function make(folder: string): Promise<void> {
+/** @param isAgain the folder above it was there, or has been made: another one may have made it in between */
+async function make(folder: string, isAgain = false): Promise<void> {
   try {
     await mkdir(folder);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'EEXIST' && (await isFolder(folder))) return;
     const parent = dirname(folder);
-    if (code !== 'ENOENT' || parent === folder || (await isFolder(parent))) throw error;
-    await make(parent);
-    await make(folder);
+    const isParentThere = await isFolder(parent);
+    if (code !== 'ENOENT' || parent === folder || (isParentThere && isAgain)) throw error;
+    if (!isParentThere) await make(parent);
+    await make(folder, true);
   }
 }
 
