@@ -180,8 +180,8 @@ export class OwnerReads {
   }
 
   /**
-   * It holds a put that it took over, or is in doubt of, and too few have said yet what they know; or holds one for whom the key has gone back to, as
-   * it lives after all. Nothing may take its place.
+   * It holds a put that it took over, or is in doubt of, and too few have said yet what they know; or holds one for whom the key
+   * has gone back to, as that one lives after all. Nothing may take its place.
    */
   #isUntold(trip: Trip): boolean {
     const entry = trip.space.kept(trip.key);
