@@ -166,6 +166,12 @@ export class Holdings {
     return isHeld && owner !== doubtful && owner !== by.id && !leases.holds(owner);
   }
 
+  /** Who is gone, and was perhaps started again under its name, has passed on what it had, or has lost it. */
+  #isThere(id: string): boolean {
+    const { topology, peers } = this.#deps;
+    return topology.isThere(id) || peers.linked().some((peer) => peer.id === id);
+  }
+
   #recalled(space: Keyspace, key: string, by: NodeInfo): PeerReply {
     const { topology, clock, self } = this.#deps;
     const place = topology.place(key);
@@ -176,7 +182,7 @@ export class Holdings {
       // Whoever has been given what this node had, this node or the asking one has perhaps not heard of as an owner yet.
       const passed = place.mine ? undefined : space.passedOn.get(key);
       const isKnown = passed !== undefined && passed.untilMs > clock.nowMs() && passed.to !== by.id;
-      return isKnown ? { is: 'not-owner', owner: passed.to } : nothing;
+      return isKnown && this.#isThere(passed.to) ? { is: 'not-owner', owner: passed.to } : nothing;
     }
     if (this.#mayBeOld(entry, by)) {
       if (!entry.wasPut) return nothing;

@@ -209,4 +209,26 @@ describe('simulation: who was away answers with nothing from before, and loses n
       for (const node of world.up()) expect(await stage.lostAt(node, keys), node.name).to.equal(0);
     });
   }
+
+  it('an earlier run of it has been handed the key, and is not asked for it', async () => {
+    await open({ nodes: 5 });
+    const key = ofN1(5);
+    await stage.putAll(n1, [key], 'first');
+    for (const settleMs of [3000, 700]) {
+      const before = stage.node(1);
+      world.leave(before);
+      while (before.state !== 'gone') await stage.advance(50);
+      n1 = world.start('n1');
+      await stage.untilUp(n1);
+      await stage.advance(settleMs);
+      // What n2 has handed over first it has again, and loses as n1 writes the key.
+      await stage.putAll(stage.node(3), [key], `after ${settleMs}`);
+    }
+    world.pause(n1);
+    while (n2.engine.owner(ks, key) === 'n1') await stage.advance(20);
+    world.resume(n1);
+    await stage.advance(1000);
+    expect(await stage.textAt(stage.node(3), key)).to.equal('after 700');
+    expect(n1.engine.stats()[ks]!.local_loads).to.equal(0);
+  });
 });

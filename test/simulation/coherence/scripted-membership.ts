@@ -27,6 +27,8 @@ const joinWithinMs = 5000;
  */
 export class ScriptedMembership implements Membership {
   readonly #told = new Map<string, News>();
+  /** Ids of lives that others of the same name have followed: what was said of them comes late. */
+  readonly #former = new Set<string>();
   readonly #listeners = new Set<(change: MemberChange) => void>();
   #phase: 'joining' | 'serving' | 'draining' | 'left' = 'joining';
   #incarnation: number;
@@ -107,6 +109,7 @@ export class ScriptedMembership implements Membership {
     const { info, state } = news;
     if (this.#phase === 'left' || info.name === this.self.name) return;
     const known = this.#told.get(info.name);
+    if (this.#former.has(info.id)) return;
     if (known !== undefined && known.info.id !== info.id && (state === 'dead' || state === 'left')) return;
     if (known?.state === 'left' && known.info.id === info.id) return;
     const isGone = state === 'dead' || state === 'left';
@@ -118,6 +121,7 @@ export class ScriptedMembership implements Membership {
       this.#told.set(info.name, gone);
       this.#tell({ is: 'left', member: memberOf(gone) });
     }
+    if (known !== undefined && known.info.id !== info.id) this.#former.add(known.info.id);
     this.#told.set(info.name, news);
     if (state === 'alive' || state === 'draining') this.peers.dial(info.address);
     if (state === 'left' || state === 'dead') this.peers.undial(info.address);
