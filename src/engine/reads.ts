@@ -21,8 +21,7 @@ const ownerOut: ReadonlySet<ErrorCode | undefined> = new Set<ErrorCode>([
 
 /** Nodes asked, the owner and those in its stead, before this node helps itself. */
 const asksMax = 3;
-/** First with whoever reads already, then alone. */
-const eachSince = [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];
+const alone = Number.POSITIVE_INFINITY;
 
 /**
  * The read path below memory: the owner loads, everybody else asks the owner. When the owner is out of reach the next on
@@ -121,7 +120,10 @@ export class Reads {
     return terms.fromOwner ? answer.then((found) => this.#ofOwner(key, found, this.#deps.self())) : answer;
   }
 
-  /** Reads again, joining nobody, where what came is older than it may be; at last from the source. */
+  /**
+   * Reads again where what came is older than it may be: with whoever reads since this reader came, as what is loaded by then bears
+   * a higher version; then alone; at last from the source.
+   */
   async #since(
     space: Keyspace,
     key: string,
@@ -130,15 +132,16 @@ export class Reads {
     attempt: (sinceMs: number) => Promise<Answer>,
   ): Promise<Answer> {
     const { minVersion } = terms;
+    const cameMs = this.#deps.clock.nowMs();
     // Whatever is loaded from now on bears a higher version.
     if (!this.#deps.hybrid.merge(minVersion)) {
       throw invalidArgument(`minVersion ${minVersion} lies further in the future than clocks may differ`);
     }
     // Behind a put of this node's own only the source may have something later: nobody's read under way is of use.
-    const attempts = this.#own.isBehindPut(space, key, terms) ? [Number.POSITIVE_INFINITY] : eachSince;
-    for (const sinceMs of attempts) {
+    const others = this.#own.isBehindPut(space, key, terms) ? [] : [Number.NEGATIVE_INFINITY, cameMs];
+    for (const sinceMs of [...others, alone]) {
       const answer = await attempt(sinceMs);
-      const isBesideAndLater = answer.version === besideVersion && sinceMs > 0;
+      const isBesideAndLater = answer.version === besideVersion && sinceMs >= cameMs;
       if (answer.version >= minVersion || isBesideAndLater) return answer;
     }
     return this.#besideCache(space, key, terms, wait.signal);

@@ -300,7 +300,7 @@ describe('engine: how new an answer must be', () => {
   });
 
   it('a load that a later one has overtaken answers with what that one brought', async () => {
-    const takesMs = [50, 100, 10];
+    const takesMs = [50, 200, 10];
     let loads = 0;
     cluster = await TestCluster.of({
       nodes: 1,
@@ -313,11 +313,28 @@ describe('engine: how new an answer must be', () => {
     // It joins the first load, which is too old for it, and asks anew while the second one is under way.
     const choosy = engine.get(ks, 'k', { minVersion: version });
     await cluster.run(engine.delete(ks, 'k'));
+    // It began no later than the choosy one, which does not wait for it either.
     const late = engine.get(ks, 'k');
     const answers = await cluster.run(Promise.all([early, choosy, late]));
     expect(loads).to.equal(3);
     expect(answers[1].version).to.be.above(version);
     expect(answers[2].version).to.equal(answers[1].version);
+  });
+
+  it('several for whom one load was too old wait for one that began after they came', async () => {
+    let loads = 0;
+    cluster = await TestCluster.of({
+      nodes: 1,
+      fetch: () => new Promise((resolve) => cluster.clock.after(50, () => resolve(`v${++loads}`))),
+    });
+    const { engine } = cluster.node(0);
+    const early = engine.get(ks, 'k');
+    await cluster.clock.advance(5);
+    const { version } = await cluster.run(engine.put(ks, { key: 'other', value: bytesOf('x') }));
+    const choosy = [1, 2, 3].map(() => engine.get(ks, 'k', { minVersion: version }));
+    const answers = await cluster.run(Promise.all([early, ...choosy]));
+    expect(loads).to.equal(2);
+    expect(answers.map(({ value }) => textOf(value))).to.deep.equal(['v1', 'v2', 'v2', 'v2']);
   });
 
   it('a lower version of the data source never takes the place of a higher one', async () => {
