@@ -161,7 +161,8 @@ export class OwnerReads {
       const isFresh = known !== undefined && known.expiresAtMs > this.#deps.clock.nowMs();
       const answer = isFresh ? this.#keepOwn(trip, known) : known && this.#keepExpired(trip, known);
       if (recalled !== undefined) this.#recalls.taken(trip, recalled.version, from);
-      if (answer !== undefined) return answer;
+      // A put that is behind what was asked for is this node's own from now on, and what the source has is the answer.
+      if (answer !== undefined && !(known?.wasPut && known.version < terms.minVersion)) return answer;
     }
     // Written while others were asked: those who came since may be loading it.
     if (join !== undefined && !this.#trips.isUnwritten(trip)) return join();

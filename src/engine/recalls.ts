@@ -144,7 +144,8 @@ export class Recalls {
     // It has not heard of a write that fell into the slot, and will.
     if (guards['reply-floor'] && reply.floor < space.slots.floor(slot)) return 'open';
     if (reply.version < space.slots.floor(slot) && (await vouching) === false) return 'open';
-    if (reply.version < terms.minVersion) return 'nothing';
+    // A put that is behind what was asked for, a version of another key perhaps, is not to be loaded over.
+    if (reply.version < terms.minVersion && !answer.wasPut) return 'nothing';
     space.counts.recalls++;
     return { answer, from: owner.id };
   }

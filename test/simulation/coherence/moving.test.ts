@@ -197,6 +197,15 @@ describe('simulation: what moves is neither loaded over nor told of by who may h
     });
   });
 
+  it('a put moves though the first to read it asks for a later version, of another key', async () => {
+    await open();
+    await putAtN1(fromN1ToN5);
+    const { version } = await stage.until(stage.put(n1, 'another'));
+    const n5 = await joined('n5');
+    for (const key of fromN1ToN5) expect(await stage.textAt(n5, key, version)).to.equal(`${key}#0`);
+    expect(await lostAfter(1000, fromN1ToN5)).to.equal(0);
+  });
+
   it('a node that drains is lost: what it had is loaded once, and kept', async () => {
     await open();
     const keys = numbered(400).filter((key) => keepersOf(key, 4)[0] === 'n1' && keepersOf(key, 5)[0] !== 'n5');
