@@ -119,6 +119,11 @@ export class ChaosCluster {
     return said.sort((a, b) => a.wallMs - b.wallMs);
   }
 
+  /** One has found another silent since then, by the clock on the wall. */
+  wasSilent(sinceWallMs: number): boolean {
+    return this.unrest().some(({ wallMs, what }) => wallMs >= sinceWallMs && what.includes('no sign of life'));
+  }
+
   async close(): Promise<void> {
     this.#ending.abort();
     await Promise.all([...this.places.values()].map(({ client }) => client.close()));
