@@ -1,7 +1,7 @@
 import { checkQuiet } from '../../support/history/check-quiet.js';
 import { History } from '../../support/history/history.js';
 import type { CheckOptions } from '../../support/history/options.js';
-import type { Violation } from '../../support/history/violations.js';
+import { type Violation, violation } from '../../support/history/violations.js';
 import type { Seeded } from '../../support/seeded.js';
 import { pause } from '../../support/until.js';
 import { laggingKeys, put, readAll, Seqs, type Stage } from './clients.js';
@@ -40,21 +40,28 @@ export class Lagging {
     }
   }
 
-  /** Reads all back. Begins afresh: with new puts of all keys where some were lost, or may have been. */
+  /**
+   * Reads all back, none of them beside the cache by now. Begins afresh: with new puts of all keys where some were lost, or may
+   * have been.
+   */
   async check(options: CheckOptions, mayBeLost: boolean): Promise<readonly Violation[]> {
     this.#isPaused = true;
     await this.#underway;
     const history = this.#history;
     await readAll(this.stage.cluster, history, laggingKeys);
     this.acknowledged += history.writes.filter(({ outcome }) => outcome.is === 'ok').length;
+    const beside = history.reads.filter(({ outcome }) => outcome.is === 'ok' && outcome.version === 0);
+    const unkept = beside.map((read) =>
+      violation('C7', `${read.key} is read beside the cache although all is quiet`, read),
+    );
     const found = checkQuiet(history, options);
     this.#history = new History(this.nowMs);
     if (found.length > 0 || mayBeLost) await this.#putAll();
     else this.#carryOver(history);
     this.#goOn();
-    if (mayBeLost) return [];
+    if (mayBeLost) return unkept;
     this.lost += found.length;
-    return found;
+    return [...unkept, ...found];
   }
 
   /** The newest acknowledged put of each key is still owed, and unknown ones may still come. */

@@ -196,7 +196,7 @@ class Round {
       // Whoever falls silent has others stand in for it, who load what only it had, hot keys unasked.
       const safeCopies = cluster.wasSilent(begunWallMs) ? Math.max(2, fault.safeCopies) : fault.safeCopies;
       const found = await this.#lagging.check(this.#excuses.options(), replicas < safeCopies);
-      for (const each of found) this.#found.push({ ...each, what: `a put was lost by ${fault.what}: ${each.what}` });
+      for (const each of found) this.#found.push({ ...each, what: `after ${fault.what}: ${each.what}` });
     }
   }
 }
