@@ -253,6 +253,12 @@ export class Leases {
     return this.#heard.of(peerId);
   }
 
+  /** It has written, as is known here or as it tells just now. */
+  hasWritten(peerId: string): boolean {
+    const isToldNow = this.#peers.get(peerId)?.missing?.some(([id]) => id === peerId) === true;
+    return isToldNow || this.#heard.of(peerId) > 0;
+  }
+
   /** Nodes of which it is remembered up to which write this one has heard of theirs. */
   get writers(): number {
     return this.#heard.size;

@@ -63,7 +63,7 @@ export class Recalls {
     const { topology } = this.#deps;
     const previous = topology.previousOwners(trip.place.hash).slice(0, recallsMax);
     if (previous.length === 0) return noneRecalled;
-    const asked = topology.withLeaving(previous);
+    const asked = [...topology.withLeaving(previous), ...this.#strangers()];
     const outcomes = await this.#askAll(trip, asked, recallMs);
     const isOpen = outcomes.includes('open') || outcomes.includes('late');
     const allAsked = !isOpen && !outcomes.includes('out-of-reach');
@@ -79,6 +79,17 @@ export class Recalls {
     const beyond = [...between, ...settled];
     const isOpenBeyond = beyond.includes('open') || settled.includes('late');
     return { ...(latestOf(beyond) ?? noneRecalled), allAsked, isOpen: isOpen || isOpenBeyond };
+  }
+
+  /**
+   * Nodes that own keys as others see it, and have written: the link was here before the news of them. Where two join at once, each
+   * may have taken a key for its own.
+   */
+  #strangers(): readonly NodeInfo[] {
+    const { peers, topology, leases } = this.#deps;
+    const members = new Set(topology.members().map(({ id }) => id));
+    const unknown = peers.linked().filter(({ id }) => !members.has(id) && leases.leases.hasWritten(id));
+    return unknown.slice(0, furtherMax);
   }
 
   /** Whoever gave the entry away need not hold it any more, where it is kept here. Nobody waits for it to know. */

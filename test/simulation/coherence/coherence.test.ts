@@ -38,6 +38,11 @@ const regressions: readonly [scenario: string, seed: string, story: string][] = 
     '220002437',
     'a replica counted a delete that was on its way to it as known, and gave a joiner the value before',
   ],
+  [
+    'lagging-many',
+    '1400009372',
+    'one of two that joined at once wrote a key of the other one, who had no news of it yet',
+  ],
   ['lagging-links', '220040128', 'an owner took back what it had deleted from who had been too busy to be told of it'],
   [
     'frozen-ring',

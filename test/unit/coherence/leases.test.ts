@@ -247,6 +247,17 @@ describe('Leases: what was heard of writes', () => {
     expect(leases.heardOfAllTo(heard({ p: 35 })), 'by its answer to a renewal').to.equal(Number.POSITIVE_INFINITY);
   });
 
+  it('a peer has written once it says so, as it tells its floors already', () => {
+    const leases = new Leases();
+    linked(leases, 'p', { q: 20 });
+    expect([leases.hasWritten('p'), leases.hasWritten('q')]).to.deep.equal([false, true]);
+    leases.linkUp('r');
+    leases.missedSince('r', heard({ r: 30 }), at(1));
+    expect(leases.hasWritten('r'), 'as it tells').to.equal(true);
+    leases.synced('r', 0, heard({ r: 30 }), at(1));
+    expect(leases.hasWritten('r')).to.equal(true);
+  });
+
   it('says of what was missed since when, up to when, and whether its writer is gone', () => {
     const leases = new Leases();
     linked(leases, 'p', { p: 30, q: 20, r: 7 });

@@ -13,7 +13,7 @@ const passedTo = (owner: string): PeerReply => ({ is: 'not-owner', owner });
 describe('Recalls', () => {
   /**
    * A new owner, `self`, of a key that `former` owned before, linked with all who have replies: each gives its next one, the last
-   * for ever. The slot's floor is 9.
+   * for ever. The slot's floor is 9. Of a `stranger` this node has a link, and no news yet; it has written, as `former` has.
    */
   const setUp = (
     replies: Readonly<Record<string, readonly Reply[]>>,
@@ -30,19 +30,20 @@ describe('Recalls', () => {
       if (reply === 'unreachable') throw Object.assign(new Error(reply), { code: 'PEER_UNREACHABLE' });
       return reply;
     };
+    const hasWritten = (id: string): boolean => ['former', 'stranger'].includes(id);
     const recalls = new Recalls(
       {
         clock: new FakeClock(),
         guards: allGuards,
         self: () => ({ id: 'self' }),
         peers: { call, linked: () => nodes },
-        leases: { isSilent: () => false, leases: { owesFloors: () => isUntold } },
+        leases: { isSilent: () => false, leases: { owesFloors: () => isUntold, hasWritten } },
         vouches: { before: () => vouched, isSure: () => true },
         topology: {
           previousOwners: () => nodes.slice(0, 1),
           withLeaving: (former: unknown) => former,
           heldBefore: () => [],
-          members: () => nodes,
+          members: () => nodes.filter(({ id }) => !id.startsWith('stranger')),
           isSuspect: () => false,
           isThere: () => true,
         },
@@ -80,6 +81,12 @@ describe('Recalls', () => {
       expect(await setUp(replies).ask()).to.deep.include({ answer: undefined, isOpen });
     });
   }
+
+  it('asks who has written too, where the link was here before the news of it', async () => {
+    const { ask, asked } = setUp({ former: [nothing], stranger: [value(5)], 'stranger that joins': [value(6)] });
+    expect(await ask()).to.deep.include({ answer: { version: 5 }, from: 'stranger' });
+    expect(asked).to.deep.equal(['former', 'stranger']);
+  });
 
   it('does not believe who was not told of a write that was made here', async () => {
     expect(await setUp({ former: [value(5)] }, undefined, true).ask()).to.deep.include({
