@@ -202,7 +202,8 @@ export class OwnerReads {
     const { space, key, terms } = trip;
     const entry = space.kept(key);
     if (entry?.owner !== doubtful || !this.#deps.leases.owns() || !this.#isAsked(trip, entry)) return undefined;
-    if (entry.version < Math.max(terms.minVersion, recalled)) return undefined;
+    // A put may be behind what was asked for, as any put of this node's own.
+    if (entry.version < Math.max(entry.wasPut ? 0 : terms.minVersion, recalled)) return undefined;
     const outcome = entry.value === null ? 'negative' : 'hit';
     return { ...entry, outcome, node: this.#deps.self().name };
   }

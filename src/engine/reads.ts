@@ -141,7 +141,8 @@ export class Reads {
     const others = this.#own.isBehindPut(space, key, terms) ? [] : [Number.NEGATIVE_INFINITY, cameMs];
     for (const sinceMs of [...others, alone]) {
       const answer = await attempt(sinceMs);
-      const isBesideAndLater = answer.version === besideVersion && sinceMs >= cameMs;
+      // Others may have begun it for readers who joined what had begun before this one came.
+      const isBesideAndLater = answer.version === besideVersion && sinceMs === alone;
       if (answer.version >= minVersion || isBesideAndLater) return answer;
     }
     return this.#besideCache(space, key, terms, wait.signal);

@@ -83,13 +83,14 @@ export class Recalls {
 
   /**
    * Nodes that own keys as others see it, and have written: the link was here before the news of them. Where two join at once, each
-   * may have taken a key for its own.
+   * may have taken a key for its own. Not former runs of nodes that were started again.
    */
   #strangers(): readonly NodeInfo[] {
     const { peers, topology, leases } = this.#deps;
-    const members = new Set(topology.members().map(({ id }) => id));
-    const unknown = peers.linked().filter(({ id }) => !members.has(id) && leases.leases.hasWritten(id));
-    return unknown.slice(0, furtherMax);
+    const names = new Set(topology.members().map(({ name }) => name));
+    const isStranger = ({ id, name }: NodeInfo): boolean =>
+      !names.has(name) && leases.leases.hasWritten(id) && !leases.isSilent(id);
+    return peers.linked().filter(isStranger).slice(0, furtherMax);
   }
 
   /** Whoever gave the entry away need not hold it any more, where it is kept here. Nobody waits for it to know. */

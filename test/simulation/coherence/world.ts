@@ -140,13 +140,14 @@ export class World {
    */
   running(by: string): readonly News[] {
     const asker = this.nodes.get(by)!;
-    const there = this.alive().filter(({ membership }) => membership.isServing || membership.isDraining);
-    const near = there.filter((node) => this.reaches(asker, node));
+    const isKnown = ({ membership }: SimNode): boolean => membership.isServing || membership.isDraining;
+    const there = this.alive().filter((node) => node !== asker);
+    const near = there.filter((node) => isKnown(node) && this.reaches(asker, node));
     const counts = ({ name }: SimNode): boolean =>
       near.some(({ membership }) => ['alive', 'suspect'].includes(membership.stateOf(name) ?? ''));
     const random = this.random.fork(`running/${by}/${asker.membership.self.id}`);
     return there
-      .filter((node) => near.includes(node) || (node.membership.isServing && counts(node)))
+      .filter((node) => near.includes(node) || (!node.membership.isDraining && counts(node)))
       .map(({ name, membership }) => {
         const news = membership.news();
         if (!membership.isDraining || random.chance(0.5)) return news;
