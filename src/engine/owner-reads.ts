@@ -256,7 +256,8 @@ export class OwnerReads {
    */
   isBehindPut(space: Keyspace, key: string, terms: ReadTerms): boolean {
     const kept = space.fresh(key);
-    return kept?.owner === '' && kept.wasPut && kept.version < terms.minVersion;
+    const isOwn = kept?.owner === '' || kept?.owner === doubtful;
+    return isOwn && kept.wasPut && kept.version < terms.minVersion;
   }
 
   /**

@@ -210,6 +210,20 @@ describe('simulation: who was away answers with nothing from before, and loses n
     });
   }
 
+  it('what it is in doubt of stays, though the first to read it asks for a later version, of another key', async () => {
+    await open();
+    const keys = numbered(400).filter((key) => keepersOf(key, 4)[0] === 'n1');
+    await stage.putAll(n1, keys);
+    const { version } = await stage.until(stage.put(n2, numbered(900).find((key) => keepersOf(key, 4)[0] === 'n2')!));
+    world.pause(n1);
+    await stage.advance(2300);
+    world.resume(n1);
+    await stage.advance(50);
+    for (const key of keys.slice(0, 20)) expect(await stage.textAt(n1, key, version)).to.equal(`${key}#0`);
+    await stage.advance(5000);
+    for (const node of world.up()) expect(await stage.lostAt(node, keys), node.name).to.equal(0);
+  });
+
   it('an earlier run of it has been handed the key, and is not asked for it', async () => {
     await open({ nodes: 5 });
     const key = ofN1(5);

@@ -233,4 +233,71 @@ describe('simulation: troubles that broke a promise once', function () {
     expect(acknowledged.length).to.be.above(80);
     expect(await stage.lostAt(n3, acknowledged)).to.equal(0);
   });
+
+  for (const afterMs of [50, 2000]) {
+    it(`a node loses power and is started again ${afterMs} ms later: its former run, linked still, holds up no loads`, async () => {
+      const { world } = await open({ nodes: 5 });
+      const [n1, n2] = [stage.node(1), stage.node(2)];
+      await stage.putAll(n1, ofN1(5));
+      await stage.advance(1000);
+      world.crash(n1, true);
+      await stage.advance(afterMs);
+      world.start('n1');
+      await stage.advance(300);
+      const keys = numbered(3000).filter((key) => [4, 5].every((nodes) => keepersOf(key, nodes)[0] === 'n2'));
+      const startedMs = world.clock.nowMs();
+      const found = await stage.until(Promise.all(keys.slice(0, 20).map((key) => n2.engine.lookup(ks, key))));
+      expect(world.clock.nowMs() - startedMs).to.be.below(200);
+      expect(found.filter(({ version }) => version === 0)).to.deep.equal([]);
+      // The links of the former run are found dead.
+      await stage.advance(10_000);
+    });
+  }
+
+  it('who asks for a version is not told what others began to load before, as it joins a read of after', async () => {
+    let row = 'old';
+    let takesMs = 2950;
+    let loads = 0;
+    // So long that two answers do not travel in one frame.
+    const long = (text: string): string => text.padEnd(700_000);
+    const { world } = await openWith(
+      async (_, pause) => {
+        const said = row;
+        loads++;
+        await pause(takesMs);
+        return long(said);
+      },
+      { nodes: 4 },
+    );
+    const [n1, n3, n4] = [stage.node(1), stage.node(3), stage.node(4)];
+    const key = ofN1(4, 200).find((one) => keepersOf(one, 5)[0] === 'n5')!;
+    const other = numbered(4000).find((one) => keepersOf(one, 5).join() === 'n3,n2')!;
+    const n5 = world.start('n5');
+    await stage.untilUp(n5);
+    await stage.advance(3000);
+    const startedMs = world.clock.nowMs();
+    const until = (ms: number): Promise<void> => stage.advance(startedMs + ms - world.clock.nowMs());
+    const read = (minVersion = 0): Promise<string> =>
+      n4.engine.get(ks, key, { timeoutMs: 8000, minVersion }).then(({ value }) => Buffer.from(value).toString().trim());
+    // Its new owner reads beside the cache, and n4 lacks the lease of the former one: nobody joins what began before.
+    stage.cutPair(n1, n5);
+    stage.reset(n1, n5);
+    const heal = stage.cutPair(n1, n4);
+    await until(2050);
+    const reads = [read()];
+    while (loads === 0) await stage.advance(10);
+    row = 'new';
+    await until(2300);
+    const { version } = await stage.until(stage.put(n3, other, 'x', { timeoutMs: 5000 }));
+    reads.push(read());
+    await stage.advance(5);
+    const choosy = read(version);
+    await stage.advance(70);
+    reads.push(read());
+    await stage.advance(80);
+    heal();
+    takesMs = 50;
+    await stage.until(Promise.all(reads));
+    expect(await stage.until(choosy)).to.equal('new');
+  });
 });
