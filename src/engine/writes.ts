@@ -195,8 +195,10 @@ export class Writes {
     // Told to all the same, and waited for by nobody: it never rejects.
     if (ack === 'owner') return Promise.resolve({ version, unreached: [] });
     return unreached.then((names) => {
+      // Where the key has moved, who confirmed may have asked its new owner since, before that one had heard of the write.
+      if (!topology.placeOf(hash).mine) return undefined;
       // Who lost touch meanwhile may be on the smaller side of a cut, and those it could not reach own the key by now.
-      const stayed = leases.owns() && leases.ownGeneration === ownGeneration && topology.placeOf(hash).mine;
+      const stayed = leases.owns() && leases.ownGeneration === ownGeneration;
       return names.length === 0 || stayed ? { version, unreached: names } : undefined;
     });
   }
