@@ -38,6 +38,7 @@ const regressions: readonly [scenario: string, seed: string, story: string][] = 
     '220002437',
     'a replica counted a delete that was on its way to it as known, and gave a joiner the value before',
   ],
+  ['tangled', '1700007256', 'who had confirmed a write got the value before it from who owned the key by then'],
   [
     'lagging-many',
     '1400009372',

@@ -206,6 +206,27 @@ describe('simulation: what moves is neither loaded over nor told of by who may h
     expect(await lostAfter(1000, fromN1ToN5)).to.equal(0);
   });
 
+  it('who has confirmed a write is not left with the value before it, from who owns the key by then', async () => {
+    await open({ replicas: 2 });
+    const [n2, n3] = [stage.node(2), stage.node(3)];
+    const key = numbered(8000).find((name) => keepersOf(name, 4).join() === 'n1,n2')!;
+    const isBeside = (name: string): boolean => slotOf(name) === slotOf(key) && keepersOf(name, 4)[0] === 'n2';
+    const beside = numbered(200_000).find(isBeside)!;
+    await putAtN1([key], 'before');
+    const heal = stage.cutWay(n1, n2);
+    const writing = stage.put(n1, key, 'after');
+    await stage.advance(100);
+    world.leave(n1);
+    await untilOwns('n2', key, n2, n3);
+    // What n2 writes to the slot hides that it has not heard of the other one.
+    stage.put(n2, beside).catch(() => {});
+    await stage.advance(700);
+    expect(await stage.textAt(n3, key)).to.equal('before');
+    heal();
+    await stage.until(writing);
+    expect(await stage.textAt(n3, key)).to.equal('after');
+  });
+
   it('a node that drains is lost: what it had is loaded once, and kept', async () => {
     await open();
     const keys = numbered(400).filter((key) => keepersOf(key, 4)[0] === 'n1' && keepersOf(key, 5)[0] !== 'n5');
